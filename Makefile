@@ -1,0 +1,63 @@
+# Everything is done by a virtual environment in .venv; nothing is installed outside it but by `make test` as root.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What only the tests need of the system, as program:Debian package: an independent decoder of our files.
+TEST_PROGRAMS := opusdec:opus-tools
+OUT ?=
+TEXT ?=
+
+.PHONY: help run say test lint bench lock clean
+
+help:
+	@echo 'make run                               start the server (settings: see README.md)'
+	@echo 'make say TEXT="Hello" [OUT=hello.wav]  speak through it'
+	@echo 'make test                              install what the tests need, and run everything'
+	@echo 'make bench                             latency figures'
+
+run: $(VENV)/.installed
+	@exec $(BIN)/python -m realtime serve
+
+say: $(VENV)/.installed
+	@$(if $(TEXT),,echo 'usage: make say TEXT="Hello" [OUT=hello.wav]'; exit 2;) \
+	$(BIN)/python -m realtime say $(if $(OUT),--out "$(OUT)") -- "$$SAY_TEXT"
+# Through the environment, so that quotes and dollar signs in the text reach the program as they are.
+say: export SAY_TEXT = $(value TEXT)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or later is needed: make PYTHON=python3.12 ...'; exit 1; }
+	@sh deploy/make-venv.sh $(PYTHON) $(VENV)
+
+$(VENV)/.installed: requirements.lock | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed-test: requirements-test.lock | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
+	@touch $@ $(VENV)/.installed
+
+test: $(VENV)/.installed-test
+	@sh tests/system-packages.sh $(TEST_PROGRAMS)
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m bench.latency
+
+# New versions within the ranges of pyproject.toml, for every platform, with hashes. Needs uv.
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-emit-index-url --custom-compile-command 'make lock' -q -o requirements.lock
+	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-emit-index-url --custom-compile-command 'make lock' -c requirements.lock -q -o requirements-test.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

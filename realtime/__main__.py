@@ -1,0 +1,40 @@
+"""The command line: `python -m realtime serve` and `python -m realtime say`."""
+
+from __future__ import annotations
+
+import sys
+
+from realtime.errors import RealtimeError
+
+_USAGE = """usage: python -m realtime COMMAND
+
+  serve            run the server; settings come from the environment (see README.md)
+  say [TEXT]       speak a text, a file (--file) or standard input as it arrives (-); see `say --help`
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command = arguments[0] if arguments else ""
+    try:
+        if command == "serve" and len(arguments) == 1:
+            from realtime.app import main as serve
+
+            serve()
+            return 0
+        if command == "say":
+            from realtime.say import main as say
+
+            return say(arguments[1:])
+    except RealtimeError as error:
+        print(f"realtime: {error.message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    print(_USAGE, file=sys.stderr, end="")
+    return 0 if command in ("-h", "--help") else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

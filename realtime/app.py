@@ -1,0 +1,215 @@
+"""The composition root: builds everything, listens, drains. The only file that may import anything."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from realtime import __version__
+from realtime.audio.formats import FORMATS, make_encoder
+from realtime.clock import Clock, MonotonicClock
+from realtime.config import Config, from_environment
+from realtime.engines.engine import Engine, Synthesizer
+from realtime.engines.process import ProcessEngine
+from realtime.engines.thread import ThreadEngine
+from realtime.live.driver import ContextSummary, Driver, Transport
+from realtime.live.registry import Registry, new_id
+from realtime.observe import logs
+from realtime.server.status import Health, health_handler, index, ready_handler
+from realtime.server.websocket import speech_handler
+from realtime.session.messages import FrameKind
+from realtime.session.offer import Format, Limits, Offer
+from realtime.session.session import Session
+from realtime.speech.scheduler import Scheduler
+from realtime.speech.speaker import Speaker
+from realtime.text.frontend import Frontend
+from realtime.types import AudioSettings, VoiceSettings
+from realtime.voices.catalogue import by_name, voices_of
+
+#: What this server does beyond the spine of the protocol; grows with it. protocol.md lists the names.
+FEATURES = ("contexts", "flush", "cancel", "preempt", "session.close", "seed", "bitrate", "opus", "pcm_s16le")
+#: How long a thread may hold the GIL before the loop gets it: 0.5 ms instead of 5 halves the wait for
+#: the first packet while voices are being computed in threads.
+SWITCH_INTERVAL_S = 0.0005
+CLOSE_SESSIONS_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that listens."""
+
+    host: str
+    port: int
+    registry: Registry
+    scheduler: Scheduler
+
+    @property
+    def url(self) -> str:
+        """Where it can be reached."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+def make_engine(config: Config) -> Engine:
+    """The engine that the settings ask for, not yet started."""
+    module = f"realtime.engines.{config.engine}"
+    if config.engine_runner == "process":
+        return ProcessEngine(f"{module}:make", config.engine_threads, config.engine_timeout_s)
+    return ThreadEngine(_synthesizer(config.engine), config.engine_threads)
+
+
+def _synthesizer(name: str) -> Synthesizer:
+    if name == "tone":
+        from realtime.engines.tone import ToneSynthesizer
+
+        return ToneSynthesizer()
+    from realtime.engines.embedded import EmbeddedSynthesizer
+
+    return EmbeddedSynthesizer()
+
+
+def make_offer(config: Config) -> Offer:
+    """What sessions of this server can be."""
+    voices = voices_of(config.engine)
+    # Pre-skip in samples at the decoder's rate: libopus looks 6.5 ms ahead in its default mode.
+    opus = AudioSettings("opus", FORMATS["opus"], 20, config.opus_bitrate)
+    encoder = make_encoder(opus)
+    pre_skip = encoder.lookahead * FORMATS["opus"] // encoder.sample_rate
+    return Offer(
+        engine=config.engine,
+        voices=by_name(voices),
+        default_voice=voices[0].id,
+        formats={
+            "opus": Format(FrameKind.OPUS, FORMATS["opus"], pre_skip),
+            "pcm_s16le": Format(FrameKind.PCM_S16LE, FORMATS["pcm_s16le"], 0),
+        },
+        features=FEATURES,
+        limits=Limits(
+            text_bytes_per_message=config.max_text_per_message,
+            text_bytes_per_context=config.max_text_per_context,
+            contexts=config.max_contexts,
+            idle_s=config.idle_timeout_s,
+        ),
+        bitrate=config.opus_bitrate,
+    )
+
+
+def _observer(log_text: bool, request_id: str | None) -> Callable[[ContextSummary], None]:
+    log = structlog.get_logger("realtime")
+
+    def observe(summary: ContextSummary) -> None:
+        timing = summary.timing
+        values: dict[str, object] = {
+            "session": summary.session_id,
+            "context": summary.context_id,
+            "handle": summary.handle,
+            "request": request_id or summary.session_id,
+            "reason": summary.reason,
+            "voice": summary.settings.voice,
+            "language": summary.settings.language,
+            "characters": len(summary.text),
+            "audio_s": round(timing.audio_s, 3),
+            "queue_ms": round(timing.queue_s * 1000, 1),
+            "infer_ms": round(timing.infer_s * 1000, 1),
+            "encode_ms": round(timing.encode_s * 1000, 1),
+            "first_text_ms": timing.between_ms(timing.accepted, timing.first_text),
+            "first_audio_ms": timing.between_ms(timing.accepted, timing.first_packet),
+            "total_ms": timing.between_ms(timing.accepted, timing.done),
+        }
+        if log_text:
+            values["text"] = summary.text
+        log.info("context_over", **values)
+
+    return observe
+
+
+@asynccontextmanager
+async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[Server]:
+    """A server that listens for as long as the block runs."""
+    clock = clock or MonotonicClock()
+    log = structlog.get_logger("realtime")
+    scheduler = Scheduler(
+        make_engine(config),
+        clock,
+        config.max_utterances,
+        lambda utterance, seconds: log.debug(
+            "engine_freed", utterance=utterance, engine_freed_ms=round(seconds * 1000, 1)
+        ),
+    )
+    registry = Registry(config.max_sessions)
+    offer = make_offer(config)
+    executor = ThreadPoolExecutor(config.encoder_threads, thread_name_prefix="encode")
+
+    def open_speaker(settings: VoiceSettings, audio: AudioSettings, on_output: Callable[[], None]) -> Speaker:
+        frontend = Frontend(settings.language, settings.buffer)
+        encoder = make_encoder(audio)
+        return Speaker(settings, frontend, encoder, scheduler, executor, clock, config.buffer_ms, on_output)
+
+    def make_driver(transport: Transport, request_id: str | None) -> Driver:
+        session = Session(new_id(), new_id(), offer, clock.now())
+        return Driver(session, transport, open_speaker, clock, _observer(config.log_text, request_id))
+
+    def health() -> Health:
+        return Health(
+            "ok", __version__, config.engine, scheduler.engine_ready, registry.count, scheduler.admitted
+        )
+
+    app = web.Application()
+    app.router.add_get("/", index)
+    app.router.add_get("/health", health_handler(health))
+    app.router.add_get("/ready", ready_handler(lambda: scheduler.ready))
+    app.router.add_get(
+        "/v1/audio/speech/ws", speech_handler(registry, make_driver, offer.limits.message_bytes)
+    )
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, config.host, config.port)
+        await site.start()
+        port = runner.addresses[0][1]
+        log.info("loading", engine=config.engine, runner=config.engine_runner)
+        await scheduler.start()
+        # What was loaded stays for good: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        yield Server(config.host, port, registry, scheduler)
+        await registry.close_all(CLOSE_SESSIONS_S)
+    finally:
+        await runner.cleanup()
+        await scheduler.stop()
+        executor.shutdown(cancel_futures=True)
+
+
+async def serve(config: Config) -> None:
+    """Run until SIGINT or SIGTERM."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with running(config) as server:
+        structlog.get_logger("realtime").info("ready", url=server.url)
+        print(
+            f"\n  realtime {__version__} is ready at {server.url}\n\n"
+            f'  hear it:    make say TEXT="Hello there."\n'
+            f"  WebSocket:  {server.url.replace('http', 'ws', 1)}/v1/audio/speech/ws\n"
+            f"  stop it:    Ctrl-C\n",
+            flush=True,
+        )
+        await stop.wait()
+
+
+def main() -> None:
+    """Read the settings from the environment, and serve. Raises `ConfigError`."""
+    config = from_environment(os.environ)
+    logs.configure(config.log_level, "json" if config.log_format == "json" else "console")
+    asyncio.run(serve(config))

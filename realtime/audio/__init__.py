@@ -1,0 +1,1 @@
+"""Sound itself: codec and silence. Knows nothing of text, sessions or sockets."""

@@ -1,0 +1,270 @@
+"""An async client of realtime.v1 for voice-assistant backends, on the websockets library.
+
+    async with connect("ws://127.0.0.1:8000") as session:
+        context = session.open()
+        await context.send("Hello there.")
+        await context.end()
+        async for chunk in context:
+            play(chunk.payload)
+
+Errors: `ClientError`, and below it `SessionError` (the server refused or closed the session) and
+`ContextError` (one context failed; the session goes on).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import UNSET
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as connect_websocket
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.typing import Subprotocol
+
+from realtime.session import messages as wire
+from realtime.types import FrameFlags, Packet
+
+PATH = "/v1/audio/speech/ws"
+_MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+
+class ClientError(Exception):
+    """Base of what this client raises."""
+
+
+class SessionError(ClientError):
+    """The session could not be had, or is over; `code` is the server's, when it gave one."""
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ContextError(ClientError):
+    """A context failed; `code` as in the protocol's table of errors."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One frame of sound: `position` and `duration` in samples of 48 kHz on the context's timeline."""
+
+    payload: bytes
+    kind: wire.FrameKind
+    seq: int
+    position: int
+    duration: int
+    first: bool
+    last: bool
+
+
+def _chunk(frame: wire.Frame) -> Chunk:
+    packet: Packet = frame.packet
+    return Chunk(
+        packet.payload,
+        frame.kind,
+        packet.seq,
+        packet.position,
+        packet.duration,
+        bool(packet.flags & FrameFlags.FIRST),
+        bool(packet.flags & FrameFlags.LAST),
+    )
+
+
+class Context:
+    """One context; iterate over it for its sound. Made by `Session.open`."""
+
+    def __init__(self, session: Session, opening: wire.ContextOpen) -> None:
+        """`opening` is sent before the first text."""
+        self._session = session
+        self._opening: wire.ContextOpen | None = opening
+        self.context_id = opening.context_id
+        self.handle: int | None = None
+        self.segments: list[wire.Segment] = []
+        self.done: wire.ContextDone | None = None
+        self.cancelled: wire.ContextCancelled | None = None
+        self._failure: ContextError | None = None
+        self._chunks: asyncio.Queue[Chunk | None] = asyncio.Queue()
+        self._over = asyncio.Event()
+
+    async def send(self, text: str) -> None:
+        """Append text, in tokens of any size."""
+        await self._open()
+        await self._session.send(wire.Text(text, self.context_id))
+
+    async def flush(self, flush_id: str | None = None) -> None:
+        """Have everything so far spoken now."""
+        await self._open()
+        await self._session.send(wire.Flush(self.context_id, flush_id))
+
+    async def end(self) -> None:
+        """No more text; the iteration ends after the last frame."""
+        await self._open()
+        await self._session.send(wire.End(self.context_id))
+
+    async def cancel(self, played_ms: float | None = None) -> wire.ContextCancelled:
+        """Barge-in: stop now. Returns what was spoken and what remains; no frame follows."""
+        await self._session.send(wire.Cancel(self.context_id, played_ms))
+        while self.cancelled is None:
+            self._session.raise_if_over()
+            self._over.clear()
+            await self._over.wait()
+        return self.cancelled
+
+    async def __aiter__(self) -> AsyncIterator[Chunk]:
+        """Frames until the context is done or cancelled; raises `ContextError`, `SessionError`."""
+        while (chunk := await self._chunks.get()) is not None:
+            yield chunk
+        if self._failure is not None:
+            raise self._failure
+        if self.done is None and self.cancelled is None:
+            self._session.raise_if_over()
+
+    async def _open(self) -> None:
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            await self._session.send(opening)
+
+    def take_frame(self, frame: wire.Frame) -> None:
+        """A frame of this context came."""
+        self._chunks.put_nowait(_chunk(frame))
+
+    def take_message(self, message: wire.ServerMessage) -> None:
+        """A message about this context came."""
+        if isinstance(message, wire.ContextOpened):
+            self.handle = message.handle
+        elif isinstance(message, wire.Segment):
+            self.segments.append(message)
+        elif isinstance(message, wire.ContextDone):
+            self.done = message
+            self.finish()
+        elif isinstance(message, wire.ContextCancelled):
+            self.cancelled = message
+            while not self._chunks.empty():  # what was heard is known: the rest must not be played
+                self._chunks.get_nowait()
+            self.finish()
+        elif isinstance(message, wire.Error):
+            self._failure = ContextError(message.message, message.code)
+            if self.handle is None:  # it was refused, and will have no ending
+                self.finish()
+
+    def finish(self) -> None:
+        """Nothing more will come."""
+        self._chunks.put_nowait(None)
+        self._over.set()
+
+
+class Session:
+    """A session; made by `connect`."""
+
+    def __init__(self, connection: ClientConnection, ready: wire.SessionReady) -> None:
+        """`ready` holds the settings in force."""
+        self._connection = connection
+        self.ready = ready
+        self._contexts: dict[str, Context] = {}
+        self._handles: dict[int, Context] = {}
+        self._opened = 0
+        self._end: SessionError | None = None
+
+    def open(self, context_id: str | None = None, **settings: Any) -> Context:
+        """A new context; `settings` are the other fields of `context.open`. It opens with its first text."""
+        self._opened += 1
+        context_id = context_id or f"context-{self._opened}"
+        context = Context(self, wire.ContextOpen(context_id, **settings))
+        self._contexts[context_id] = context
+        return context
+
+    async def send(self, message: wire.ClientMessage) -> None:
+        """Send any message of the protocol; raises `SessionError` when the connection is gone."""
+        try:
+            await self._connection.send(wire.encode(message))
+        except ConnectionClosed as error:
+            raise self._end or _closed(error) from error
+
+    def raise_if_over(self) -> None:
+        """Raises the `SessionError` that ended the session, if one did."""
+        if self._end is not None:
+            raise self._end
+
+    async def receive(self) -> None:
+        """Bring each context what is for it, until the connection closes."""
+        try:
+            async for data in self._connection:
+                if isinstance(data, bytes):
+                    frame = wire.decode_frame(data)
+                    if (context := self._handles.get(frame.handle)) is not None:
+                        context.take_frame(frame)
+                else:
+                    self._take(wire.decode_server(data))
+            raise SessionError("the server closed the session")
+        except ConnectionClosed as error:
+            self._end = self._end or _closed(error)
+        except SessionError as error:
+            self._end = self._end or error
+        finally:
+            for context in self._contexts.values():
+                context.finish()
+
+    def _take(self, message: wire.ServerMessage) -> None:
+        if isinstance(message, wire.Error) and message.fatal:
+            self._end = SessionError(message.message, message.code)
+        context_id = getattr(message, "context_id", UNSET)
+        context = self._contexts.get(context_id) if isinstance(context_id, str) else None
+        if context is None:
+            return
+        if isinstance(message, wire.ContextOpened):
+            self._handles[message.handle] = context
+        elif isinstance(message, wire.ContextDone | wire.ContextCancelled):
+            self._handles.pop(message.handle, None)
+        context.take_message(message)
+
+
+def _closed(error: ConnectionClosed) -> SessionError:
+    close = error.rcvd
+    reason = f"{close.code} {close.reason}".strip() if close else "without a closing handshake"
+    return SessionError(f"the connection was closed: {reason}")
+
+
+@contextlib.asynccontextmanager
+async def connect(url: str, **settings: Any) -> AsyncIterator[Session]:
+    """A session with the server at `url` (ws:// or http://, with or without the path).
+
+    `settings` are the fields of `session.start`. Raises `SessionError` when the server refuses.
+    """
+    address = url.replace("http", "ws", 1) if url.startswith("http") else url
+    if not address.rstrip("/").endswith(PATH):
+        address = address.rstrip("/") + PATH
+    try:
+        connection = await connect_websocket(
+            address,
+            subprotocols=[Subprotocol(wire.PROTOCOL)],
+            compression=None,
+            max_size=_MAX_MESSAGE_BYTES,
+        )
+    except (OSError, InvalidHandshake, TimeoutError) as error:
+        raise SessionError(f"no server answers at {address}: {error}") from error
+    async with connection:
+        try:
+            await connection.send(wire.encode(wire.SessionStart(**settings)))
+            first = wire.decode_server(str(await connection.recv(decode=True)))
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+        if isinstance(first, wire.Error):
+            raise SessionError(first.message, first.code)
+        if not isinstance(first, wire.SessionReady):
+            raise SessionError(f"the server began with {type(first).__name__}")
+        session = Session(connection, first)
+        receiver = asyncio.create_task(session.receive())
+        try:
+            yield session
+        finally:
+            receiver.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await receiver

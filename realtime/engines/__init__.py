@@ -1,0 +1,1 @@
+"""What makes sound out of text pieces, behind one contract of messages."""

@@ -1,0 +1,145 @@
+"""The child's side of `engines.process`: `python -m realtime.engines.child FACTORY THREADS SOCKET RING`."""
+
+from __future__ import annotations
+
+import importlib
+import mmap
+import os
+import signal
+import socket
+import sys
+import threading
+
+import numpy as np
+
+from realtime.engines.engine import Chunk, Event, Failure, Freed, Synthesizer
+from realtime.engines.wire import (
+    RING_BYTES,
+    ChunkMade,
+    Loaded,
+    LoadFailed,
+    Released,
+    UtteranceFailed,
+    UtteranceFreed,
+    WorkersBusy,
+    decode_from_parent,
+    encode_message,
+    read_message_blocking,
+)
+from realtime.engines.workers import Workers
+from realtime.types import Pcm
+
+_SAMPLE_BYTES = 4
+#: Longer chunks go in several parts, so that the ring always has room for a few.
+_MAX_SAMPLES = RING_BYTES // 8 // _SAMPLE_BYTES
+
+
+class _Ring:
+    """Writes sound into the shared memory; waits while the parent has not taken what lies there."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._memory = mmap.mmap(descriptor, RING_BYTES)
+        self._written = 0
+        self._released = 0
+        self._room = threading.Condition()
+
+    def write(self, pcm: Pcm) -> tuple[int, int]:
+        """Returns where it lies, and where it ends. Called by one thread at a time."""
+        size = len(pcm) * _SAMPLE_BYTES
+        to_end = RING_BYTES - self._written % RING_BYTES
+        offset = self._written if size <= to_end else self._written + to_end
+        end = offset + size
+        with self._room:
+            self._room.wait_for(lambda: end - self._released <= RING_BYTES)
+        at = offset % RING_BYTES
+        self._memory[at : at + size] = pcm.astype(np.float32, copy=False).tobytes()
+        self._written = end
+        return offset, end
+
+    def release(self, end: int) -> None:
+        with self._room:
+            self._released = max(self._released, end)
+            self._room.notify_all()
+
+
+class _Parent:
+    """Sends events to the parent; used by all worker threads."""
+
+    def __init__(self, channel: socket.socket, ring: _Ring) -> None:
+        self._channel = channel
+        self._ring = ring
+        self._sending = threading.Lock()
+
+    def send(self, message: Loaded | LoadFailed | UtteranceFreed | UtteranceFailed | WorkersBusy) -> None:
+        with self._sending:
+            self._channel.sendall(encode_message(message))
+
+    def emit(self, event: Event) -> None:
+        if isinstance(event, Chunk):
+            with self._sending:
+                self._send_chunk(event)
+        elif isinstance(event, Freed):
+            self.send(UtteranceFreed(event.utterance))
+        elif isinstance(event, Failure):
+            self.send(UtteranceFailed(event.utterance, event.message))
+        else:
+            self.send(WorkersBusy(event.open, event.waiting, event.busy))
+
+    def _send_chunk(self, chunk: Chunk) -> None:
+        audio = chunk.audio
+        words, queue_s, infer_s = audio.words, chunk.queue_s, chunk.infer_s
+        parts = range(0, max(1, len(audio.pcm)), _MAX_SAMPLES)
+        for start in parts:
+            part = audio.pcm[start : start + _MAX_SAMPLES]
+            offset, end = self._ring.write(part)
+            made = ChunkMade(
+                utterance=chunk.utterance,
+                segment=audio.segment,
+                sample_rate=audio.sample_rate,
+                words=words,
+                estimated=audio.estimated,
+                last_of_segment=audio.last_of_segment and start == parts[-1],
+                queue_s=queue_s,
+                infer_s=infer_s,
+                offset=offset,
+                samples=len(part),
+                end=end,
+            )
+            self._channel.sendall(encode_message(made))
+            words, queue_s, infer_s = (), 0.0, 0.0
+
+
+def _load(factory: str) -> Synthesizer:
+    module, _, function = factory.partition(":")
+    synthesizer: Synthesizer = getattr(importlib.import_module(module), function)()
+    synthesizer.load()
+    return synthesizer
+
+
+def main(arguments: list[str]) -> None:
+    """Serve the parent until it closes the socket."""
+    factory, threads, channel_descriptor, ring_descriptor = arguments
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    channel = socket.socket(fileno=int(channel_descriptor))
+    ring = _Ring(int(ring_descriptor))
+    parent = _Parent(channel, ring)
+    try:
+        synthesizer = _load(factory)
+    except Exception as error:
+        parent.send(LoadFailed(f"{type(error).__name__}: {error}"))
+        return
+    workers = Workers(synthesizer, int(threads), parent.emit)
+    workers.start()
+    parent.send(Loaded(synthesizer.capabilities))
+    while (body := read_message_blocking(channel.recv)) is not None:
+        message = decode_from_parent(body)
+        if isinstance(message, Released):
+            ring.release(message.end)
+        else:
+            workers.handle(message)
+    # The parent is gone, and with it everyone who wanted the segments under way.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,294 @@
+"""The small neural voice that works out of the box: hibari (English, 24 kHz) on onnxruntime.
+
+Uses hibari's text-to-phonemes and network as they are, and turns the network's output into sound itself, for
+three reasons: the graph's own durations give exact word timings, the silence that the voice puts around
+every sentence is not even computed, and the first 0.3 s leave before the rest is rendered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.engines.alignment import align_words
+from realtime.engines.engine import Cancellation, Capabilities, Open
+from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
+
+SAMPLE_RATE = 24_000
+#: The graph's durations are counted in units of 25 ms, two frames of its spectrum each.
+UNIT_FRAMES = 2
+#: More phonemes than this in one run cost memory and time without end (5,000 characters: 16 s and 1.8 GB).
+MAX_PHONEMES = 400
+_DURATIONS = "/Clip_output_0"
+_LEAD_UNITS = 3  # kept before the first phoneme: sound begins up to 30 ms before its nominal start
+_TAIL_UNITS = 3  # kept after the last phoneme's nominal end
+_FIRST_BLOCK_FRAMES = 24
+_BLOCK_FRAMES = 256
+_POOL_FRAMES = 1024
+_PUNCTUATION = frozenset(';:,.!?—…"“”() ')
+_LONG_NUMBER = re.compile(r"\d{16,}")  # beyond the voice's names for numbers: read digit by digit
+_WARM_UP = "Ready to speak, 1 2 3."
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Phonemes that the network speaks in one go; `words` are (spoken span, first id, last id + 1)."""
+
+    ids: list[int]
+    words: list[tuple[tuple[int, int], int, int]]
+
+
+class _Renderer:
+    """hibari's `dsp.synth`, block by block, with the noise from a pool that is drawn once.
+
+    Formula and constants are those of `hibari.dsp`: a pulse train filtered by the harmonic branch, plus
+    shaped noise, plus a free-phase branch, then one inverse STFT (1200 points, hop 300, Hann).
+    """
+
+    def __init__(self) -> None:
+        from hibari import dsp
+
+        self._dsp = dsp
+        self.hop: int = dsp.HOP
+        bins = dsp.N_FFT // 2 + 1
+        noise = np.random.default_rng(0).standard_normal((bins, 2 * _POOL_FRAMES), dtype=np.float32)
+        pool = noise.view(np.complex64)
+        # The pool's beginning follows its end, so that a block is one slice wherever it starts.
+        self._noise = np.concatenate([pool, pool[:, : _BLOCK_FRAMES + 4]], axis=1)
+
+    def blocks(self, features: list[NDArray[np.float32]], seed: int, start: int, end: int) -> Iterator[Pcm]:
+        """Sound of the frames [start, end), 300 samples each, in blocks of growing length."""
+        dsp = self._dsp
+        harmonic, phase, noise_gain, free, free_phase, f0 = features
+        frames = harmonic.shape[1]
+        padded = np.pad(dsp.pulses(f0), dsp.N_FFT // 2, mode="reflect")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, dsp.N_FFT)[:: dsp.HOP]
+        norm = dsp._ola_norm(frames)
+        shift = int(np.random.default_rng(seed).integers(_POOL_FRAMES))
+        length = _FIRST_BLOCK_FRAMES
+        while start < end:
+            stop = min(end, start + length)
+            # A block of output needs the frame before it and the two after it.
+            first, last = max(0, start - 1), min(frames, stop + 2)
+            part = slice(first, last)
+            spectrum = dsp.rfft(windows[part] * dsp.WIN_SRC, 1).T
+            rotation = np.empty(spectrum.shape, np.complex64)
+            angle = np.tanh(phase[:, part]) * np.float32(np.pi)
+            np.cos(angle, out=rotation.real)
+            np.sin(angle, out=rotation.imag)
+            rotation *= dsp.ex(harmonic[:, part])
+            spectrum = spectrum * rotation
+            offset = (shift + first) % _POOL_FRAMES
+            spectrum += self._noise[:, offset : offset + last - first] * dsp.ex(noise_gain[:, part])
+            np.cos(free_phase[:, part], out=rotation.real)
+            np.sin(free_phase[:, part], out=rotation.imag)
+            rotation *= dsp.ex(free[:, part])
+            spectrum += rotation
+            yield self._overlap_add(spectrum, norm, first, start, stop)
+            start, length = stop, _BLOCK_FRAMES
+
+    def _overlap_add(
+        self, spectrum: NDArray[np.complex64], norm: NDArray[np.float32], first: int, start: int, stop: int
+    ) -> Pcm:
+        dsp = self._dsp
+        count, overlap = spectrum.shape[1], dsp.N_FFT // dsp.HOP
+        frames = (dsp.irfft(spectrum.T, dsp.N_FFT, 1) * dsp.WIN).reshape(count, overlap, dsp.HOP)
+        rows = np.zeros((count + overlap - 1, dsp.HOP), np.float32)
+        for part in range(overlap):
+            rows[part : part + count] += frames[:, part]
+        # centre=True: output block j is row j + 2 of the overlapped frames.
+        sound = rows[start + 2 - first : stop + 2 - first] * norm[start + 2 : stop + 2]
+        return np.ascontiguousarray(sound.reshape(-1), dtype=np.float32)
+
+
+class EmbeddedSynthesizer:
+    """A `Synthesizer` for English; thread-safe, and the same sound for the same text and seed."""
+
+    def __init__(self) -> None:
+        self._renderer: _Renderer | None = None
+        self._session: Any = None
+        self._g2p: Any = None
+        self._vocabulary: dict[str, int] = {}
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """English, one voice, exact timings of words."""
+        return Capabilities(
+            name="embedded",
+            voices=("heart",),
+            languages=("en",),
+            sample_rate=SAMPLE_RATE,
+            word_timings="exact",
+            normalizes_text=True,
+            concurrency=16,
+        )
+
+    def load(self) -> None:
+        """Read the network and the lexicon, and speak once, so that the first utterance pays nothing."""
+        import onnx
+        import onnxruntime
+        from hibari import Hibari
+        from hibari.voices import voice_path
+
+        model = onnx.load(voice_path("heart", download_missing=False))
+        model.graph.output.append(onnx.ValueInfoProto(name=_DURATIONS))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        voice = Hibari.__new__(Hibari)  # its own constructor would load the network a second time
+        voice.voice, voice._g2p = "heart", None
+        self._g2p = voice.g2p
+        self._g2p.oov("warmth")
+        self._vocabulary = _read_vocabulary()
+        self._renderer = _Renderer()
+        warm_up = TextPiece(0, _WARM_UP, (0, len(_WARM_UP)), (), "en")
+        for _ in self.synthesize(warm_up, Open(0, "heart", "en"), _Never()):
+            pass
+
+    def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
+        """The first 0.3 s, then the rest; text without end is spoken in runs of at most `MAX_PHONEMES`."""
+        assert self._renderer is not None
+        runs = self._runs(piece.text)
+        if not runs:
+            yield AudioChunk(piece.segment, np.zeros(0, np.float32), SAMPLE_RATE)
+        made = 0
+        for number, run in enumerate(runs):
+            if cancellation.cancelled:
+                return
+            *features, durations = self._infer(run.ids)
+            start, end, words = _cut(run, durations, made, self._renderer.hop)
+            last_run = number == len(runs) - 1
+            done = start
+            for pcm in self._renderer.blocks(features, request.seed, start, end):
+                if cancellation.cancelled:
+                    return
+                done += len(pcm) // self._renderer.hop
+                yield AudioChunk(
+                    piece.segment, pcm, SAMPLE_RATE, words, last_of_segment=last_run and done == end
+                )
+                words = ()
+                made += len(pcm)
+
+    def _infer(self, ids: list[int]) -> list[NDArray[np.float32]]:
+        feed = {"ids": np.asarray([ids], np.int64), "speed": np.ones(1, np.float32)}
+        *features, durations = self._session.run(None, feed)
+        return [*(feature[0] for feature in features), durations.reshape(-1)]
+
+    def _runs(self, text: str) -> list[_Run]:
+        """Phoneme ids of a text, cut before words so that no run is longer than `MAX_PHONEMES`."""
+        from hibari.g2p.normalize import normalize
+
+        normalized = _LONG_NUMBER.sub(lambda digits: " ".join(digits.group()), normalize(text))
+        if not normalized:
+            return []
+        sources = align_words(text, normalized)
+        tokens = self._phonemize(normalized)
+        words: list[tuple[tuple[int, int], str]] = []  # source span, phonemes
+        phonemes = ""
+        for token in tokens:
+            phonemes += token.phonemes or ""
+            if token.whitespace:
+                words.append((_nth(sources, len(words)), phonemes))
+                phonemes = ""
+        if phonemes:
+            words.append((_nth(sources, len(words)), phonemes))
+        return self._pack(words)
+
+    def _phonemize(self, text: str) -> list[Any]:
+        try:
+            return list(self._g2p.phonemize_tokens(self._g2p.tokenize(text)))
+        except Exception:  # hibari raises whatever its tables raise
+            words = text.split()
+            if len(words) == 1:
+                return [_Unreadable()]
+        # One odd word must not silence its sentence: each is read by itself, the unreadable are left out.
+        tokens: list[Any] = []
+        for word in words:
+            tokens += self._phonemize(word)
+            tokens[-1].whitespace = " "
+        return tokens
+
+    def _pack(self, words: list[tuple[tuple[int, int], str]]) -> list[_Run]:
+        runs: list[_Run] = []
+        run = _Run([0], [])
+        for source, phonemes in words:
+            known = [phoneme for phoneme in phonemes if phoneme in self._vocabulary]
+            for at in range(0, len(known), MAX_PHONEMES):
+                part = known[at : at + MAX_PHONEMES]
+                if len(run.ids) + len(part) > MAX_PHONEMES and len(run.ids) > 1:
+                    runs.append(run)
+                    run = _Run([0], [])
+                if len(run.ids) > 1:
+                    run.ids.append(self._vocabulary[" "])
+                first = len(run.ids)
+                run.ids.extend(self._vocabulary[phoneme] for phoneme in part)
+                spoken = [number for number, phoneme in enumerate(part) if phoneme not in _PUNCTUATION]
+                if spoken:
+                    run.words.append((source, first + spoken[0], first + spoken[-1] + 1))
+        if len(run.ids) > 1:
+            runs.append(run)
+        # Punctuation alone is a breath, not speech.
+        return [_Run([*run.ids, 0], run.words) for run in runs if run.words]
+
+
+@dataclass(slots=True)
+class _Unreadable:
+    """Stands for a word that hibari cannot turn into phonemes."""
+
+    phonemes: str = ""
+    whitespace: str = ""
+
+
+class _Never:
+    cancelled = False
+
+
+def _read_vocabulary() -> dict[str, int]:
+    import json
+    from pathlib import Path
+
+    from hibari.tts import ASSETS
+
+    vocabulary: dict[str, int] = json.loads(Path(ASSETS, "vocab.json").read_text(encoding="utf-8"))
+    return vocabulary
+
+
+def _nth(spans: list[tuple[int, int]], number: int) -> tuple[int, int]:
+    return spans[min(number, len(spans) - 1)]
+
+
+def _cut(
+    run: _Run, durations: NDArray[np.float32], made: int, hop: int
+) -> tuple[int, int, tuple[WordTiming, ...]]:
+    """Frames [start, end) worth rendering, and when each word sounds if `made` samples come before them."""
+    ends = np.cumsum(durations).astype(np.int64)
+    starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
+    first, last = run.words[0][1], run.words[-1][2] - 1
+    start_unit = max(0, int(starts[first]) - _LEAD_UNITS)
+    end_unit = min(int(ends[-1]), int(ends[last]) + _TAIL_UNITS)
+    samples_per_unit = UNIT_FRAMES * hop
+
+    def at(unit: int) -> int:
+        return made + (unit - start_unit) * samples_per_unit
+
+    words: list[WordTiming] = []
+    for (spoken_start, spoken_end), begin, stop in run.words:
+        begun, ended = at(int(starts[begin])), at(int(ends[stop - 1]))
+        if words and words[-1].spoken_start == spoken_start:  # "$3.50" is one written word and five spoken
+            words[-1] = WordTiming(spoken_start, spoken_end, words[-1].start, ended)
+        else:
+            words.append(WordTiming(spoken_start, spoken_end, begun, ended))
+    return start_unit * UNIT_FRAMES, end_unit * UNIT_FRAMES, tuple(words)
+
+
+def make() -> EmbeddedSynthesizer:
+    """Factory for `engines.process`."""
+    return EmbeddedSynthesizer()

@@ -1,0 +1,175 @@
+"""The engine contract: plain messages both ways, so that an engine can run in a thread or in a process.
+
+Commands go in with `Engine.send`, which never blocks; events come back through the callback given to
+`Engine.start`, always on the event loop. For one utterance:
+
+    Open, Feed*, Grant*, Finish     ->   Chunk*, Freed
+    ... Cancel                      ->   Freed  (chunks that were under way may still come before it)
+                                         Failed, Freed  (when the engine cannot go on)
+
+Every utterance that was opened gets exactly one `Freed`, also when the engine's process dies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import msgspec
+
+from realtime.types import AudioChunk, TextPiece
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do; everything above decides by this alone, never by an engine's name."""
+
+    name: str
+    voices: tuple[str, ...]
+    languages: tuple[str, ...]
+    sample_rate: int
+    #: Takes whole segments ("segment") or words as they become final ("word").
+    takes: Literal["segment", "word"] = "segment"
+    word_timings: Literal["exact", "estimated", "none"] = "none"
+    normalizes_text: bool = False
+    instruct: bool = False
+    cloning: bool = False
+    language_fixed_per_utterance: bool = False
+    #: How many utterances can be worked on at the same time.
+    concurrency: int = 1
+
+
+class Open(msgspec.Struct, frozen=True, tag="open"):
+    """Begin an utterance. `utterance` is never used again in the engine's life."""
+
+    utterance: int
+    voice: str
+    language: str
+    seed: int = 0
+
+
+class Feed(msgspec.Struct, frozen=True, tag="feed"):
+    """Text to be spoken after what was fed before."""
+
+    utterance: int
+    piece: TextPiece
+
+
+class Grant(msgspec.Struct, frozen=True, tag="grant"):
+    """`audio_ms` of sound may be made in all since `Open`; its next part is needed at `deadline`.
+
+    Deadlines are seconds of the monotonic clock, which all processes of a machine share. An engine that
+    makes whole segments begins one while less was made than granted, and finishes it.
+    """
+
+    utterance: int
+    audio_ms: int
+    deadline: float
+
+
+class Finish(msgspec.Struct, frozen=True, tag="finish"):
+    """No more text will be fed."""
+
+    utterance: int
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """Stop at the next step; `Freed` says when. Of an unknown utterance: nothing happens."""
+
+    utterance: int
+
+
+Command = Open | Feed | Grant | Finish | Cancel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Sound of an utterance. `queue_s`: how long its text waited for a worker; `infer_s`: time to make it."""
+
+    utterance: int
+    audio: AudioChunk
+    queue_s: float = 0.0
+    infer_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """The utterance holds nothing of the engine any more."""
+
+    utterance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The utterance cannot go on. `message` may be shown to a client."""
+
+    utterance: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How busy the engine is: utterances open, pieces waiting, workers busy."""
+
+    open: int
+    waiting: int
+    busy: int
+
+
+Event = Chunk | Freed | Failure | Stats
+
+
+class Engine(Protocol):
+    """An engine as the rooms above see it; all methods are called on the event loop."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; known after `start`."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether a command sent now is worked on at once (False while a process is restarted)."""
+        ...
+
+    async def start(self, on_event: Callable[[Event], None]) -> None:
+        """Load everything and warm up; events are delivered to `on_event` on this event loop."""
+        ...
+
+    def send(self, command: Command) -> None:
+        """Give a command; never blocks and never raises for the state of an utterance."""
+        ...
+
+    async def stop(self) -> None:
+        """Give back threads, processes and memory. Utterances still open are dropped without events."""
+        ...
+
+
+class Cancellation(Protocol):
+    """Tells a synthesizer, from another thread, that its work is no longer wanted."""
+
+    @property
+    def cancelled(self) -> bool:
+        """True from the cancel on."""
+        ...
+
+
+class Synthesizer(Protocol):
+    """The blocking heart of an engine that speaks segment by segment; run by `engines.workers`."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; known after `load`."""
+        ...
+
+    def load(self) -> None:
+        """Read the models and warm up. Called once, before anything else."""
+        ...
+
+    def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
+        """The sound of one piece as one or more chunks, the last marked; may be called from several threads.
+
+        A piece with nothing to say gives one empty chunk. Raises `EngineError` when it cannot be spoken.
+        """
+        ...

@@ -1,0 +1,120 @@
+"""What goes between an engine's process and its parent: msgpack messages, each after its length (u32)."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+
+import msgspec
+
+from realtime.engines.engine import Cancel, Capabilities, Feed, Finish, Grant, Open
+from realtime.types import WordTiming
+
+#: Room for sound on its way: 16 MiB are nearly three minutes at 24 kHz.
+RING_BYTES = 16 * 1024 * 1024
+_LENGTH = struct.Struct("!I")
+
+
+class Released(msgspec.Struct, frozen=True, tag="released"):
+    """To the child: the ring is free again up to `end`."""
+
+    end: int
+
+
+class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
+    """The child can work."""
+
+    capabilities: Capabilities
+
+
+class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
+    """The child cannot work, and ends."""
+
+    message: str
+
+
+class ChunkMade(msgspec.Struct, frozen=True, tag="chunk"):
+    """Sound lies in the ring: `samples` of float32 from byte `offset`; all before `end` goes with it.
+
+    Offsets count on without end; the place in the ring is the remainder by its size.
+    """
+
+    utterance: int
+    segment: int
+    sample_rate: int
+    words: tuple[WordTiming, ...]
+    estimated: bool
+    last_of_segment: bool
+    queue_s: float
+    infer_s: float
+    offset: int
+    samples: int
+    end: int
+
+
+class UtteranceFreed(msgspec.Struct, frozen=True, tag="freed"):
+    """As `engine.Freed`."""
+
+    utterance: int
+
+
+class UtteranceFailed(msgspec.Struct, frozen=True, tag="failed"):
+    """As `engine.Failure`."""
+
+    utterance: int
+    message: str
+
+
+class WorkersBusy(msgspec.Struct, frozen=True, tag="stats"):
+    """As `engine.Stats`."""
+
+    open: int
+    waiting: int
+    busy: int
+
+
+ParentMessage = Open | Feed | Grant | Finish | Cancel | Released
+ChildMessage = Loaded | LoadFailed | ChunkMade | UtteranceFreed | UtteranceFailed | WorkersBusy
+
+_encoder = msgspec.msgpack.Encoder()
+_parent_decoder: msgspec.msgpack.Decoder[ParentMessage] = msgspec.msgpack.Decoder(ParentMessage)
+_child_decoder: msgspec.msgpack.Decoder[ChildMessage] = msgspec.msgpack.Decoder(ChildMessage)
+
+
+def encode_message(message: ParentMessage | ChildMessage) -> bytes:
+    """A message with its length before it."""
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+def decode_from_parent(body: bytes) -> ParentMessage:
+    """A command, in the child."""
+    return _parent_decoder.decode(body)
+
+
+def decode_from_child(body: bytes) -> ChildMessage:
+    """An event, in the parent."""
+    return _child_decoder.decode(body)
+
+
+async def read_message(reader: asyncio.StreamReader) -> bytes:
+    """The next message's body; raises `IncompleteReadError` at the end."""
+    (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+    return await reader.readexactly(length)
+
+
+def read_message_blocking(receive: Callable[[int], bytes]) -> bytes | None:
+    """The next message's body from a function like `socket.recv`; None at the end."""
+    head = _read_exactly(receive, _LENGTH.size)
+    return None if head is None else _read_exactly(receive, _LENGTH.unpack(head)[0])
+
+
+def _read_exactly(receive: Callable[[int], bytes], count: int) -> bytes | None:
+    data = b""
+    while len(data) < count:
+        more = receive(count - len(data))
+        if not more:
+            return None
+        data += more
+    return data

@@ -1,0 +1,163 @@
+"""Runs a `Synthesizer` on worker threads, in the order of deadlines.
+
+This is the message-shaped core that both `ThreadEngine` and the child process are made of. It knows no event
+loop: commands come in by `handle` from any thread, events go out by the `emit` callback on worker threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from realtime.engines.engine import (
+    Cancel,
+    Chunk,
+    Command,
+    Event,
+    Failure,
+    Feed,
+    Finish,
+    Freed,
+    Grant,
+    Open,
+    Stats,
+    Synthesizer,
+)
+from realtime.errors import EngineError
+from realtime.types import TextPiece
+
+
+@dataclass(slots=True, eq=False)
+class _Utterance:
+    request: Open
+    waiting: deque[tuple[TextPiece, float]] = field(default_factory=deque)
+    granted_ms: int = 0
+    made_ms: float = 0.0
+    deadline: float = 0.0
+    busy: bool = False
+    finished: bool = False
+    cancelled: bool = False
+
+    def may_start(self) -> bool:
+        """Whether a worker may take its next piece; one at a time, so that segments keep their order."""
+        return bool(self.waiting) and not self.busy and self.made_ms < self.granted_ms
+
+    def is_over(self) -> bool:
+        return not self.busy and (self.cancelled or (self.finished and not self.waiting))
+
+
+class Workers:
+    """A pool of threads that speaks many utterances segment by segment."""
+
+    def __init__(self, synthesizer: Synthesizer, threads: int, emit: Callable[[Event], None]) -> None:
+        """`emit` is called on the worker threads, and must not block for long."""
+        self._synthesizer = synthesizer
+        self._emit = emit
+        self._utterances: dict[int, _Utterance] = {}
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"synthesis-{number}", daemon=True)
+            for number in range(threads)
+        ]
+
+    def start(self) -> None:
+        """Begin to work; the synthesizer must be loaded."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End the threads after the segments under way; blocks until they are gone."""
+        with self._changed:
+            self._stopping = True
+            for utterance in self._utterances.values():
+                utterance.cancelled = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def handle(self, command: Command) -> None:
+        """Take a command, from any thread; returns at once."""
+        freed = False
+        with self._changed:
+            if isinstance(command, Open):
+                self._utterances[command.utterance] = _Utterance(command)
+                return
+            utterance = self._utterances.get(command.utterance)
+            if utterance is None:
+                return
+            if isinstance(command, Feed):
+                utterance.waiting.append((command.piece, time.monotonic()))
+            elif isinstance(command, Grant):
+                utterance.granted_ms = max(utterance.granted_ms, command.audio_ms)
+                utterance.deadline = command.deadline
+            elif isinstance(command, Finish):
+                utterance.finished = True
+            elif isinstance(command, Cancel):
+                utterance.cancelled = True
+                utterance.waiting.clear()
+            freed = self._remove_if_over(utterance)
+            if utterance.may_start():
+                self._changed.notify()
+        if freed:
+            self._emit(Freed(command.utterance))
+
+    def stats(self) -> Stats:
+        """How busy it is now."""
+        with self._changed:
+            return Stats(
+                open=len(self._utterances),
+                waiting=sum(len(utterance.waiting) for utterance in self._utterances.values()),
+                busy=sum(utterance.busy for utterance in self._utterances.values()),
+            )
+
+    def _remove_if_over(self, utterance: _Utterance) -> bool:
+        if not utterance.is_over():
+            return False
+        return self._utterances.pop(utterance.request.utterance, None) is not None
+
+    def _most_urgent(self) -> _Utterance | None:
+        ready = (utterance for utterance in self._utterances.values() if utterance.may_start())
+        return min(ready, key=lambda utterance: utterance.deadline, default=None)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while (utterance := self._most_urgent()) is None and not self._stopping:
+                    self._changed.wait()
+                if self._stopping or utterance is None:
+                    return
+                utterance.busy = True
+                piece, fed_at = utterance.waiting.popleft()
+            self._speak(utterance, piece, fed_at)
+            with self._changed:
+                utterance.busy = False
+                freed = self._remove_if_over(utterance)
+            if freed:
+                self._emit(Freed(utterance.request.utterance))
+            self._emit(self.stats())
+
+    def _speak(self, utterance: _Utterance, piece: TextPiece, fed_at: float) -> None:
+        begun = time.monotonic()
+        queue_s = begun - fed_at
+        try:
+            for audio in self._synthesizer.synthesize(piece, utterance.request, utterance):
+                if utterance.cancelled:
+                    return
+                now = time.monotonic()
+                utterance.made_ms += len(audio.pcm) * 1000 / audio.sample_rate
+                self._emit(Chunk(utterance.request.utterance, audio, queue_s, now - begun))
+                begun, queue_s = now, 0.0
+        except EngineError as error:
+            self._fail(utterance, error.message)
+        except Exception as error:
+            self._fail(utterance, f"the engine failed on this text ({type(error).__name__})")
+
+    def _fail(self, utterance: _Utterance, message: str) -> None:
+        with self._changed:
+            utterance.cancelled = True
+            utterance.waiting.clear()
+        self._emit(Failure(utterance.request.utterance, message))

@@ -1,0 +1,259 @@
+"""Runs one session on one transport: feeds its state machine, carries out its actions, owns its speakers.
+
+One task reads, one task writes. What the session answers to a message goes to the front (`_urgent`); sound,
+and what keeps its order with sound, is fetched from the head's speaker one event at a time, at the moment
+it is sent. So a cancel that stops a speaker has stopped its sound: nothing waits behind the writer's back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from realtime.clock import Clock
+from realtime.errors import CloseCode
+from realtime.session.actions import (
+    Action,
+    AppendText,
+    Close,
+    EndSpeaker,
+    FlushSpeaker,
+    OpenSpeaker,
+    Send,
+    SendFrame,
+    StopSpeaker,
+)
+from realtime.session.messages import encode, encode_frame
+from realtime.session.session import Session
+from realtime.speech.speaker import Speaker
+from realtime.types import AudioSettings, Failed, Finished, SpeechEvent, Timing, VoiceSettings
+
+#: A client that takes nothing for so long is dropped.
+STALL_S = 30.0
+#: So many events are sent before the other sessions get their turn on the loop.
+BURST = 10
+
+
+class TransportClosedError(Exception):
+    """The other side is gone."""
+
+
+class Transport(Protocol):
+    """A sink for frames and messages, and a source of them. One reader and one writer use it at a time."""
+
+    async def receive(self) -> str | bytes:
+        """The next frame; raises `TransportClosedError`."""
+        ...
+
+    async def send_text(self, message: str) -> None:
+        """Send a message; waits while too much is unsent. Raises `TransportClosedError`."""
+        ...
+
+    async def send_bytes(self, frame: bytes) -> None:
+        """Send a binary frame; waits while too much is unsent. Raises `TransportClosedError`."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close, after what was sent; never raises."""
+        ...
+
+
+#: Makes the speaker of a context; the last argument is called when it has something to fetch.
+OpenSpeakerFor = Callable[[VoiceSettings, AudioSettings, Callable[[], None]], Speaker]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSummary:
+    """What became of a context; `reason` is completed, failed, cancelled or disconnected."""
+
+    session_id: str
+    context_id: str
+    handle: int
+    reason: str
+    settings: VoiceSettings
+    text: str
+    timing: Timing
+
+
+#: Is told of every context that is over.
+Observer = Callable[[ContextSummary], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    opened: OpenSpeaker
+    speaker: Speaker
+    task: asyncio.Task[None]
+
+
+class Driver:
+    """One session, from its first frame to its close."""
+
+    def __init__(
+        self,
+        session: Session,
+        transport: Transport,
+        open_speaker: OpenSpeakerFor,
+        clock: Clock,
+        observe: Observer,
+    ) -> None:
+        """Everything is given; nothing is started before `run`."""
+        self._session = session
+        self._transport = transport
+        self._open_speaker = open_speaker
+        self._clock = clock
+        self._observe = observe
+        self._urgent: deque[str] = deque()
+        self._close: Close | None = None
+        self._wake = asyncio.Event()
+        self._running: dict[int, _Running] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Serve the session until it closes or the transport does; leaves no task behind."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            reader = tasks.create_task(self._read())
+            writer = tasks.create_task(self._write())
+            try:
+                await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+                if self._close is not None:  # the reader ends first while the writer closes the transport
+                    await writer
+            finally:
+                reader.cancel()
+                writer.cancel()
+                for handle in list(self._running):
+                    self._drop(handle, "disconnected")
+
+    def close(self, code: int, reason: str) -> None:
+        """Close from outside, as when the server shuts down."""
+        self._perform([Close(code, reason)])
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                frame = await self._transport.receive()
+                self._perform(self._session.receive(frame, self._clock.now()))
+        except TransportClosedError:
+            return
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                async with asyncio.timeout(STALL_S):
+                    idle = await self._send_burst()
+                if idle and self._close is not None:
+                    await self._transport.close(self._close.code, self._close.reason)
+                    return
+                if idle:
+                    await self._wait()
+                else:
+                    await asyncio.sleep(0)
+        except TransportClosedError:
+            return
+        except TimeoutError:
+            await self._transport.close(CloseCode.LISTENER_STALLED, "the listener took nothing for 30 s")
+
+    async def _send_burst(self) -> bool:
+        """Send what there is, up to `BURST` pieces; True when nothing is left."""
+        for _ in range(BURST):
+            if self._urgent:
+                await self._transport.send_text(self._urgent.popleft())
+                continue
+            if self._close is not None:
+                return True
+            fetched = self._fetch()
+            if fetched is None:
+                return True
+            for action in self._on_event(*fetched):
+                if isinstance(action, SendFrame):
+                    await self._transport.send_bytes(encode_frame(action.kind, action.handle, action.packet))
+                elif isinstance(action, Send):
+                    await self._transport.send_text(encode(action.message))
+                else:
+                    self._perform([action])
+        return False
+
+    def _fetch(self) -> tuple[int, SpeechEvent] | None:
+        head = self._session.head()
+        running = self._running.get(head) if head is not None else None
+        event = running.speaker.take() if running else None
+        return (head, event) if head is not None and event is not None else None
+
+    def _on_event(self, handle: int, event: SpeechEvent) -> list[Action]:
+        actions = self._session.on_event(handle, event, self._clock.now())
+        if isinstance(event, Finished):
+            self._drop(handle, "completed")
+        elif isinstance(event, Failed):
+            self._drop(handle, "failed")
+        return actions
+
+    async def _wait(self) -> None:
+        """Until there is something to send, or the session's deadline comes."""
+        self._wake.clear()
+        deadline = self._session.next_deadline()
+        delay = None if deadline is None else max(0.0, deadline - self._clock.now())
+        try:
+            async with asyncio.timeout(delay):
+                await self._wake.wait()
+        except TimeoutError:
+            self._perform(self._session.on_deadline(self._clock.now()))
+
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Send):
+                self._urgent.append(encode(action.message))
+            elif isinstance(action, OpenSpeaker):
+                self._open(action)
+            elif isinstance(action, Close):
+                self._close = self._close or action
+            elif isinstance(action, StopSpeaker):
+                self._drop(action.handle, "cancelled")
+            elif not isinstance(action, SendFrame):
+                self._instruct(action)
+        self._wake.set()
+
+    def _instruct(self, action: AppendText | FlushSpeaker | EndSpeaker) -> None:
+        running = self._running.get(action.handle)
+        if running is None:
+            return
+        speaker = running.speaker
+        if isinstance(action, AppendText):
+            speaker.append(action.text)
+        elif isinstance(action, FlushSpeaker):
+            speaker.flush(action.flush_id)
+        else:
+            speaker.end()
+
+    def _open(self, action: OpenSpeaker) -> None:
+        assert self._tasks is not None, "only a running driver opens speakers"
+        handle = action.handle
+        speaker = self._open_speaker(action.settings, action.audio, lambda: self._on_output(handle))
+        self._running[handle] = _Running(action, speaker, self._tasks.create_task(speaker.run()))
+
+    def _on_output(self, handle: int) -> None:
+        running = self._running.get(handle)
+        if running is not None and running.speaker.failure is not None:
+            self._perform(self._session.on_failure(handle, running.speaker.failure, self._clock.now()))
+        self._wake.set()
+
+    def _drop(self, handle: int, reason: str) -> None:
+        running = self._running.pop(handle, None)
+        if running is None:
+            return
+        running.task.cancel()
+        opened = running.opened
+        self._observe(
+            ContextSummary(
+                self._session.session_id,
+                opened.context_id,
+                handle,
+                reason,
+                opened.settings,
+                self._session.text(handle),
+                running.speaker.timing,
+            )
+        )

@@ -1,0 +1,63 @@
+"""The sessions that are running: a limit, a count, and a way to end them all."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from realtime.errors import CloseCode, QueueFullError
+from realtime.live.driver import Driver
+
+_RETRY_AFTER_MS = 1000
+
+
+def new_id() -> str:
+    """An id or token that cannot be guessed."""
+    return secrets.token_urlsafe(16)
+
+
+class Registry:
+    """Drivers of running sessions."""
+
+    def __init__(self, max_sessions: int) -> None:
+        """More than `max_sessions` at a time are refused."""
+        self._max_sessions = max_sessions
+        self._drivers: set[Driver] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def count(self) -> int:
+        """Sessions that are running."""
+        return len(self._drivers)
+
+    def check_room(self) -> None:
+        """Raises `QueueFullError` when there is no room for another session."""
+        if len(self._drivers) >= self._max_sessions:
+            raise QueueFullError(
+                f"{self._max_sessions} sessions are open, which is all this server takes", _RETRY_AFTER_MS
+            )
+
+    @contextmanager
+    def running(self, driver: Driver) -> Iterator[None]:
+        """Counts a session for as long as the block runs."""
+        self._drivers.add(driver)
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._drivers.discard(driver)
+            if not self._drivers:
+                self._empty.set()
+
+    async def close_all(self, timeout_s: float) -> None:
+        """Ask every session to close with 1001, and wait until they have, at most `timeout_s`."""
+        for driver in self._drivers:
+            driver.close(CloseCode.GOING_AWAY, "the server is shutting down")
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._empty.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,1 @@
+"""Adapters: bytes and headers in, calls on the rooms below out."""

@@ -1,0 +1,1 @@
+"""The protocol, with no I/O and no clock in it."""

@@ -1,0 +1,205 @@
+"""Contexts of one session: their order, ids and handles, and the ledger of each one's text.
+
+States, and what moves between them (a table below):
+
+    open --end--> ending --finished--> done
+    open, ending --failed--> failed
+    open, ending, done, failed --cancel--> cancelled
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Literal
+
+from realtime.types import SourceWord, VoiceSettings
+
+CancelReason = Literal["cancelled", "preempted"]
+#: Text and times are kept this long after the estimated end of playing.
+KEEP_S = 60.0
+
+
+class State(Enum):
+    """Of a context."""
+
+    OPEN = auto()
+    ENDING = auto()
+    DONE = auto()
+    FAILED = auto()
+    CANCELLED = auto()
+
+
+class Step(Enum):
+    """What moves a context to another state."""
+
+    END = auto()
+    FINISHED = auto()
+    FAILED = auto()
+    CANCEL = auto()
+
+
+TRANSITIONS: dict[tuple[State, Step], State] = {
+    (State.OPEN, Step.END): State.ENDING,
+    (State.ENDING, Step.FINISHED): State.DONE,
+    (State.OPEN, Step.FAILED): State.FAILED,
+    (State.ENDING, Step.FAILED): State.FAILED,
+    (State.OPEN, Step.CANCEL): State.CANCELLED,
+    (State.ENDING, Step.CANCEL): State.CANCELLED,
+    (State.DONE, Step.CANCEL): State.CANCELLED,
+    (State.FAILED, Step.CANCEL): State.CANCELLED,
+}
+#: Still to be spoken, or being spoken.
+LIVE = frozenset({State.OPEN, State.ENDING})
+#: Late text for these is dropped; only `context.open` opens the id again.
+CLOSED_TO_TEXT = frozenset({State.FAILED, State.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a context's text was cut: characters before `offset` were heard."""
+
+    played_ms: float
+    offset: int
+    spoken: str
+    remaining: str
+
+
+class Ledger:
+    """What was sent of a context's text, and which word ends when."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self.text_bytes = 0
+        self._word_ends: list[int] = []  # timeline samples
+        self._word_sources: list[int] = []  # the source character after the word
+
+    def append(self, text: str, text_bytes: int) -> None:
+        """Text that the client sent."""
+        self._parts.append(text)
+        self.text_bytes += text_bytes
+
+    def timed(self, words: tuple[SourceWord, ...]) -> None:
+        """Words whose sound is about to be sent."""
+        for word in words:
+            self._word_ends.append(word.end)
+            self._word_sources.append(word.source_end)
+
+    def text(self) -> str:
+        """All text so far."""
+        if len(self._parts) > 1:
+            self._parts = ["".join(self._parts)]
+        return self._parts[0] if self._parts else ""
+
+    def cut(self, position: int) -> tuple[str, str]:
+        """The text heard up to `position` (timeline samples), and the rest.
+
+        The cut falls after the last word that ended by then, with its trailing punctuation and space.
+        """
+        text = self.text()
+        heard = bisect_right(self._word_ends, position)
+        offset = _after_word(text, self._word_sources[heard - 1]) if heard else 0
+        return text[:offset], text[offset:]
+
+
+def _after_word(text: str, position: int) -> int:
+    """Index of what follows the word that ends at `position`: past closing punctuation, signs and space."""
+    while position < len(text) and not _begins_word(text[position]):
+        position += 1
+    return position
+
+
+def _begins_word(character: str) -> bool:
+    if character.isalnum() or character in "\"'$£€¥#@&+-":
+        return True
+    return unicodedata.category(character) in ("Ps", "Pi", "Mn", "Mc")
+
+
+@dataclass(slots=True, eq=False)
+class Context:
+    """One context of a session."""
+
+    context_id: str
+    handle: int
+    settings: VoiceSettings
+    state: State = State.OPEN
+    ledger: Ledger = field(default_factory=Ledger)
+    first_text_at: float | None = None
+    first_frame_at: float | None = None
+    last_activity: float = 0.0
+    sent: int = 0  # timeline samples
+    last_seq: int | None = None
+    warned_closed: bool = False
+    failure_told: bool = False
+    cancel_reason: CancelReason = "cancelled"
+    cut: Cut | None = None
+    forget_at: float | None = None
+
+    def step(self, step: Step) -> bool:
+        """Move to the next state; False when the step means nothing in this one."""
+        target = TRANSITIONS.get((self.state, step))
+        if target is None:
+            return False
+        self.state = target
+        return True
+
+    @property
+    def live(self) -> bool:
+        """Whether something may still be spoken of it."""
+        return self.state in LIVE
+
+
+class Contexts:
+    """All contexts of a session that are still known, in the order in which they were opened."""
+
+    def __init__(self) -> None:
+        self._by_handle: dict[int, Context] = {}
+        self._latest: dict[str, Context] = {}
+        self._next_handle = 1
+
+    def open(self, context_id: str, settings: VoiceSettings, now: float) -> Context:
+        """A new context, last in the order."""
+        context = Context(context_id, self._next_handle, settings, last_activity=now)
+        self._next_handle += 1
+        self._by_handle[context.handle] = context
+        self._latest[context_id] = context
+        return context
+
+    def latest(self, context_id: str) -> Context | None:
+        """The context that was last opened under an id, if it is still known."""
+        return self._latest.get(context_id)
+
+    def get(self, handle: int) -> Context | None:
+        """A context by its handle, if it is still known."""
+        return self._by_handle.get(handle)
+
+    def known(self) -> list[Context]:
+        """All of them, oldest first."""
+        return list(self._by_handle.values())
+
+    def live(self) -> list[Context]:
+        """Those that may still speak, in the order in which they will."""
+        return [context for context in self._by_handle.values() if context.live]
+
+    def head(self) -> Context | None:
+        """The one whose turn it is."""
+        return next((context for context in self._by_handle.values() if context.live), None)
+
+    def forget(self, now: float) -> list[Context]:
+        """Drop, and return, those whose time of keeping is over."""
+        over = [
+            context
+            for context in self._by_handle.values()
+            if context.forget_at is not None and context.forget_at <= now
+        ]
+        for context in over:
+            del self._by_handle[context.handle]
+            if self._latest.get(context.context_id) is context:
+                del self._latest[context.context_id]
+        return over
+
+    def next_forget(self) -> float | None:
+        """When the next one will be dropped."""
+        return min((c.forget_at for c in self._by_handle.values() if c.forget_at is not None), default=None)

@@ -1,0 +1,399 @@
+"""Every message of realtime.v1 and the binary frame, as protocol.md specifies them; encode and decode.
+
+Messages are JSON objects told apart by `type`. Unknown fields are ignored; a field that is left out is
+`UNSET` where that differs from null or from a default.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from realtime.errors import InvalidMessageError
+from realtime.types import FrameFlags, Packet
+
+PROTOCOL = "realtime.v1"
+#: The id of a context when a message names none, and the one that means all of them in `cancel`.
+DEFAULT_CONTEXT = "default"
+ALL_CONTEXTS = "*"
+#: The handle in answers about a context that never was; real handles begin at 1.
+NO_HANDLE = 0
+
+ContextId = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class ResumeRequest(Struct, frozen=True):
+    """Which session to take up again; `last`: the last seq received by handle."""
+
+    session_id: str
+    token: str
+    last: dict[str, int]
+
+
+class _SessionSettings(Struct, frozen=True):
+    sample_rate: int | UnsetType = UNSET
+    bitrate: Annotated[int, Meta(ge=6_000, le=256_000)] | UnsetType = UNSET
+    frame_ms: Literal[20, 40, 60] | UnsetType = UNSET
+    voice: str | UnsetType = UNSET
+    language: str | UnsetType = UNSET
+    speed: Annotated[float, Meta(ge=0.25, le=4)] | UnsetType = UNSET
+    normalize: bool | UnsetType = UNSET
+    timestamps: Literal["none", "word"] | UnsetType = UNSET
+    max_lead_ms: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    lexicon: dict[str, str] | UnsetType = UNSET
+
+
+class SessionStart(_SessionSettings, frozen=True, tag="session.start"):
+    """Settings of the session; only the first message may be one."""
+
+    formats: Annotated[list[str], Meta(min_length=1, max_length=16)] | UnsetType = UNSET
+    resume: ResumeRequest | UnsetType = UNSET
+
+
+class SessionUpdate(_SessionSettings, frozen=True, tag="session.update"):
+    """Settings for contexts opened later."""
+
+
+class ContextOpen(Struct, frozen=True, tag="context.open"):
+    """Open a context with settings of its own."""
+
+    context_id: ContextId = DEFAULT_CONTEXT
+    voice: str | UnsetType = UNSET
+    language: str | UnsetType = UNSET
+    speed: Annotated[float, Meta(ge=0.25, le=4)] | UnsetType = UNSET
+    normalize: bool | UnsetType = UNSET
+    instruct: str | UnsetType = UNSET
+    seed: Annotated[int, Meta(ge=0, le=2**53 - 1)] | UnsetType = UNSET
+    buffer: Literal["auto", "sentence", "manual"] = "auto"
+    on_conflict: Literal["queue", "preempt"] = "queue"
+
+
+class Text(Struct, frozen=True, tag="text"):
+    """Text to append, verbatim."""
+
+    text: str
+    context_id: ContextId = DEFAULT_CONTEXT
+
+
+class Flush(Struct, frozen=True, tag="flush"):
+    """Everything so far is final and is spoken now."""
+
+    context_id: ContextId = DEFAULT_CONTEXT
+    flush_id: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class End(Struct, frozen=True, tag="end"):
+    """No more text."""
+
+    context_id: ContextId = DEFAULT_CONTEXT
+
+
+class Cancel(Struct, frozen=True, tag="cancel"):
+    """Barge-in: stop now. `played_ms`: what the listener has heard of it."""
+
+    context_id: ContextId = DEFAULT_CONTEXT
+    played_ms: float | None = None
+
+
+class Playback(Struct, frozen=True, tag="playback"):
+    """How much the listener has heard."""
+
+    played_ms: float
+    context_id: ContextId = DEFAULT_CONTEXT
+
+
+class Pause(Struct, frozen=True, tag="pause"):
+    """Stop sending, keep what is there."""
+
+    context_id: ContextId = DEFAULT_CONTEXT
+
+
+class Continue(Struct, frozen=True, tag="continue"):
+    """Go on from where it was paused."""
+
+    context_id: ContextId = DEFAULT_CONTEXT
+
+
+class Ping(Struct, frozen=True, tag="ping"):
+    """Answered by `pong` with the same `t`."""
+
+    t: int | float | str | None = None
+
+
+class SessionClose(Struct, frozen=True, tag="session.close"):
+    """Finish what is running (or drop it), then close."""
+
+    drain: bool = True
+
+
+ClientMessage = (
+    SessionStart
+    | SessionUpdate
+    | ContextOpen
+    | Text
+    | Flush
+    | End
+    | Cancel
+    | Playback
+    | Pause
+    | Continue
+    | Ping
+    | SessionClose
+)
+
+
+class LimitsReport(Struct, frozen=True):
+    """The limits in force, as `session.ready` reports them."""
+
+    message_bytes: int
+    text_bytes_per_message: int
+    text_bytes_per_context: int
+    contexts: int
+    idle_s: float
+    resume_window_s: float
+
+
+class SessionReady(Struct, frozen=True, tag="session.ready"):
+    """The settings in force."""
+
+    session_id: str
+    resume_token: str
+    protocol: str
+    engine: str
+    features: list[str]
+    format: str
+    sample_rate: int
+    frame_ms: int
+    pre_skip: int
+    voice: str
+    language: str
+    limits: LimitsReport
+
+
+class ContextOpened(Struct, frozen=True, tag="context.opened"):
+    """A context is open."""
+
+    context_id: str
+    handle: int
+    voice: str
+    language: str
+
+
+class Segment(Struct, frozen=True, tag="segment"):
+    """A segment is about to sound."""
+
+    context_id: str
+    handle: int
+    index: int
+    text: str
+    source: tuple[int, int]
+    start_ms: float
+    language: str
+    final: bool = True
+
+
+class Word(Struct, frozen=True):
+    """One source word and when it sounds."""
+
+    text: str
+    source: tuple[int, int]
+    start_ms: float
+    end_ms: float
+
+
+class Words(Struct, frozen=True, tag="words"):
+    """Times of words; sent before the frames in which they end."""
+
+    context_id: str
+    handle: int
+    segment: int
+    estimated: bool
+    words: list[Word]
+
+
+class FlushDone(Struct, frozen=True, tag="flush.done", omit_defaults=True):
+    """All that was flushed has been sent."""
+
+    context_id: str
+    handle: int
+    flush_id: str | None = None
+
+
+class ContextTiming(Struct, frozen=True):
+    """Wall clock milliseconds from the context's first text."""
+
+    first_audio_ms: int
+    queue_ms: int
+    infer_ms: int
+    encode_ms: int
+    total_ms: int
+
+
+class ContextDone(Struct, frozen=True, tag="context.done"):
+    """A context ended by itself."""
+
+    context_id: str
+    handle: int
+    reason: Literal["completed", "failed"]
+    audio_ms: float
+    last_seq: int | None
+    timing: ContextTiming
+
+
+class ContextCancelled(Struct, frozen=True, tag="context.cancelled"):
+    """A context was cancelled: what was heard, and what was not."""
+
+    context_id: str
+    handle: int
+    reason: Literal["cancelled", "preempted"]
+    played_ms: float
+    text_spoken: str
+    text_remaining: str
+    source_offset: int
+    last_seq: int | None
+    engine_freed_ms: float | UnsetType = UNSET
+
+
+class Flow(Struct, frozen=True, tag="flow"):
+    """Synthesis waits for the listener, or goes on."""
+
+    context_id: str
+    handle: int
+    state: Literal["paused", "resumed"]
+
+
+class Error(Struct, frozen=True, tag="error"):
+    """Something was wrong; `fatal`: the socket closes next."""
+
+    code: str
+    message: str
+    fatal: bool = False
+    context_id: str | UnsetType = UNSET
+    handle: int | UnsetType = UNSET
+    retry_after_ms: int | UnsetType = UNSET
+
+
+class SessionClosing(Struct, frozen=True, tag="session.closing"):
+    """The server is about to close."""
+
+    reason: str
+    drain_ms: int
+
+
+class Pong(Struct, frozen=True, tag="pong"):
+    """Answer to `ping`."""
+
+    t: int | float | str | None = None
+
+
+ServerMessage = (
+    SessionReady
+    | ContextOpened
+    | Segment
+    | Words
+    | FlushDone
+    | ContextDone
+    | ContextCancelled
+    | Flow
+    | Error
+    | SessionClosing
+    | Pong
+)
+
+
+def type_of(kind: type[Struct]) -> str:
+    """The `type` that a message of this kind bears."""
+    return str(kind.__struct_config__.tag)
+
+
+CLIENT_TYPES = tuple(type_of(kind) for kind in ClientMessage.__args__)
+
+_encoder = msgspec.json.Encoder()
+_client_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
+_server_decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
+
+
+def encode(message: ClientMessage | ServerMessage) -> str:
+    """A message as JSON text."""
+    return _encoder.encode(message).decode()
+
+
+def decode_client(data: str) -> ClientMessage:
+    """A message from a client; raises `InvalidMessageError` saying what is wrong and what is allowed."""
+    try:
+        return _client_decoder.decode(data)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise InvalidMessageError(_explain(data, error)) from None
+
+
+def decode_server(data: str) -> ServerMessage:
+    """A message from the server; raises `InvalidMessageError`."""
+    try:
+        return _server_decoder.decode(data)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise InvalidMessageError(f"not a message of {PROTOCOL}: {error}") from None
+
+
+def _explain(data: str, error: Exception) -> str:
+    if isinstance(error, msgspec.ValidationError):
+        if "$.type" in str(error) or "`type`" in str(error):
+            return f"`type` must be one of: {', '.join(CLIENT_TYPES)}"
+        if str(error).startswith("Expected `object`"):
+            return "a message must be a JSON object with a `type`"
+        return f"wrong field: {error}"
+    if isinstance(error, RecursionError):
+        return "the message is nested too deeply"
+    if "\\u" in data:
+        return "the message is not valid JSON, or an escape in it is half of a surrogate pair"
+    return f"the message is not valid JSON: {error}"
+
+
+class FrameKind(IntEnum):
+    """What the payload of a binary frame is."""
+
+    OPUS = 1
+    PCM_S16LE = 2
+    CONTAINER = 3
+    MULAW = 4
+
+
+FRAME_VERSION = 1
+#: version, kind, flags, handle, seq, duration, position; network byte order.
+_HEADER = struct.Struct("!BBHIIIQ")
+HEADER_BYTES = _HEADER.size
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A binary frame, decoded."""
+
+    kind: FrameKind
+    handle: int
+    packet: Packet
+
+
+def encode_frame(kind: FrameKind, handle: int, packet: Packet) -> bytes:
+    """The header of 24 bytes and the payload."""
+    return (
+        _HEADER.pack(FRAME_VERSION, kind, packet.flags, handle, packet.seq, packet.duration, packet.position)
+        + packet.payload
+    )
+
+
+def decode_frame(data: bytes) -> Frame:
+    """The frame in a binary message; raises `InvalidMessageError`."""
+    if len(data) < HEADER_BYTES:
+        raise InvalidMessageError(f"a frame has at least {HEADER_BYTES} bytes, this one has {len(data)}")
+    version, kind, flags, handle, seq, duration, position = _HEADER.unpack_from(data)
+    if version != FRAME_VERSION:
+        raise InvalidMessageError(f"frame version {version} is not known, only {FRAME_VERSION}")
+    try:
+        known = FrameKind(kind)
+    except ValueError:
+        raise InvalidMessageError(f"frame kind {kind} is not known") from None
+    return Frame(known, handle, Packet(data[HEADER_BYTES:], seq, position, duration, FrameFlags(flags)))

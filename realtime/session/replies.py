@@ -1,0 +1,85 @@
+"""The messages that say what became of a context."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import UNSET
+
+from realtime.session import messages as wire
+from realtime.session.actions import Send
+from realtime.session.contexts import Context, Cut
+from realtime.types import TIMELINE_RATE, SegmentStarted, Timing
+
+#: Timeline samples in a millisecond.
+PER_MS = TIMELINE_RATE / 1000
+
+
+def error(code: str, text: str, context: Context | None = None, retry_after_ms: int | None = None) -> Send:
+    """An error that leaves the socket open."""
+    return Send(
+        wire.Error(
+            code,
+            text,
+            context_id=context.context_id if context else UNSET,
+            handle=context.handle if context else UNSET,
+            retry_after_ms=UNSET if retry_after_ms is None else retry_after_ms,
+        )
+    )
+
+
+def segment(context: Context, event: SegmentStarted) -> Send:
+    """A segment is about to sound."""
+    return Send(
+        wire.Segment(
+            context.context_id,
+            context.handle,
+            event.index,
+            event.text,
+            event.source,
+            round(event.start / PER_MS, 3),
+            event.language,
+        )
+    )
+
+
+def cancelled(context: Context, cut: Cut) -> Send:
+    """A context was cancelled at `cut`."""
+    return Send(
+        wire.ContextCancelled(
+            context_id=context.context_id,
+            handle=context.handle,
+            reason=context.cancel_reason,
+            played_ms=round(cut.played_ms, 3),
+            text_spoken=cut.spoken,
+            text_remaining=cut.remaining,
+            source_offset=cut.offset,
+            last_seq=context.last_seq,
+        )
+    )
+
+
+def nothing_cancelled(context_id: str) -> Send:
+    """The answer about a context that never was, and the one that follows those of all contexts."""
+    return Send(wire.ContextCancelled(context_id, wire.NO_HANDLE, "cancelled", 0, "", "", 0, None))
+
+
+def done(context: Context, reason: Literal["completed", "failed"], timing: Timing, now: float) -> Send:
+    """A context ended by itself."""
+    since = context.first_text_at
+    return Send(
+        wire.ContextDone(
+            context_id=context.context_id,
+            handle=context.handle,
+            reason=reason,
+            audio_ms=round(context.sent / PER_MS, 3),
+            last_seq=context.last_seq,
+            timing=wire.ContextTiming(
+                first_audio_ms=timing.between_ms(since, context.first_frame_at),
+                queue_ms=round(timing.queue_s * 1000),
+                infer_ms=round(timing.infer_s * 1000),
+                encode_ms=round(timing.encode_s * 1000),
+                total_ms=timing.between_ms(since, now),
+            ),
+        )
+    )

@@ -1,0 +1,425 @@
+"""The state machine of realtime.v1. No I/O, no clock: messages and times in, actions out.
+
+The rules:
+1. `session.ready` answers the first message that is valid. `session.start` may only be that one.
+2. An error in a message changes nothing. A failure of an utterance ends its context, never the socket.
+3. The first `text` of an id opens a context; so does `text` after `end`. After a cancel or a failure only
+   `context.open` does, and late text is dropped with one `context_closed`.
+4. Contexts are spoken in the order opened: only the head's sound is fetched (`head`), so the others wait.
+5. Each context ends with exactly one `context.done` or `context.cancelled`. A cancel is answered also after
+   `context.done`, and every time with the same cut.
+6. A cancel is a barrier: the speaker is stopped before the answer is given out, and with it goes its sound.
+
+States of the session: new --first message--> ready --close--> draining --all contexts over--> closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+from msgspec import UNSET, Struct, UnsetType
+
+from realtime.errors import ERRORS, CloseCode, ErrorCode, InvalidMessageError, RealtimeError
+from realtime.session import messages as wire
+from realtime.session import replies
+from realtime.session.actions import (
+    Action,
+    AppendText,
+    Close,
+    EndSpeaker,
+    FlushSpeaker,
+    OpenSpeaker,
+    Send,
+    SendFrame,
+    StopSpeaker,
+)
+from realtime.session.contexts import (
+    CLOSED_TO_TEXT,
+    KEEP_S,
+    CancelReason,
+    Context,
+    Contexts,
+    Cut,
+    State,
+    Step,
+)
+from realtime.session.offer import Offer, unsupported
+from realtime.session.playout import Playout
+from realtime.types import (
+    Failed,
+    Finished,
+    Flushed,
+    Packet,
+    SegmentStarted,
+    SpeechEvent,
+    Timing,
+    VoiceSettings,
+    WordsTimed,
+)
+
+#: An unended context with nothing to say is ended when another has waited behind it for so long.
+SILENT_HEAD_S = 10.0
+
+
+class _Phase(Enum):
+    NEW = auto()
+    READY = auto()
+    DRAINING = auto()
+    CLOSED = auto()
+
+
+class Session:
+    """One session; every method takes the present in monotonic seconds and returns what is to be done."""
+
+    def __init__(self, session_id: str, resume_token: str, offer: Offer, now: float) -> None:
+        """`session_id` and `resume_token` are told to the client."""
+        self.session_id = session_id
+        self._resume_token = resume_token
+        self._offer = offer
+        self._phase = _Phase.NEW
+        self._contexts = Contexts()
+        self._playout = Playout()
+        self._last_activity = now
+        self._voice = offer.default_voice
+        self._language = "auto"
+        audio = offer.audio(wire.SessionStart())
+        assert audio is not None, "the default format is always offered"
+        self._audio = audio
+        self._receivers: dict[type[Struct], Callable[..., list[Action]]] = {
+            wire.SessionStart: self._start,
+            wire.ContextOpen: self._open,
+            wire.Text: self._text,
+            wire.Flush: self._flush,
+            wire.End: self._end,
+            wire.Cancel: self._cancel,
+            wire.Ping: self._ping,
+            wire.SessionClose: self._close,
+        }
+
+    # -- what comes in ----------------------------------------------------------------------------------
+
+    def receive(self, frame: str | bytes, now: float) -> list[Action]:
+        """A frame of the client."""
+        self._last_activity = now
+        if self._phase is _Phase.CLOSED:
+            return []
+        try:
+            if isinstance(frame, bytes):
+                raise InvalidMessageError("binary frames are not taken; send JSON text frames")
+            message = wire.decode_client(frame)
+            receiver = self._receivers.get(type(message))
+            if receiver is None:
+                supported = ", ".join(map(wire.type_of, self._receivers))
+                raise unsupported(f"`{wire.type_of(type(message))}`", supported)
+            actions: list[Action] = []
+            if self._phase is _Phase.NEW and not isinstance(message, wire.SessionStart):
+                actions.append(self._begin())
+            return actions + receiver(message, now)
+        except RealtimeError as error:
+            return [replies.error(error.code, error.message)]
+
+    def on_event(self, handle: int, event: SpeechEvent, now: float) -> list[Action]:
+        """What the head's speaker made; it is sent at this moment."""
+        context = self._contexts.get(handle)
+        if context is None or not context.live:
+            return []
+        self._last_activity = context.last_activity = now
+        if isinstance(event, Packet):
+            return self._packet(context, event, now)
+        if isinstance(event, SegmentStarted):
+            return [replies.segment(context, event)]
+        if isinstance(event, WordsTimed):
+            context.ledger.timed(event.words)
+            return []
+        if isinstance(event, Flushed):
+            return [Send(wire.FlushDone(context.context_id, handle, event.flush_id))]
+        if isinstance(event, Finished):
+            context.step(Step.FINISHED)
+            return self._over(context, replies.done(context, "completed", event.timing, now), now)
+        return self._fail(context, event.code, event.message, now, event.retry_after_ms)
+
+    def on_failure(self, handle: int, failure: Failed, now: float) -> list[Action]:
+        """A speaker failed, perhaps before its turn: the error overtakes, the ending keeps its order."""
+        context = self._contexts.get(handle)
+        if context is None or not context.live or context.failure_told:
+            return []
+        context.failure_told = True
+        return [replies.error(failure.code, failure.message, context, failure.retry_after_ms)]
+
+    def next_deadline(self) -> float | None:
+        """When `on_deadline` wants to be called, in monotonic seconds."""
+        deadlines = [self._last_activity + self._offer.limits.idle_s, self._contexts.next_forget()]
+        if (silent := self._silent_head()) is not None:
+            deadlines.append(silent.last_activity + SILENT_HEAD_S)
+        return min(deadline for deadline in deadlines if deadline is not None)
+
+    def on_deadline(self, now: float) -> list[Action]:
+        """Time has passed."""
+        actions: list[Action] = []
+        for context in self._contexts.forget(now):
+            self._playout.forget(context.handle)
+        silent = self._silent_head()
+        if silent is not None and silent.last_activity + SILENT_HEAD_S <= now:
+            silent.step(Step.END)
+            actions.append(EndSpeaker(silent.handle))
+        if self._last_activity + self._offer.limits.idle_s <= now and self._phase is not _Phase.CLOSED:
+            self._phase = _Phase.CLOSED
+            actions += [Send(wire.SessionClosing("idle", 0)), Close(CloseCode.DONE, "idle")]
+        return actions
+
+    def head(self) -> int | None:
+        """Handle of the context whose turn it is to be sent."""
+        head = self._contexts.head()
+        return head.handle if head else None
+
+    def text(self, handle: int) -> str:
+        """All that the client sent for a context; empty when it is not known any more."""
+        context = self._contexts.get(handle)
+        return context.ledger.text() if context else ""
+
+    # -- messages ---------------------------------------------------------------------------------------
+
+    def _start(self, message: wire.SessionStart, now: float) -> list[Action]:
+        if self._phase is not _Phase.NEW:
+            raise InvalidMessageError("session.start may only be the first message")
+        _refuse_unsupported(message)
+        voice = self._offer.voice(message.voice, self._voice)
+        language = "auto" if isinstance(message.language, UnsetType) else message.language
+        self._offer.language(language, voice)
+        audio = self._offer.audio(message)
+        if audio is None:
+            self._phase = _Phase.CLOSED
+            known = ", ".join(self._offer.formats)
+            text = f"none of the formats asked for is known; known: {known}"
+            code = ErrorCode.UNSUPPORTED
+            return [
+                Send(wire.Error(code, text, fatal=True)),
+                Close(ERRORS[code].close_code, "no known format"),
+            ]
+        self._voice, self._language, self._audio = voice.id, language, audio
+        return [self._begin()]
+
+    def _begin(self) -> Action:
+        self._phase = _Phase.READY
+        voice = self._offer.voice(UNSET, self._voice)
+        form = self._offer.formats[self._audio.format]
+        return Send(
+            wire.SessionReady(
+                session_id=self.session_id,
+                resume_token=self._resume_token,
+                protocol=wire.PROTOCOL,
+                engine=self._offer.engine,
+                features=list(self._offer.features),
+                format=self._audio.format,
+                sample_rate=self._audio.sample_rate,
+                frame_ms=self._audio.frame_ms,
+                pre_skip=form.pre_skip,
+                voice=voice.id,
+                language=self._language,
+                limits=self._offer.limits.report(),
+            )
+        )
+
+    def _open(self, message: wire.ContextOpen, now: float) -> list[Action]:
+        _refuse_unsupported(message)
+        _check_id(message.context_id)
+        latest = self._contexts.latest(message.context_id)
+        if latest is not None and latest.state is State.OPEN and message.on_conflict == "queue":
+            raise InvalidMessageError(f"context {message.context_id!r} is open already; `end` it first")
+        voice = self._offer.voice(message.voice, self._voice)
+        wanted = self._language if isinstance(message.language, UnsetType) else message.language
+        settings = VoiceSettings(
+            voice=voice.id,
+            language=self._offer.language(wanted, voice),
+            seed=0 if isinstance(message.seed, UnsetType) else message.seed,
+            buffer=message.buffer,
+        )
+        actions = self._cancel_all("preempted", None, now) if message.on_conflict == "preempt" else []
+        return actions + self._open_context(message.context_id, settings, now)[1]
+
+    def _open_context(
+        self, context_id: str, settings: VoiceSettings, now: float
+    ) -> tuple[Context, list[Action]]:
+        if self._phase is _Phase.DRAINING:
+            raise InvalidMessageError(
+                "the session is closing; no context may be opened", ErrorCode.CONTEXT_CLOSED
+            )
+        limit = self._offer.limits.contexts
+        if len(self._contexts.live()) >= limit:
+            raise RealtimeError(
+                f"context {context_id!r} was not opened: {limit} contexts are open, which is the limit",
+                ErrorCode.TOO_MANY_CONTEXTS,
+            )
+        context = self._contexts.open(context_id, settings, now)
+        opened = wire.ContextOpened(context_id, context.handle, settings.voice, settings.language)
+        return context, [OpenSpeaker(context.handle, context_id, settings, self._audio), Send(opened)]
+
+    def _text(self, message: wire.Text, now: float) -> list[Action]:
+        _check_id(message.context_id)
+        context = self._contexts.latest(message.context_id)
+        actions: list[Action] = []
+        if context is not None and context.state in CLOSED_TO_TEXT:
+            return self._late(context)
+        if context is None or context.state is not State.OPEN:
+            voice = self._offer.voice(UNSET, self._voice)
+            settings = VoiceSettings(voice.id, self._offer.language(self._language, voice))
+            context, actions = self._open_context(message.context_id, settings, now)
+        context.last_activity = now
+        if context.first_text_at is None:
+            context.first_text_at = now
+        limits = self._offer.limits
+        size = len(message.text) if message.text.isascii() else len(message.text.encode())
+        if size > limits.text_bytes_per_message:
+            text = f"{size} bytes of text in one message; {limits.text_bytes_per_message} are allowed"
+        elif context.ledger.text_bytes + size > limits.text_bytes_per_context:
+            text = f"more than {limits.text_bytes_per_context} bytes of text in one context"
+        else:
+            context.ledger.append(message.text, size)
+            return [*actions, AppendText(context.handle, message.text)]
+        return actions + self._fail(context, ErrorCode.TEXT_TOO_LONG, text, now)
+
+    def _flush(self, message: wire.Flush, now: float) -> list[Action]:
+        context = self._open_one(message.context_id)
+        if isinstance(context, list):
+            return context
+        context.last_activity = now
+        return [FlushSpeaker(context.handle, message.flush_id)]
+
+    def _end(self, message: wire.End, now: float) -> list[Action]:
+        context = self._open_one(message.context_id)
+        if isinstance(context, list):
+            return context
+        context.step(Step.END)
+        return [EndSpeaker(context.handle)]
+
+    def _open_one(self, context_id: str) -> Context | list[Action]:
+        """The open context of an id, or the answer to a message for one that is not open."""
+        _check_id(context_id)
+        context = self._contexts.latest(context_id)
+        if context is not None and context.state is State.OPEN:
+            return context
+        if context is not None and context.state in CLOSED_TO_TEXT:
+            return self._late(context)
+        raise InvalidMessageError(f"context {context_id!r} is not open", ErrorCode.CONTEXT_CLOSED)
+
+    def _late(self, context: Context) -> list[Action]:
+        if context.warned_closed:
+            return []
+        context.warned_closed = True
+        how = "cancelled" if context.state is State.CANCELLED else "ended by a failure"
+        text = f"context {context.context_id!r} was {how}: its late text is dropped until `context.open`"
+        return [replies.error(ErrorCode.CONTEXT_CLOSED, text, context)]
+
+    def _cancel(self, message: wire.Cancel, now: float) -> list[Action]:
+        if message.context_id == wire.ALL_CONTEXTS:
+            every = self._cancel_all("cancelled", message.played_ms, now)
+            return [*every, replies.nothing_cancelled(wire.ALL_CONTEXTS)]
+        context = self._contexts.latest(message.context_id)
+        if context is None:
+            return [replies.nothing_cancelled(message.context_id)]
+        if context.cut is not None:
+            return [replies.cancelled(context, context.cut)]
+        return self._stop(context, "cancelled", self._cut(context, message.played_ms, now), now)
+
+    def _cancel_all(self, reason: CancelReason, played_ms: float | None, now: float) -> list[Action]:
+        """Every context that is still to be spoken or heard, in order; `played_ms` is of the sounding one."""
+        unheard = [
+            context
+            for context in self._contexts.known()
+            if context.live or (context.cut is None and self._playout.ends_at(context.handle, now) > now)
+        ]
+        # Stopping one moves those behind it to the present: all cuts are made before.
+        cuts: list[tuple[Context, Cut]] = []
+        for context in unheard:
+            sounds = played_ms is not None and self._playout.ends_at(context.handle, now) > now
+            cuts.append((context, self._cut(context, played_ms if sounds else None, now)))
+            if sounds:
+                played_ms = None
+        return [action for context, cut in cuts for action in self._stop(context, reason, cut, now)]
+
+    def _cut(self, context: Context, played_ms: float | None, now: float) -> Cut:
+        sent_ms = context.sent / replies.PER_MS
+        if played_ms is None:
+            played_ms = self._playout.position_ms(context.handle, now)
+        played_ms = min(max(0.0, played_ms), sent_ms)
+        # A millisecond is 48 samples: round up, so that a word's own end_ms counts as heard.
+        spoken, remaining = context.ledger.cut(-int(-played_ms * replies.PER_MS // 1))
+        return Cut(played_ms, len(spoken), spoken, remaining)
+
+    def _stop(self, context: Context, reason: CancelReason, cut: Cut, now: float) -> list[Action]:
+        stop: list[Action] = [StopSpeaker(context.handle)] if context.live else []
+        context.step(Step.CANCEL)
+        context.cut, context.cancel_reason = cut, reason
+        self._playout.stop(context.handle, now)
+        context.forget_at = now + KEEP_S
+        return [*stop, replies.cancelled(context, cut), *self._close_if_drained()]
+
+    def _ping(self, message: wire.Ping, now: float) -> list[Action]:
+        return [Send(wire.Pong(message.t))]
+
+    def _close(self, message: wire.SessionClose, now: float) -> list[Action]:
+        self._phase = _Phase.DRAINING
+        actions: list[Action] = []
+        if not message.drain:
+            actions += self._cancel_all("cancelled", None, now)
+        for context in self._contexts.live():
+            if context.step(Step.END):
+                actions.append(EndSpeaker(context.handle))
+        return actions + self._close_if_drained()
+
+    # -- endings ----------------------------------------------------------------------------------------
+
+    def _packet(self, context: Context, packet: Packet, now: float) -> list[Action]:
+        if context.first_frame_at is None:
+            context.first_frame_at = now
+        context.sent = packet.position + packet.duration
+        context.last_seq = packet.seq
+        self._playout.sent(context.handle, context.sent / replies.PER_MS, now)
+        return [SendFrame(self._offer.formats[self._audio.format].kind, context.handle, packet)]
+
+    def _fail(
+        self, context: Context, code: str, text: str, now: float, retry_after_ms: int | None = None
+    ) -> list[Action]:
+        context.step(Step.FAILED)
+        actions: list[Action] = [StopSpeaker(context.handle)]
+        if not context.failure_told:
+            actions.append(replies.error(code, text, context, retry_after_ms))
+        return actions + self._over(context, replies.done(context, "failed", Timing(), now), now)
+
+    def _over(self, context: Context, done: Send, now: float) -> list[Action]:
+        context.forget_at = self._playout.ends_at(context.handle, now) + KEEP_S
+        return [done, *self._close_if_drained()]
+
+    def _close_if_drained(self) -> list[Action]:
+        if self._phase is not _Phase.DRAINING or self._contexts.head() is not None:
+            return []
+        self._phase = _Phase.CLOSED
+        return [Close(CloseCode.DONE, "done")]
+
+    def _silent_head(self) -> Context | None:
+        """The context that blocks others without having been ended."""
+        live = self._contexts.live()
+        return live[0] if len(live) > 1 and live[0].state is State.OPEN else None
+
+
+def _check_id(context_id: str) -> None:
+    if context_id == wire.ALL_CONTEXTS:
+        raise InvalidMessageError(f"{wire.ALL_CONTEXTS!r} names all contexts, and only in `cancel`")
+
+
+def _refuse_unsupported(message: wire.SessionStart | wire.ContextOpen) -> None:
+    """Fields that the contract has and this server does not do yet, unless they ask for what it does."""
+    served: dict[str, tuple[object, ...]] = {
+        "speed": (UNSET, 1),
+        "normalize": (UNSET, True),
+        "timestamps": (UNSET, "none"),
+        "max_lead_ms": (UNSET, 0),
+        "lexicon": (UNSET, {}),
+        "instruct": (UNSET, ""),
+        "resume": (UNSET,),
+    }
+    for name, values in served.items():
+        value = getattr(message, name, UNSET)
+        if value not in values:
+            raise unsupported(f"`{name}`", ", ".join(str(v) for v in values if v is not UNSET) or "none")

@@ -1,0 +1,1 @@
+"""One utterance, from text to packets."""

@@ -1,0 +1,259 @@
+"""One utterance as an overlapped pipeline: text -> pieces -> engine -> timeline -> packets.
+
+While segment N is encoded and taken, the engine makes N+1. Text comes in by plain calls that never wait; what
+comes out waits in `take` until the listener's side fetches it. How much may wait is bounded in milliseconds
+of sound: beyond that the engine is granted nothing more, while text goes on being accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import structlog
+
+from realtime.audio.formats import PacketEncoder
+from realtime.clock import Clock
+from realtime.engines.engine import Chunk
+from realtime.errors import ErrorCode, QueueFullError, RealtimeError
+from realtime.speech.scheduler import Scheduler, Utterance, UtteranceEvent
+from realtime.speech.timeline import Timeline
+from realtime.text.frontend import Frontend
+from realtime.types import (
+    TIMELINE_RATE,
+    Failed,
+    Finished,
+    Flushed,
+    Packet,
+    SpeechEvent,
+    TextPiece,
+    Timing,
+    VoiceSettings,
+)
+
+#: Packets of the first block that is encoded: few, so that they leave at once.
+FIRST_BLOCK = 5
+#: Packets of every other block: a cancel never waits for more than one block, about 2 ms of work.
+BLOCK = 50
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _FlushMark:
+    """All of the first `pieces` pieces were flushed."""
+
+    pieces: int
+    flush_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _EndMark:
+    """There are no more than `pieces` pieces."""
+
+    pieces: int
+
+
+class Speaker:
+    """Speaks the text of one context. Every method is called on the event loop; `run` does the work."""
+
+    def __init__(
+        self,
+        settings: VoiceSettings,
+        frontend: Frontend,
+        encoder: PacketEncoder,
+        scheduler: Scheduler,
+        executor: Executor,
+        clock: Clock,
+        buffer_ms: int,
+        on_output: Callable[[], None],
+    ) -> None:
+        """`buffer_ms`: sound that may wait to be taken; `on_output` is called when `take` has something."""
+        self._settings = settings
+        self._frontend = frontend
+        self._timeline = Timeline(encoder)
+        self._scheduler = scheduler
+        self._executor = executor
+        self._clock = clock
+        self._buffer_ms = buffer_ms
+        self._on_output = on_output
+
+        self._pieces: list[TextPiece] = []
+        self._fed = 0
+        self._rendered = 0
+        self._marks: deque[_FlushMark | _EndMark] = deque()
+        self._inbox: asyncio.Queue[UtteranceEvent | None] = asyncio.Queue()  # None: a mark may be due
+        self._output: deque[SpeechEvent] = deque()
+        self._utterance: Utterance | None = None
+        self._made_ms = 0.0
+        self._waiting_ms = 0.0
+        self._granted_ms = 0
+        self._first_taken_at: float | None = None
+        self.timing = Timing()
+        self.failure: Failed | None = None
+
+    # -- the text's side: plain calls that never wait ---------------------------------------------------
+
+    def append(self, text: str) -> None:
+        """More text, in tokens of any size."""
+        if self.timing.accepted is None:
+            self.timing.accepted = self._clock.now()
+        self._hand_on(self._frontend.append(text))
+
+    def flush(self, flush_id: str | None) -> None:
+        """All text so far is final and is spoken; answered by `Flushed` after its last packet."""
+        self._hand_on(self._frontend.flush())
+        self._mark(_FlushMark(len(self._pieces), flush_id))
+
+    def end(self) -> None:
+        """No more text; answered by `Finished` after the last packet."""
+        self._hand_on(self._frontend.flush())
+        self._mark(_EndMark(len(self._pieces)))
+        if self._utterance is not None:
+            self._utterance.finish()
+
+    def _hand_on(self, pieces: list[TextPiece]) -> None:
+        self._pieces += pieces
+        self._feed()
+
+    def _mark(self, mark: _FlushMark | _EndMark) -> None:
+        self._marks.append(mark)
+        self._inbox.put_nowait(None)
+
+    def _feed(self) -> None:
+        if self._utterance is None or self._fed == len(self._pieces):
+            return
+        if self.timing.first_text is None:
+            self.timing.first_text = self._clock.now()
+        for piece in self._pieces[self._fed :]:
+            self._utterance.feed(piece)
+        self._fed = len(self._pieces)
+
+    # -- the listener's side ----------------------------------------------------------------------------
+
+    def take(self) -> SpeechEvent | None:
+        """The next thing for the listener, None when there is nothing yet."""
+        if not self._output:
+            return None
+        event = self._output.popleft()
+        if isinstance(event, Packet):
+            if self._first_taken_at is None:
+                self._first_taken_at = self._clock.now()
+            self._waiting_ms -= event.duration * 1000 / TIMELINE_RATE
+            if self._made_ms + self._room_ms() >= self._granted_ms + self._buffer_ms / 4:
+                self._grant()
+        return event
+
+    def _put(self, events: list[SpeechEvent]) -> None:
+        if not events:
+            return
+        for event in events:
+            if isinstance(event, Packet):
+                self._waiting_ms += event.duration * 1000 / TIMELINE_RATE
+                if self.timing.first_packet is None:
+                    self.timing.first_packet = self._clock.now()
+        self._output.extend(events)
+        self._on_output()
+
+    def _room_ms(self) -> float:
+        return max(0.0, self._buffer_ms - self._waiting_ms)
+
+    def _grant(self) -> None:
+        """Allow as much as there is room for; it is needed when what was taken so far has been played."""
+        if self._utterance is None:
+            return
+        self._granted_ms = max(self._granted_ms, round(self._made_ms + self._room_ms()))
+        if self._first_taken_at is None:
+            deadline = self.timing.accepted or self._clock.now()
+        else:
+            deadline = self._first_taken_at + self._timeline.length / TIMELINE_RATE
+        self._utterance.grant(self._granted_ms, deadline)
+
+    # -- the work ---------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Speak until the end of the text; cancel this to fall silent. What fails comes out as `Failed`."""
+        try:
+            with self._scheduler.admit(self._inbox.put_nowait) as utterance:
+                self.timing.admitted = self._clock.now()
+                self._utterance = utterance
+                utterance.open(self._settings)
+                self._grant()
+                self._feed()
+                if any(isinstance(mark, _EndMark) for mark in self._marks):
+                    utterance.finish()
+                await self._speak()
+        except QueueFullError as error:
+            self._fail(Failed(error.code, error.message, error.retry_after_ms))
+        except RealtimeError as error:
+            self._fail(Failed(error.code, error.message))
+        except Exception:
+            _log.exception("speaker_failed", voice=self._settings.voice)
+            self._fail(Failed(ErrorCode.INTERNAL, "something went wrong inside the server"))
+        finally:
+            self._utterance = None
+
+    def _fail(self, failure: Failed) -> None:
+        self.failure = failure
+        self._put([failure])
+
+    async def _speak(self) -> None:
+        while True:
+            event = await self._inbox.get()
+            if isinstance(event, Chunk):
+                await self._render(event)
+            elif event is not None:
+                raise RealtimeError(event.message, ErrorCode.ENGINE_FAILED)
+            while self._marks and self._marks[0].pieces <= self._rendered:
+                mark = self._marks.popleft()
+                if isinstance(mark, _EndMark):
+                    await self._finish()
+                    return
+                await self._encode(self._timeline.flush, partial=True)
+                self._put([Flushed(mark.flush_id)])
+
+    async def _render(self, chunk: Chunk) -> None:
+        audio = chunk.audio
+        if self.timing.first_pcm is None:
+            self.timing.first_pcm = self._clock.now()
+            self.timing.queue_s = chunk.queue_s
+        self.timing.infer_s += chunk.infer_s
+        self._made_ms += len(audio.pcm) * 1000 / audio.sample_rate
+        piece = self._pieces[audio.segment]
+        await self._encode(lambda: self._timeline.add(piece, audio))
+        if audio.last_of_segment:
+            self._rendered += 1
+        self._grant()
+
+    async def _finish(self) -> None:
+        await self._encode(self._timeline.finish)
+        self.timing.done = self._clock.now()
+        self.timing.audio_s = self._timeline.length / TIMELINE_RATE
+        self._put([Finished(self._timeline.length, self.timing)])
+
+    async def _encode(self, place: Callable[[], Sequence[SpeechEvent] | None], partial: bool = False) -> None:
+        """Change the timeline and encode what that completes, off the loop, block by block."""
+        limit = FIRST_BLOCK if self.timing.first_packet is None else BLOCK
+
+        def first_block() -> tuple[Sequence[SpeechEvent], list[Packet], float]:
+            begun = self._clock.now()
+            events = place() or []
+            packets = self._timeline.packets(limit, partial)
+            return events, packets, self._clock.now() - begun
+
+        def next_block() -> tuple[Sequence[SpeechEvent], list[Packet], float]:
+            begun = self._clock.now()
+            packets = self._timeline.packets(BLOCK, partial)
+            return [], packets, self._clock.now() - begun
+
+        loop = asyncio.get_running_loop()
+        block = first_block
+        while True:
+            events, packets, seconds = await loop.run_in_executor(self._executor, block)
+            self.timing.encode_s += seconds
+            self._put([*events, *packets])
+            if len(packets) < limit:
+                return
+            block, limit = next_block, BLOCK

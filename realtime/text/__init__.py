@@ -1,0 +1,1 @@
+"""From characters to pieces that can be spoken, each knowing where it came from."""

@@ -1,0 +1,207 @@
+"""The values that travel between the rooms: text pieces down, sound and packets up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntFlag
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Samples per second of every position and duration on the wire, whatever the format's own rate.
+TIMELINE_RATE = 48_000
+
+Pcm = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLink:
+    """One run of spoken characters and the source characters it came from; both half open.
+
+    Spoken characters are counted in `TextPiece.text`, source characters are code points of the text
+    that the client sent for the context.
+    """
+
+    spoken_start: int
+    spoken_end: int
+    source_start: int
+    source_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    """Text that is ready to be spoken: one segment of an utterance, or a part of one.
+
+    `source` is [start, end) in the client's text; `spans` are ordered and disjoint on both sides.
+    """
+
+    segment: int
+    text: str
+    source: tuple[int, int]
+    spans: tuple[SpanLink, ...]
+    language: str
+    last_of_segment: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WordTiming:
+    """When a run of spoken characters sounds, in samples since the first sample of its segment's sound."""
+
+    spoken_start: int
+    spoken_end: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioChunk:
+    """Sound of one segment as an engine made it.
+
+    `pcm` is float32 mono in [-1, 1], shape (samples,); `words` are the timings that became known with
+    this chunk; `estimated` says whether they are exact.
+    """
+
+    segment: int
+    pcm: Pcm
+    sample_rate: int
+    words: tuple[WordTiming, ...] = ()
+    estimated: bool = False
+    last_of_segment: bool = True
+
+
+#: When text is handed on: at the ends of sentences, or only when the client says so by a flush.
+Buffering = Literal["auto", "sentence", "manual"]
+
+
+class FrameFlags(IntFlag):
+    """Flags of a binary frame, as on the wire."""
+
+    NONE = 0
+    FIRST = 1
+    LAST = 2
+    SEGMENT = 4
+    REPLAYED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """Encoded sound: `position` and `duration` in samples of `TIMELINE_RATE`, `seq` from 0 in its context."""
+
+    payload: bytes
+    seq: int
+    position: int
+    duration: int
+    flags: FrameFlags
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSettings:
+    """How one context shall sound. `seed` makes the same text the same sound, sample for sample."""
+
+    voice: str
+    language: str
+    seed: int = 0
+    buffer: Buffering = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice by its id; `languages` are ISO 639-1, the first is its own; it answers to `aliases` too."""
+
+    id: str
+    languages: tuple[str, ...]
+    engine: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSettings:
+    """What the session's packets are: `format` as on the wire, `sample_rate` in Hz, `bitrate` in bit/s."""
+
+    format: str
+    sample_rate: int
+    frame_ms: int
+    bitrate: int
+
+
+@dataclass(slots=True)
+class Timing:
+    """Monotonic marks of one utterance in seconds; None until reached. Logs and messages are read from it."""
+
+    accepted: float | None = None
+    admitted: float | None = None
+    first_text: float | None = None
+    first_pcm: float | None = None
+    first_packet: float | None = None
+    done: float | None = None
+    queue_s: float = 0.0  # until the engine took up the first segment
+    infer_s: float = 0.0
+    encode_s: float = 0.0
+    audio_s: float = 0.0
+
+    def between_ms(self, earlier: float | None, later: float | None) -> int:
+        """Whole milliseconds from one mark to another; 0 when either was not reached."""
+        if earlier is None or later is None:
+            return 0
+        return max(0, round((later - earlier) * 1000))
+
+
+# What a speaker tells about an utterance, in the order in which it must reach the listener.
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentStarted:
+    """A segment's first sample will be at `start` (timeline samples)."""
+
+    index: int
+    text: str
+    source: tuple[int, int]
+    language: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWord:
+    """A word in the client's characters, [source_start, source_end), and on the timeline, [start, end)."""
+
+    source_start: int
+    source_end: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class WordsTimed:
+    """The words of (a part of) a segment; comes before the packets that hold them."""
+
+    segment: int
+    words: tuple[SourceWord, ...]
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """All sound of the text before the flush has been handed on."""
+
+    flush_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The utterance is over; `length` is its whole length on the timeline."""
+
+    length: int
+    timing: Timing = field(default_factory=Timing)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The utterance cannot go on; `code` is one of `errors.ErrorCode`."""
+
+    code: str
+    message: str
+    retry_after_ms: int | None = None
+
+
+SpeechEvent = SegmentStarted | WordsTimed | Packet | Flushed | Finished | Failed

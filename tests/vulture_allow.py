@@ -1,0 +1,49 @@
+"""What vulture takes for dead: names that are only written, or that others call by name."""
+
+from realtime.config import table
+from realtime.engines import embedded, tone
+from realtime.engines.engine import Capabilities
+from realtime.errors import CloseCode, ErrorKind
+from realtime.server.status import Health
+from realtime.session import messages
+from realtime.types import FrameFlags
+
+# Called by name, from another process or from a test of the README.
+_ = (table, embedded.make, tone.make)
+
+# Attributes of onnxruntime's session options.
+inter_op_num_threads = intra_op_num_threads = log_severity_level = None
+_ = (inter_op_num_threads, intra_op_num_threads, log_severity_level)
+
+# Fields of messages and tables: read by whoever is at the other end.
+_ = (
+    Capabilities.takes,
+    Capabilities.word_timings,
+    Capabilities.normalizes_text,
+    Capabilities.instruct,
+    Capabilities.cloning,
+    Capabilities.language_fixed_per_utterance,
+    Capabilities.concurrency,
+    CloseCode.TAKEN_OVER,
+    ErrorKind.http_status,
+    ErrorKind.retry,
+    Health.status,
+    Health.sessions,
+    FrameFlags.REPLAYED,
+    messages.SessionStart.speed,
+    messages.SessionStart.timestamps,
+    messages.SessionStart.max_lead_ms,
+    messages.SessionStart.lexicon,
+    messages.SessionStart.resume,
+    messages.ContextOpen.instruct,
+    messages.SessionReady.protocol,
+    messages.Word.end_ms,
+    messages.ContextTiming.total_ms,
+    messages.ContextCancelled.text_spoken,
+    messages.ContextCancelled.text_remaining,
+    messages.ContextCancelled.source_offset,
+    messages.ContextCancelled.engine_freed_ms,
+    messages.SessionClosing.drain_ms,
+    messages.FrameKind.CONTAINER,
+    messages.FrameKind.MULAW,
+)
