@@ -70,11 +70,13 @@ class Config:
     port: int = _setting(8000, _whole(0, 65535), "port to listen on; 0 takes a free one")
     engine: str = _setting("embedded", _one_of("embedded", "tone"), "what speaks; `tone` is for tests")
     engine_runner: str = _setting(
-        "thread",
-        _one_of("thread", "process"),
+        "process",
+        _one_of("process", "thread"),
         "where the engine runs",
     )
-    engine_threads: int = _setting(2, _whole(1, 64), "segments that are synthesized at the same time")
+    engine_threads: int = _setting(
+        0, _whole(0, 64), "segments synthesized at the same time; 0: one less than there are cores, at most 4"
+    )
     engine_timeout_s: float = _setting(
         30.0,
         _seconds(0.1, 3600),

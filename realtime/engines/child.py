@@ -30,6 +30,7 @@ from realtime.engines.workers import Workers
 from realtime.types import Pcm
 
 _SAMPLE_BYTES = 4
+_SWITCH_INTERVAL_S = 0.0005  # commands must not wait for a synthesizing thread
 #: Longer chunks go in several parts, so that the ring always has room for a few.
 _MAX_SAMPLES = RING_BYTES // 8 // _SAMPLE_BYTES
 
@@ -119,6 +120,7 @@ def _load(factory: str) -> Synthesizer:
 def main(arguments: list[str]) -> None:
     """Serve the parent until it closes the socket."""
     factory, threads, channel_descriptor, ring_descriptor = arguments
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     channel = socket.socket(fileno=int(channel_descriptor))
     ring = _Ring(int(ring_descriptor))

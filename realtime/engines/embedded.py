@@ -76,13 +76,13 @@ class _Renderer:
             # A block of output needs the frame before it and the two after it.
             first, last = max(0, start - 1), min(frames, stop + 2)
             part = slice(first, last)
-            spectrum = dsp.rfft(windows[part] * dsp.WIN_SRC, 1).T
+            spectrum = np.ascontiguousarray(dsp.rfft(windows[part] * dsp.WIN_SRC, 1).T)
             rotation = np.empty(spectrum.shape, np.complex64)
             angle = np.tanh(phase[:, part]) * np.float32(np.pi)
             np.cos(angle, out=rotation.real)
             np.sin(angle, out=rotation.imag)
             rotation *= dsp.ex(harmonic[:, part])
-            spectrum = spectrum * rotation
+            spectrum *= rotation
             offset = (shift + first) % _POOL_FRAMES
             spectrum += self._noise[:, offset : offset + last - first] * dsp.ex(noise_gain[:, part])
             np.cos(free_phase[:, part], out=rotation.real)

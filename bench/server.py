@@ -1,0 +1,83 @@
+"""The server under measurement, in a process of its own, and a client that does nothing but note times."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from types import TracebackType
+
+import psutil
+from websockets.asyncio.client import ClientConnection, connect
+
+from realtime.session import messages as wire
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ServerProcess:
+    """`python -m realtime serve` with the settings given; ready inside the `with` block."""
+
+    def __init__(self, **settings: str) -> None:
+        """`settings` are environment variables."""
+        self.port = free_port()
+        self._settings = settings | {"PORT": str(self.port), "LOG_LEVEL": "error"}
+
+    def __enter__(self) -> ServerProcess:
+        begun = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "realtime", "serve"],
+            env=os.environ | self._settings,
+            stdout=subprocess.DEVNULL,
+        )
+        while not self._is_ready():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended with code {self.process.returncode}")
+            time.sleep(0.01)
+        self.ready_s = time.monotonic() - begun
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def _processes(self) -> list[psutil.Process]:
+        server = psutil.Process(self.process.pid)
+        return [server, *server.children(recursive=True)]
+
+    def cpu_s(self) -> float:
+        """CPU seconds that the server and its children have used."""
+        times = [process.cpu_times() for process in self._processes()]
+        return sum(each.user + each.system for each in times)
+
+    def resident_mb(self) -> float:
+        """Memory of the server and its children, what they share counted once each."""
+        return sum(process.memory_info().rss for process in self._processes()) / 2**20
+
+    async def session(self, **start: object) -> ClientConnection:
+        """A started session."""
+        connection = await connect(
+            f"ws://127.0.0.1:{self.port}/v1/audio/speech/ws", compression=None, max_size=None
+        )
+        await connection.send(wire.encode(wire.SessionStart(**start)))  # type: ignore[arg-type]
+        await connection.recv()
+        return connection
