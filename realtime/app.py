@@ -23,6 +23,7 @@ from realtime.config import Config, from_environment
 from realtime.engines.engine import Engine, Synthesizer
 from realtime.engines.process import ProcessEngine
 from realtime.engines.thread import ThreadEngine
+from realtime.errors import ConfigError
 from realtime.live.driver import ContextSummary, Driver, Transport
 from realtime.live.registry import Registry, new_id
 from realtime.observe import logs
@@ -171,13 +172,17 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
     app.router.add_get("/health", health_handler(health))
     app.router.add_get("/ready", ready_handler(lambda: scheduler.ready))
     app.router.add_get(
-        "/v1/audio/speech/ws", speech_handler(registry, make_driver, offer.limits.message_bytes)
+        "/v1/audio/speech/ws",
+        speech_handler(registry, make_driver, offer.limits.message_bytes, lambda: scheduler.started),
     )
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, config.host, config.port)
-        await site.start()
+        try:
+            await web.TCPSite(runner, config.host, config.port).start()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ConfigError(f"cannot listen on {config.host}:{config.port}: {reason}") from None
         port = runner.addresses[0][1]
         log.info("loading", engine=config.engine, runner=config.engine_runner)
         await scheduler.start()

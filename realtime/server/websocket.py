@@ -77,13 +77,20 @@ def _shorten_buffers(request: web.Request) -> None:
 
 
 def speech_handler(
-    registry: Registry, make_driver: Callable[[Transport, str | None], Driver], max_message_bytes: int
+    registry: Registry,
+    make_driver: Callable[[Transport, str | None], Driver],
+    max_message_bytes: int,
+    loaded: Callable[[], bool],
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """The handler of `GET /v1/audio/speech/ws`."""
+    """The handler of `GET /v1/audio/speech/ws`; until the engine is `loaded` it answers 503."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         if _refuses_protocol(request):
             raise web.HTTPBadRequest(text=f"the only subprotocol here is {wire.PROTOCOL}\n")
+        if not loaded():
+            raise web.HTTPServiceUnavailable(
+                text="the voice is still being loaded\n", headers={"Retry-After": "1"}
+            )
         ws = web.WebSocketResponse(
             protocols=(wire.PROTOCOL,),
             compress=False,

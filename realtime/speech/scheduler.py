@@ -81,6 +81,8 @@ class Scheduler:
         self._held: set[int] = set()  # utterances of which the engine still holds something
         self._cancelled_at: dict[int, float] = {}
         self._next = 1
+        #: Whether the engine has been loaded; it stays so while the engine is replaced.
+        self.started = False
         self.stats = Stats(0, 0, 0)
 
     @property
@@ -91,7 +93,7 @@ class Scheduler:
     @property
     def ready(self) -> bool:
         """Whether an utterance would be worked on at once."""
-        return self._engine.ready and len(self._listeners) < self._max_utterances
+        return self.started and self._engine.ready and len(self._listeners) < self._max_utterances
 
     @property
     def engine_ready(self) -> bool:
@@ -106,6 +108,7 @@ class Scheduler:
     async def start(self) -> None:
         """Load the engine."""
         await self._engine.start(self._on_event)
+        self.started = True
 
     async def stop(self) -> None:
         """Give back the engine."""

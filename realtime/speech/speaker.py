@@ -230,7 +230,6 @@ class Speaker:
     async def _finish(self) -> None:
         await self._encode(self._timeline.finish)
         self.timing.done = self._clock.now()
-        self.timing.audio_s = self._timeline.length / TIMELINE_RATE
         self._put([Finished(self._timeline.length, self.timing)])
 
     async def _encode(self, place: Callable[[], Sequence[SpeechEvent] | None], partial: bool = False) -> None:
@@ -253,6 +252,7 @@ class Speaker:
         while True:
             events, packets, seconds = await loop.run_in_executor(self._executor, block)
             self.timing.encode_s += seconds
+            self.timing.audio_s = self._timeline.length / TIMELINE_RATE
             self._put([*events, *packets])
             if len(packets) < limit:
                 return

@@ -44,7 +44,9 @@ def test_raw_pcm_on_a_big_endian_machine(monkeypatch: pytest.MonkeyPatch) -> Non
     assert PcmS16leEncoder(24_000, 20).encode(native.tobytes()) == native.astype("<i2").tobytes()
 
 
-@pytest.mark.parametrize(("rate", "frame_ms", "samples"), [(24_000, 20, 480), (24_000, 60, 1440), (8000, 40, 320)])
+@pytest.mark.parametrize(
+    ("rate", "frame_ms", "samples"), [(24_000, 20, 480), (24_000, 60, 1440), (8000, 40, 320)]
+)
 def test_raw_pcm_frames(rate: int, frame_ms: int, samples: int) -> None:
     encoder = PcmS16leEncoder(rate, frame_ms)
     assert (encoder.sample_rate, encoder.frame_samples, encoder.lookahead) == (rate, samples, 0)

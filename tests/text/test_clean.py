@@ -13,7 +13,9 @@ from realtime.types import SpanLink
 
 ODD = st.text(
     alphabet=st.one_of(
-        st.sampled_from(list("ab 1.,*`_#$%^~\t\n\r\0\x07\x1b\x7f\x85\u200b\u200d\ufe0f\u20e3\u00ad°©™€½é今😀👍🏽🇩🇪")),
+        st.sampled_from(
+            list("ab 1.,*`_#$%^~\t\n\r\0\x07\x1b\x7f\x85\u200b\u200d\ufe0f\u20e3\u00ad°©™€½é今😀👍🏽🇩🇪")
+        ),
         st.characters(codec="utf-8"),
     ),
     max_size=80,

@@ -60,7 +60,9 @@ def test_a_piece_has_its_language_and_source() -> None:
     assert [(s.source_start, s.source_end) for s in first.spans] == [(2, 4), (5, 10), (11, 16), (17, 23)]
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\n\n", "😀🎉", "...", "?!", "— “” —", "\0\0", "😀. 🎉! \n\n", "*`*"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n\n\n", "😀🎉", "...", "?!", "— “” —", "\0\0", "😀. 🎉! \n\n", "*`*"]
+)
 @pytest.mark.parametrize("buffering", ["auto", "sentence", "manual"])
 def test_nothing_to_say_gives_no_piece(text: str, buffering: Buffering) -> None:
     assert spoken([text], buffering) == []
@@ -86,7 +88,11 @@ def test_manual_buffering_holds_everything_until_a_flush() -> None:
     frontend = Frontend("en", "manual")
     assert frontend.append("One is here. Two is here. Three is here. ") == []
     assert frontend.append("x" * 2000) == []
-    assert [piece.text for piece in frontend.flush()][:3] == ["One is here.", "Two is here.", "Three is here."]
+    assert [piece.text for piece in frontend.flush()][:3] == [
+        "One is here.",
+        "Two is here.",
+        "Three is here.",
+    ]
     assert frontend.flush() == []
     assert frontend.append("And then more. It is more. ") == []
     pieces = frontend.flush()

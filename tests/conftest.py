@@ -1,0 +1,43 @@
+"""Fixtures: real servers on loopback, and clients that keep everything they receive."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+
+from realtime.app import Server, running
+from realtime.config import Config
+from tests.wire_client import WireClient, open_client
+
+#: The engine whose sound and time are exact, in this process: a server starts in milliseconds.
+TONE = Config(port=0, engine="tone", engine_runner="thread", engine_threads=1)
+Serve = Callable[..., AbstractAsyncContextManager[Server]]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    """A server with the tone engine."""
+    async with running(TONE) as listening:
+        yield listening
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[WireClient]:
+    """A client of `server` that has sent nothing yet."""
+    async with open_client(server.url) as connected:
+        yield connected
+
+
+@pytest.fixture
+def serve() -> Serve:
+    """Starts a server with the tone engine and settings of one's own: `async with serve(max_sessions=1)`."""
+
+    @asynccontextmanager
+    async def start(**settings: object) -> AsyncIterator[Server]:
+        values = {name: getattr(TONE, name) for name in Config.__slots__} | settings
+        async with running(Config(**values)) as listening:
+            yield listening
+
+    return start

@@ -1,0 +1,234 @@
+"""The voice out of the box: the same sound for the same seed, exact words, and nothing that breaks it."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from realtime.engines.embedded import SAMPLE_RATE, EmbeddedSynthesizer
+from realtime.engines.engine import Open
+from realtime.types import AudioChunk, Pcm, TextPiece
+
+SENTENCE = "The quick brown fox jumps over the lazy dog."
+
+
+class Never:
+    cancelled = False
+
+
+class After:
+    """Cancelled once it has been asked `count` times."""
+
+    def __init__(self, count: int) -> None:
+        self.left = count
+
+    @property
+    def cancelled(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.fixture(scope="module")
+def synthesizer() -> EmbeddedSynthesizer:
+    synthesizer = EmbeddedSynthesizer()
+    synthesizer.load()
+    return synthesizer
+
+
+def chunks_of(synthesizer: EmbeddedSynthesizer, text: str, seed: int = 0) -> list[AudioChunk]:
+    piece = TextPiece(2, text, (0, len(text)), (), "en")
+    return list(synthesizer.synthesize(piece, Open(1, "heart", "en", seed), Never()))
+
+
+def sound(synthesizer: EmbeddedSynthesizer, text: str, seed: int = 0) -> Pcm:
+    return np.concatenate([chunk.pcm for chunk in chunks_of(synthesizer, text, seed)])
+
+
+def said(synthesizer: EmbeddedSynthesizer, text: str) -> list[str]:
+    return [
+        text[word.spoken_start : word.spoken_end]
+        for chunk in chunks_of(synthesizer, text)
+        for word in chunk.words
+    ]
+
+
+def test_the_same_seed_is_the_same_sound_bit_for_bit(synthesizer: EmbeddedSynthesizer) -> None:
+    assert np.array_equal(sound(synthesizer, SENTENCE, 7), sound(synthesizer, SENTENCE, 7))
+
+
+def test_another_loaded_voice_sounds_the_same(synthesizer: EmbeddedSynthesizer) -> None:
+    """So a restarted process goes on with the same sound."""
+    other = EmbeddedSynthesizer()
+    other.load()
+    assert np.array_equal(sound(synthesizer, SENTENCE, 7), sound(other, SENTENCE, 7))
+
+
+def test_other_seeds_give_other_samples_of_the_same_words(synthesizer: EmbeddedSynthesizer) -> None:
+    first, second = sound(synthesizer, SENTENCE, 1), sound(synthesizer, SENTENCE, 2)
+    assert len(first) == len(second) and not np.array_equal(first, second)
+    assert np.corrcoef(first, second)[0, 1] > 0.9
+
+
+def test_threads_beside_each_other_make_what_one_makes(synthesizer: EmbeddedSynthesizer) -> None:
+    jobs = [(f"{SENTENCE} Number {number % 4}.", number % 3) for number in range(16)]
+    serial = [sound(synthesizer, *job) for job in jobs]
+    with ThreadPoolExecutor(8) as threads:
+        for alone, beside in zip(
+            serial, threads.map(lambda job: sound(synthesizer, *job), jobs), strict=True
+        ):
+            assert np.array_equal(alone, beside)
+
+
+def test_blocks_are_the_sound_of_the_original_synthesis(synthesizer: EmbeddedSynthesizer) -> None:
+    """With the noise off nothing is random, and our blocks must join to what hibari makes in one go."""
+    from hibari import dsp
+
+    (run,) = synthesizer._runs(SENTENCE)
+    *features, _ = synthesizer._infer(run.ids)
+    features[2] = np.full_like(features[2], -50)
+    frames = features[0].shape[1]
+    whole = dsp.synth(*features, np.random.default_rng(0))
+    assert len(whole) == frames * dsp.HOP
+    renderer = synthesizer._renderer
+    assert renderer is not None
+    for start, end in [(0, frames), (17, frames - 5), (frames - 1, frames), (0, 1), (24, 280)]:
+        blocks = np.concatenate(list(renderer.blocks(features, 0, start, end)))
+        assert np.array_equal(blocks, whole[start * dsp.HOP : end * dsp.HOP])
+
+
+def test_the_first_block_is_short_and_one_chunk_is_the_last(synthesizer: EmbeddedSynthesizer) -> None:
+    chunks = chunks_of(synthesizer, SENTENCE)
+    assert len(chunks[0].pcm) == round(0.3 * SAMPLE_RATE)
+    assert [chunk.last_of_segment for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    assert {(chunk.segment, chunk.sample_rate, chunk.estimated) for chunk in chunks} == {
+        (2, SAMPLE_RATE, False)
+    }
+
+
+@pytest.mark.parametrize(
+    "text", [SENTENCE, "Hi.", "It costs $3.50, in all; 5 kg.", "He - said: (so) “what?” " * 30]
+)
+def test_words_are_in_order_and_inside_the_sound(synthesizer: EmbeddedSynthesizer, text: str) -> None:
+    chunks = chunks_of(synthesizer, text)
+    words = [word for chunk in chunks for word in chunk.words]
+    length = sum(len(chunk.pcm) for chunk in chunks)
+    assert words
+    end = spoken_end = 0
+    for word in words:
+        assert end <= word.start < word.end <= length
+        assert spoken_end <= word.spoken_start < word.spoken_end <= len(text)
+        end, spoken_end = word.end, word.spoken_end
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Hello there, friend.", ["Hello", "there,", "friend."]),
+        ("It costs $3.50 now", ["It", "costs", "$3.50", "now"]),
+        ("Dr. Smith is 98.6% sure.", ["Dr.", "Smith", "is", "98.6%", "sure."]),
+        ("In 1999 we met.", ["In", "1999", "we", "met."]),
+        ("a well-known “fact”", ["a", "well-known", "“fact”"]),
+        ("I don't, you can't.", ["I", "don't,", "you", "can't."]),
+        ("Yes — and no", ["Yes", "and", "no"]),
+        ("At 5:30 p.m. he left", ["At", "5:30", "p.m.", "he", "left"]),
+        ("50 km away", ["50", "km", "away"]),
+    ],
+)
+def test_each_word_is_that_of_the_source(
+    synthesizer: EmbeddedSynthesizer, text: str, words: list[str]
+) -> None:
+    assert said(synthesizer, text) == words
+
+
+def test_a_word_sounds_when_its_timing_says(synthesizer: EmbeddedSynthesizer) -> None:
+    """Between the words around a comma the voice pauses: it is more quiet there than in either word."""
+    text = "Hello, mother."
+    pcm = sound(synthesizer, text)
+    first, second = chunks_of(synthesizer, text)[0].words
+    pause = pcm[first.end : second.start]
+
+    def power(part: Pcm) -> float:
+        return float(np.mean(part**2))
+
+    assert len(pause) > 0.03 * SAMPLE_RATE
+    assert power(pause) < 0.5 * min(power(pcm[w.start : w.end]) for w in (first, second))
+
+
+def test_the_silence_around_a_sentence_is_not_made(synthesizer: EmbeddedSynthesizer) -> None:
+    (first, *_), pcm = chunks_of(synthesizer, SENTENCE), sound(synthesizer, SENTENCE)
+    last = [word for chunk in chunks_of(synthesizer, SENTENCE) for word in chunk.words][-1]
+    assert first.words[0].start <= 0.075 * SAMPLE_RATE
+    assert len(pcm) - last.end <= 0.075 * SAMPLE_RATE
+
+
+@pytest.mark.parametrize("text", ["", " ", "今日は良い天気です。", "😀🎉", "مرحبا", "...", "“—”", "?!", "\n"])
+def test_what_it_cannot_say_gives_one_empty_chunk(synthesizer: EmbeddedSynthesizer, text: str) -> None:
+    (chunk,) = chunks_of(synthesizer, text)
+    assert len(chunk.pcm) == 0 and chunk.words == () and chunk.last_of_segment
+    assert chunk.segment == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 5000, "antidisestablishment" * 250, "a." * 2500], ids=["x", "word", "dots"]
+)
+def test_text_without_end_is_spoken_in_short_runs(synthesizer: EmbeddedSynthesizer, text: str) -> None:
+    runs = synthesizer._runs(text)
+    assert len(runs) > 1 and all(len(run.ids) <= 402 for run in runs)
+
+
+def test_the_first_of_many_runs_comes_before_the_rest(synthesizer: EmbeddedSynthesizer) -> None:
+    text = "wonderful " * 60
+    piece = TextPiece(0, text, (0, len(text)), (), "en")
+    sound = synthesizer.synthesize(piece, Open(1, "heart", "en"), Never())
+    first = next(sound)
+    assert len(first.words) < 60 and not first.last_of_segment
+    rest = list(sound)
+    words = [word for chunk in [first, *rest] for word in chunk.words]
+    assert [text[word.spoken_start : word.spoken_end] for word in words] == ["wonderful"] * 60
+    assert [word.start for word in words] == sorted(word.start for word in words)
+    assert [chunk.last_of_segment for chunk in rest].index(True) == len(rest) - 1
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 400, "-" + "1" * 400, "$" + "7" * 400 + ".50", "3." + "1" * 400, "1,000" * 80]
+)
+def test_numbers_without_end_are_spoken(synthesizer: EmbeddedSynthesizer, text: str) -> None:
+    runs = synthesizer._runs(text)
+    assert runs and all(len(run.ids) <= 402 for run in runs)
+
+
+def test_odd_unicode_never_raises(synthesizer: EmbeddedSynthesizer) -> None:
+    """Text to phonemes is where tables meet what people write; its fuzz is small, and always the same."""
+    chance = random.Random(5)
+    odd = "ab Z09.,$%€£#@&/\\-—'’\"“*_^~½²№℃٣四あßøčŁǅﬁ\u0301\u200d\u202e\ufeff\ufffd😀\0\x1b\n\t"
+    for _ in range(400):
+        text = "".join(chance.choice(odd) for _ in range(chance.randrange(1, 30)))
+        for run in synthesizer._runs(text):
+            assert run.words and len(run.ids) <= 402
+
+
+def test_any_character_beside_a_word_leaves_the_word_spoken(synthesizer: EmbeddedSynthesizer) -> None:
+    for character in "½²№℃٣四あßøčŁǅﬁ\u0301\u200d\u202e\ufeff\ufffd😀\x1b€£¥#@&/\\^~":
+        assert "word" in said(synthesizer, f"a {character} word")
+
+
+@pytest.mark.parametrize("asked", [0, 1, 2, 3])
+def test_a_cancel_stops_between_blocks(synthesizer: EmbeddedSynthesizer, asked: int) -> None:
+    """It is asked before each run and after each block: what was made by then is all that comes out."""
+    text = "A sentence that is long enough to have many blocks of sound, one after the other. " * 3
+    piece = TextPiece(0, text, (0, len(text)), (), "en")
+    chunks = list(synthesizer.synthesize(piece, Open(1, "heart", "en"), After(asked)))
+    assert len(chunks) == max(0, asked - 1)
+    assert not any(chunk.last_of_segment for chunk in chunks)
+
+
+def test_the_voice_is_in_the_package(synthesizer: EmbeddedSynthesizer) -> None:
+    from hibari.voices import voice_path
+
+    assert Path(voice_path("heart", download_missing=False)).is_file()
+    assert synthesizer.capabilities.sample_rate == SAMPLE_RATE
+    assert synthesizer.capabilities.voices == ("heart",)
