@@ -25,6 +25,7 @@ from bench.server import ServerProcess
 from bench.table import Row, progress, quantile, show
 from realtime.audio.formats import to_int16
 from realtime.audio.opus import CODED_RATE, OpusDecoder, OpusEncoder
+from realtime.config import Config
 from realtime.session import messages as wire
 from realtime.types import TIMELINE_RATE, Pcm
 
@@ -119,7 +120,7 @@ async def first_audio(server: ServerProcess, voice: Hibari, runs: int) -> list[R
 def encode_bare(pcm: Pcm) -> float:
     """CPU seconds of the bare encoder for a sound."""
     samples = to_int16(pcm).tobytes()
-    encoder = OpusEncoder(32_000)
+    encoder = OpusEncoder(Config().opus_bitrate)
     size = encoder.frame_samples * 2
     begun = time.thread_time()
     for start in range(0, len(samples) - size + 1, size):

@@ -123,7 +123,7 @@ def test_field_tables(name: str) -> None:
 
 def test_nested_fields() -> None:
     """The keys of the objects inside messages."""
-    tables = [
+    tables: list[tuple[str, str, type[msgspec.Struct]]] = [
         ("`context.done`", "key of `timing`", wire.ContextTiming),
         ("Resume", "key of `resume`", wire.ResumeRequest),
         ("Limits", "key of `limits`", wire.LimitsReport),

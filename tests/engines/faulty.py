@@ -1,0 +1,104 @@
+"""Synthesizers with faults, for the tests of processes; words of the text trigger the fault."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from realtime.engines.engine import Cancellation, Open
+from realtime.engines.tone import SAMPLE_RATE, ToneSynthesizer
+from realtime.errors import EngineError
+from realtime.types import AudioChunk, Pcm, TextPiece
+
+#: Samples of one chunk of a long sound: more than a part in the shared memory, and no round number.
+LONG_CHUNK = 700_001
+
+
+class FaultySynthesizer(ToneSynthesizer):
+    """Whistles, but KILL ends its process in mid-sentence, HANG never returns, and FAIL raises."""
+
+    def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
+        (whole,) = super().synthesize(piece, request, cancellation)
+        if not {"KILL", "HANG", "FAIL", "REFUSE"} & set(piece.text.split()):
+            yield whole
+            return
+        half = len(whole.pcm) // 2
+        yield AudioChunk(piece.segment, whole.pcm[:half], SAMPLE_RATE, whole.words, last_of_segment=False)
+        if "KILL" in piece.text:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "FAIL" in piece.text:
+            raise ValueError("a secret of the inside")
+        if "REFUSE" in piece.text:
+            raise EngineError("this text cannot be spoken")
+        threading.Event().wait()
+
+
+class LongSynthesizer(ToneSynthesizer):
+    """A piece "7" is seven long chunks, each of noise that its numbers determine."""
+
+    def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
+        count = int(piece.text)
+        for number in range(count):
+            pcm = long_chunk(request.utterance, piece.segment, number)
+            yield AudioChunk(piece.segment, pcm, SAMPLE_RATE, last_of_segment=number == count - 1)
+
+
+def long_chunk(utterance: int, segment: int, number: int) -> Pcm:
+    """The sound of one chunk of `LongSynthesizer`."""
+    seed = (utterance, segment, number)
+    return np.random.default_rng(seed).random(LONG_CHUNK, np.float32)
+
+
+class SlowSynthesizer(FaultySynthesizer):
+    """Takes 1.2 s to load and 0.4 s for each piece."""
+
+    def load(self) -> None:
+        time.sleep(1.2)
+
+    def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
+        time.sleep(0.4)
+        yield from super().synthesize(piece, request, cancellation)
+
+
+class UnloadableSynthesizer(ToneSynthesizer):
+    """Its model is not there."""
+
+    def load(self) -> None:
+        raise FileNotFoundError("model.bin is missing")
+
+
+class DyingSynthesizer(ToneSynthesizer):
+    """Its process ends while it loads."""
+
+    def load(self) -> None:
+        os._exit(7)
+
+
+def make_faulty() -> FaultySynthesizer:
+    """KILL, HANG, FAIL, REFUSE."""
+    return FaultySynthesizer()
+
+
+def make_long() -> LongSynthesizer:
+    """Long sounds."""
+    return LongSynthesizer()
+
+
+def make_slow() -> SlowSynthesizer:
+    """Slow to load."""
+    return SlowSynthesizer()
+
+
+def make_unloadable() -> UnloadableSynthesizer:
+    """Cannot load."""
+    return UnloadableSynthesizer()
+
+
+def make_dying() -> DyingSynthesizer:
+    """Dies while it loads."""
+    return DyingSynthesizer()

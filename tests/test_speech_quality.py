@@ -1,0 +1,101 @@
+"""What comes out is speech: judged by a recogniser and by a model of transmission damage."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hibari import Hibari
+
+from realtime.app import running
+from realtime.config import Config
+from tests.speech_judges import Sound, mean_opinion, transcribe, word_error_rate
+from tests.wire_client import decode, open_client
+
+SENTENCES = (Path(__file__).parents[1] / "bench/data/sentences.txt").read_text().splitlines()
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A sentence and its sound through the WebSocket, as Opus, at 48 kHz."""
+
+    text: str
+    sound: Sound
+
+
+async def _speak_all() -> list[Spoken]:
+    async with running(Config(port=0)) as server, open_client(server.url) as client:
+        results: list[Spoken] = []
+        for number, sentence in enumerate(SENTENCES):
+            await client.speak(sentence, f"c{number}")
+            results.append(Spoken(sentence, decode(client.frames(number + 1))))
+        return results
+
+
+@pytest.fixture(scope="module")
+def spoken() -> list[Spoken]:
+    """All sentences through one session of a real server with the embedded voice."""
+    return asyncio.run(_speak_all())
+
+
+def test_a_recogniser_understands_it(spoken: list[Spoken]) -> None:
+    heard = [transcribe(each.sound, 48_000) for each in spoken]
+    rate = word_error_rate([each.text for each in spoken], heard)
+    print(f"word error rate over {len(spoken)} sentences: {rate:.1%}")
+    assert len(spoken) >= 20 and rate <= 0.05
+
+
+def test_it_sounds_no_worse_than_the_voice_itself(spoken: list[Spoken]) -> None:
+    voice = Hibari()
+    direct = mean_opinion([voice(each.text, seed=0) for each in spoken], 24_000)
+    served = mean_opinion([each.sound for each in spoken], 48_000)
+    print(f"PLCMOS: the voice itself {direct:.2f}, through the server {served:.2f}")
+    assert served >= direct - 0.1
+
+
+def test_the_judges_notice_damage(spoken: list[Spoken]) -> None:
+    """A check that could not fail would prove nothing: gaps are heard, and other words are other words."""
+    chopped = []
+    for each in spoken[:5]:
+        sound = each.sound.copy()
+        for start in range(0, len(sound), 9600):
+            sound[start : start + 2400] = 0
+        chopped.append(sound)
+    assert mean_opinion(chopped, 48_000) < mean_opinion([each.sound for each in spoken[:5]], 48_000) - 0.5
+    heard = transcribe(spoken[0].sound, 48_000)
+    assert word_error_rate([spoken[1].text], [heard]) > 0.5
+
+
+async def test_tokens_of_one_character_give_the_same_audio() -> None:
+    text = "Dr. Smith's train leaves at 5 p.m. today. It costs $3.50, I think."
+    async with running(Config(port=0)) as server:
+        packets = []
+        for tokens in ([text], list(text)):
+            async with open_client(server.url) as client:
+                for token in tokens:
+                    await client.send("text", text=token)
+                await client.send("end")
+                await client.until("context.done")
+                packets.append([frame.packet for frame in client.frames()])
+    assert len(packets[0]) > 100 and packets[0] == packets[1]
+
+
+async def test_the_cut_of_a_cancel_is_where_the_sound_says_it_is() -> None:
+    """The sound up to the cut, heard by the recogniser, is the text that is said to have been spoken."""
+    text = "Please leave your message after the tone and we will call you back tomorrow morning."
+    async with running(Config(port=0)) as server, open_client(server.url) as client:
+        await client.send("text", text=text)
+        await client.send("flush")
+        await client.until("flush.done")
+        await client.send("cancel", played_ms=2200)
+        cancelled = await client.until("context.cancelled")
+        sound = decode(client.frames())[: 2200 * 48]
+    said = cancelled["text_spoken"]
+    assert said + cancelled["text_remaining"] == text and 20 < len(said) < 70
+    heard = transcribe(np.concatenate([sound, np.zeros(24_000, np.float32)]), 48_000)
+    # A word that was cut through may be heard or not.
+    assert abs(len(said.split()) - len(heard.split())) <= 1
+    assert word_error_rate([" ".join(said.split()[:6])], [" ".join(heard.split()[:6])]) <= 0.2
