@@ -84,7 +84,7 @@ class Config:
     )
     encoder_threads: int = _setting(1, _whole(1, 64), "threads that encode sound")
     opus_bitrate: int = _setting(
-        48_000, _whole(6_000, 256_000), "bit/s of Opus, if a session asks for no other"
+        64_000, _whole(6_000, 256_000), "bit/s of Opus, if a session asks for no other"
     )
     buffer_ms: int = _setting(5_000, _whole(100, 60_000), "sound of a context that may wait unsent, in ms")
     max_sessions: int = _setting(256, _whole(1, 100_000), "sessions at the same time")

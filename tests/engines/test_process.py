@@ -51,7 +51,7 @@ from realtime.errors import EngineError
 from realtime.types import Pcm, TextPiece
 from tests.engines.faulty import LONG_CHUNK, long_chunk
 
-PATIENCE_S = 30
+PATIENCE_S = 15
 FAULTY = "tests.engines.faulty:make_faulty"
 LONG = "tests.engines.faulty:make_long"
 SLOW = "tests.engines.faulty:make_slow"
@@ -104,6 +104,7 @@ async def running(
     engine = ProcessEngine(factory, threads, timeout_s)
     log = log or Log()
     await engine.start(log)
+    await asyncio.sleep(0)  # a stop before the keeper's first step has a test of its own
     try:
         yield engine, log
     finally:
@@ -367,6 +368,23 @@ async def test_a_stop_leaves_nothing_behind() -> None:
     engine.send(Cancel(3))
     say(engine, 4, "nobody hears this")
     assert "Freed" not in log.of(3) + log.of(4)
+
+
+async def test_a_stop_before_anything_else_ends_the_child() -> None:
+    """As when the start of the rest of the server fails: nothing ran between the start and the stop."""
+    async with running(TONE):
+        pass
+    before = psutil.Process().num_fds()
+    engine = ProcessEngine(TONE, 1, PATIENCE_S)
+    await engine.start(Log())
+    (child,) = children()
+    await engine.stop()
+    still_alive = child.is_running() and child.status() != psutil.STATUS_ZOMBIE
+    if still_alive:  # so that it disturbs no other test
+        child.kill()
+    assert not still_alive
+    assert not engine.ready
+    assert psutil.Process().num_fds() == before
 
 
 @pytest.mark.parametrize("moments", [0, 1, 2, 3, 5, 10, 100])
