@@ -25,6 +25,7 @@ from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
+from realtime.errors import InvalidMessageError
 from realtime.session import messages as wire
 from realtime.types import FrameFlags, Packet
 
@@ -197,12 +198,12 @@ class Session:
         """Bring each context what is for it, until the connection closes."""
         try:
             async for data in self._connection:
-                if isinstance(data, bytes):
-                    frame = wire.decode_frame(data)
-                    if (context := self._handles.get(frame.handle)) is not None:
-                        context.take_frame(frame)
-                else:
-                    self._take(wire.decode_server(data))
+                # A newer server may send what this client does not know: that is left out.
+                with contextlib.suppress(InvalidMessageError):
+                    if isinstance(data, bytes):
+                        self._take_frame(wire.decode_frame(data))
+                    else:
+                        self._take(wire.decode_server(data))
             raise SessionError("the server closed the session")
         except ConnectionClosed as error:
             self._end = self._end or _closed(error)
@@ -211,6 +212,10 @@ class Session:
         finally:
             for context in self._contexts.values():
                 context.finish()
+
+    def _take_frame(self, frame: wire.Frame) -> None:
+        if (context := self._handles.get(frame.handle)) is not None:
+            context.take_frame(frame)
 
     def _take(self, message: wire.ServerMessage) -> None:
         if isinstance(message, wire.Error) and message.fatal:

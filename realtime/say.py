@@ -225,8 +225,12 @@ class Progress:
 
 
 async def _pieces(text: str) -> AsyncIterator[str]:
-    for start in range(0, len(text), _SEND_CHARACTERS):
-        yield text[start : start + _SEND_CHARACTERS]
+    """A long text in parts that end between words."""
+    while len(text) > _SEND_CHARACTERS:
+        end = text.rfind(" ", 1, _SEND_CHARACTERS) + 1 or _SEND_CHARACTERS
+        yield text[:end]
+        text = text[end:]
+    yield text
 
 
 async def _standard_input() -> AsyncIterator[str]:

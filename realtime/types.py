@@ -202,6 +202,7 @@ class Failed:
     code: str
     message: str
     retry_after_ms: int | None = None
+    timing: Timing = field(default_factory=Timing)
 
 
 SpeechEvent = SegmentStarted | WordsTimed | Packet | Flushed | Finished | Failed

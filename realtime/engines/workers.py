@@ -104,6 +104,7 @@ class Workers:
                 self._changed.notify()
         if freed:
             self._emit(Freed(command.utterance))
+            self._emit(self.stats())
 
     def stats(self) -> Stats:
         """How busy it is now."""

@@ -128,9 +128,9 @@ class Driver:
                 for handle in list(self._running):
                     self._drop(handle, "disconnected")
 
-    def close(self, code: int, reason: str) -> None:
-        """Close from outside, as when the server shuts down."""
-        self._perform([Close(code, reason)])
+    def shut_down(self) -> None:
+        """Tell the client that the server is going away, and close."""
+        self._perform(self._session.shut_down())
 
     async def _read(self) -> None:
         try:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from realtime.errors import CloseCode, QueueFullError
+from realtime.errors import QueueFullError
 from realtime.live.driver import Driver
 
 _RETRY_AFTER_MS = 1000
@@ -55,7 +55,7 @@ class Registry:
     async def close_all(self, timeout_s: float) -> None:
         """Ask every session to close with 1001, and wait until they have, at most `timeout_s`."""
         for driver in self._drivers:
-            driver.close(CloseCode.GOING_AWAY, "the server is shutting down")
+            driver.shut_down()
         try:
             async with asyncio.timeout(timeout_s):
                 await self._empty.wait()

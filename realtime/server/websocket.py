@@ -57,12 +57,11 @@ class WebSocketTransport:
             await self._socket.close(code=code, message=reason.encode())
 
 
-def _refuses_protocol(request: web.Request) -> bool:
-    """Whether the client offers subprotocols, and this one is not among them."""
+def _offered_protocols(request: web.Request) -> list[str]:
+    """The subprotocols that the client offers, keys left out."""
     header = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
     offers = [offer.strip() for offer in header.split(",") if offer.strip()]
-    protocols = [offer for offer in offers if not offer.startswith(_KEY_PREFIX)]
-    return bool(protocols) and wire.PROTOCOL not in protocols
+    return [offer for offer in offers if not offer.startswith(_KEY_PREFIX)]
 
 
 def _shorten_buffers(request: web.Request) -> None:
@@ -85,14 +84,16 @@ def speech_handler(
     """The handler of `GET /v1/audio/speech/ws`; until the engine is `loaded` it answers 503."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        if _refuses_protocol(request):
+        offered = _offered_protocols(request)
+        if offered and wire.PROTOCOL not in offered:
             raise web.HTTPBadRequest(text=f"the only subprotocol here is {wire.PROTOCOL}\n")
         if not loaded():
             raise web.HTTPServiceUnavailable(
                 text="the voice is still being loaded\n", headers={"Retry-After": "1"}
             )
         ws = web.WebSocketResponse(
-            protocols=(wire.PROTOCOL,),
+            # Named only when it will be agreed on: else aiohttp logs the offers, and with them the key.
+            protocols=(wire.PROTOCOL,) if offered else (),
             compress=False,
             # aiohttp refuses what is as large as its limit; the contract refuses what is larger.
             max_msg_size=max_message_bytes + 1,

@@ -124,6 +124,7 @@ class Context:
     context_id: str
     handle: int
     settings: VoiceSettings
+    opened_at: float
     state: State = State.OPEN
     ledger: Ledger = field(default_factory=Ledger)
     first_text_at: float | None = None
@@ -161,7 +162,7 @@ class Contexts:
 
     def open(self, context_id: str, settings: VoiceSettings, now: float) -> Context:
         """A new context, last in the order."""
-        context = Context(context_id, self._next_handle, settings, last_activity=now)
+        context = Context(context_id, self._next_handle, settings, now, last_activity=now)
         self._next_handle += 1
         self._by_handle[context.handle] = context
         self._latest[context_id] = context

@@ -9,13 +9,13 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from realtime.errors import InvalidMessageError
-from realtime.types import FrameFlags, Packet
+from realtime.types import Buffering, FrameFlags, Packet
 
 PROTOCOL = "realtime.v1"
 #: The id of a context when a message names none, and the one that means all of them in `cancel`.
@@ -24,6 +24,9 @@ ALL_CONTEXTS = "*"
 #: The handle in answers about a context that never was; real handles begin at 1.
 NO_HANDLE = 0
 
+FrameMs = Literal[20, 40, 60]
+Timestamps = Literal["none", "word"]
+Conflict = Literal["queue", "preempt"]
 ContextId = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -38,12 +41,12 @@ class ResumeRequest(Struct, frozen=True):
 class _SessionSettings(Struct, frozen=True):
     sample_rate: int | UnsetType = UNSET
     bitrate: Annotated[int, Meta(ge=6_000, le=256_000)] | UnsetType = UNSET
-    frame_ms: Literal[20, 40, 60] | UnsetType = UNSET
+    frame_ms: FrameMs | UnsetType = UNSET
     voice: str | UnsetType = UNSET
     language: str | UnsetType = UNSET
     speed: Annotated[float, Meta(ge=0.25, le=4)] | UnsetType = UNSET
     normalize: bool | UnsetType = UNSET
-    timestamps: Literal["none", "word"] | UnsetType = UNSET
+    timestamps: Timestamps | UnsetType = UNSET
     max_lead_ms: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
     lexicon: dict[str, str] | UnsetType = UNSET
 
@@ -69,8 +72,8 @@ class ContextOpen(Struct, frozen=True, tag="context.open"):
     normalize: bool | UnsetType = UNSET
     instruct: str | UnsetType = UNSET
     seed: Annotated[int, Meta(ge=0, le=2**53 - 1)] | UnsetType = UNSET
-    buffer: Literal["auto", "sentence", "manual"] = "auto"
-    on_conflict: Literal["queue", "preempt"] = "queue"
+    buffer: Buffering = "auto"
+    on_conflict: Conflict = "queue"
 
 
 class Text(Struct, frozen=True, tag="text"):
@@ -323,34 +326,45 @@ def encode(message: ClientMessage | ServerMessage) -> str:
     return _encoder.encode(message).decode()
 
 
+#: Whatever a message may hold, no more of it is sent back in an error.
+_LONGEST_ERROR = 400
+_CHOICES = {"frame_ms": FrameMs, "timestamps": Timestamps, "buffer": Buffering, "on_conflict": Conflict}
+_DECODING_ERRORS = (msgspec.ValidationError, msgspec.DecodeError, UnicodeEncodeError, RecursionError)
+
+
 def decode_client(data: str) -> ClientMessage:
     """A message from a client; raises `InvalidMessageError` saying what is wrong and what is allowed."""
     try:
         return _client_decoder.decode(data)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-        raise InvalidMessageError(_explain(data, error)) from None
+    except _DECODING_ERRORS as error:
+        raise InvalidMessageError(_explain(data, error)[:_LONGEST_ERROR]) from None
 
 
 def decode_server(data: str) -> ServerMessage:
     """A message from the server; raises `InvalidMessageError`."""
     try:
         return _server_decoder.decode(data)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise InvalidMessageError(f"not a message of {PROTOCOL}: {error}") from None
+    except _DECODING_ERRORS as error:
+        raise InvalidMessageError(f"not a message of {PROTOCOL}: {error}"[:_LONGEST_ERROR]) from None
 
 
 def _explain(data: str, error: Exception) -> str:
+    text = str(error)
     if isinstance(error, msgspec.ValidationError):
-        if "$.type" in str(error) or "`type`" in str(error):
+        if text.endswith("`$.type`") or "required field `type`" in text:
             return f"`type` must be one of: {', '.join(CLIENT_TYPES)}"
-        if str(error).startswith("Expected `object`"):
+        field = text.rpartition("`$.")[2].rstrip("`")
+        if text.startswith("Expected `object`") and "`$" not in text:
             return "a message must be a JSON object with a `type`"
-        return f"wrong field: {error}"
+        if field in _CHOICES and text.startswith("Invalid enum value"):
+            allowed = ", ".join(map(str, get_args(_CHOICES[field])))
+            return f"wrong field: Expected one of {allowed} - at `$.{field}`"
+        return f"wrong field: {text}"
     if isinstance(error, RecursionError):
         return "the message is nested too deeply"
     if "\\u" in data:
         return "the message is not valid JSON, or an escape in it is half of a surrogate pair"
-    return f"the message is not valid JSON: {error}"
+    return f"the message is not valid JSON: {text}"
 
 
 class FrameKind(IntEnum):

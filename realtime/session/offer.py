@@ -66,7 +66,7 @@ class Offer:
         if voice is None:
             known = ", ".join(sorted({voice.id for voice in self.voices.values()}))
             raise InvalidMessageError(
-                f"voice {wanted!r} is not known; known: {known}", ErrorCode.UNKNOWN_VOICE
+                f"voice {shown(wanted)} is not known; known: {known}", ErrorCode.UNKNOWN_VOICE
             )
         return voice
 
@@ -77,7 +77,7 @@ class Offer:
         primary = wanted.replace("_", "-").split("-")[0].lower()
         if primary not in voice.languages:
             raise InvalidMessageError(
-                f"voice {voice.id!r} does not speak {wanted!r}; it speaks: {', '.join(voice.languages)}",
+                f"voice {voice.id!r} does not speak {shown(wanted)}; it speaks: {', '.join(voice.languages)}",
                 ErrorCode.UNKNOWN_LANGUAGE,
             )
         return primary
@@ -101,6 +101,11 @@ class Offer:
             raise unsupported(f"frame_ms {start.frame_ms}", "20")
         bitrate = self.bitrate if isinstance(start.bitrate, UnsetType) else start.bitrate
         return AudioSettings(name, rate, 20, bitrate)
+
+
+def shown(value: str) -> str:
+    """A client's value as an error may repeat it: quoted, and not without end."""
+    return repr(value if len(value) <= 64 else value[:64] + "…")
 
 
 def unsupported(what: str, instead: str) -> InvalidMessageError:

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from realtime.session import messages as wire
 from realtime.session.actions import Send
 from realtime.session.contexts import Context, Cut
-from realtime.types import TIMELINE_RATE, SegmentStarted, Timing
+from realtime.types import TIMELINE_RATE, Failed, SegmentStarted, Timing
 
 #: Timeline samples in a millisecond.
 PER_MS = TIMELINE_RATE / 1000
 
 
-def error(code: str, text: str, context: Context | None = None, retry_after_ms: int | None = None) -> Send:
-    """An error that leaves the socket open."""
+def refusal(code: str, text: str, context_id: str | UnsetType = UNSET) -> Send:
+    """A message was refused; nothing has changed."""
+    return Send(wire.Error(code, text, context_id=context_id))
+
+
+def failure(context: Context, failed: Failed) -> Send:
+    """Something about a context went wrong."""
+    retry = failed.retry_after_ms
     return Send(
         wire.Error(
-            code,
-            text,
-            context_id=context.context_id if context else UNSET,
-            handle=context.handle if context else UNSET,
-            retry_after_ms=UNSET if retry_after_ms is None else retry_after_ms,
+            failed.code,
+            failed.message,
+            context_id=context.context_id,
+            handle=context.handle,
+            retry_after_ms=UNSET if retry is None else retry,
         )
     )
 

@@ -21,8 +21,8 @@ from enum import Enum, auto
 from msgspec import UNSET, Struct, UnsetType
 
 from realtime.errors import ERRORS, CloseCode, ErrorCode, InvalidMessageError, RealtimeError
+from realtime.session import cancel, replies
 from realtime.session import messages as wire
-from realtime.session import replies
 from realtime.session.actions import (
     Action,
     AppendText,
@@ -53,7 +53,6 @@ from realtime.types import (
     Packet,
     SegmentStarted,
     SpeechEvent,
-    Timing,
     VoiceSettings,
     WordsTimed,
 )
@@ -104,10 +103,13 @@ class Session:
         self._last_activity = now
         if self._phase is _Phase.CLOSED:
             return []
+        before = self._phase
+        context_id: str | UnsetType = UNSET
         try:
             if isinstance(frame, bytes):
                 raise InvalidMessageError("binary frames are not taken; send JSON text frames")
             message = wire.decode_client(frame)
+            context_id = getattr(message, "context_id", UNSET)
             receiver = self._receivers.get(type(message))
             if receiver is None:
                 supported = ", ".join(map(wire.type_of, self._receivers))
@@ -117,7 +119,8 @@ class Session:
                 actions.append(self._begin())
             return actions + receiver(message, now)
         except RealtimeError as error:
-            return [replies.error(error.code, error.message)]
+            self._phase = before  # what was refused has not begun the session either
+            return [replies.refusal(error.code, error.message, context_id)]
 
     def on_event(self, handle: int, event: SpeechEvent, now: float) -> list[Action]:
         """What the head's speaker made; it is sent at this moment."""
@@ -137,7 +140,7 @@ class Session:
         if isinstance(event, Finished):
             context.step(Step.FINISHED)
             return self._over(context, replies.done(context, "completed", event.timing, now), now)
-        return self._fail(context, event.code, event.message, now, event.retry_after_ms)
+        return self._fail(context, event, now)
 
     def on_failure(self, handle: int, failure: Failed, now: float) -> list[Action]:
         """A speaker failed, perhaps before its turn: the error overtakes, the ending keeps its order."""
@@ -145,13 +148,13 @@ class Session:
         if context is None or not context.live or context.failure_told:
             return []
         context.failure_told = True
-        return [replies.error(failure.code, failure.message, context, failure.retry_after_ms)]
+        return [replies.failure(context, failure)]
 
     def next_deadline(self) -> float | None:
         """When `on_deadline` wants to be called, in monotonic seconds."""
         deadlines = [self._last_activity + self._offer.limits.idle_s, self._contexts.next_forget()]
         if (silent := self._silent_head()) is not None:
-            deadlines.append(silent.last_activity + SILENT_HEAD_S)
+            deadlines.append(silent[1])
         return min(deadline for deadline in deadlines if deadline is not None)
 
     def on_deadline(self, now: float) -> list[Action]:
@@ -160,13 +163,20 @@ class Session:
         for context in self._contexts.forget(now):
             self._playout.forget(context.handle)
         silent = self._silent_head()
-        if silent is not None and silent.last_activity + SILENT_HEAD_S <= now:
-            silent.step(Step.END)
-            actions.append(EndSpeaker(silent.handle))
+        if silent is not None and silent[1] <= now:
+            silent[0].step(Step.END)
+            actions.append(EndSpeaker(silent[0].handle))
         if self._last_activity + self._offer.limits.idle_s <= now and self._phase is not _Phase.CLOSED:
             self._phase = _Phase.CLOSED
             actions += [Send(wire.SessionClosing("idle", 0)), Close(CloseCode.DONE, "idle")]
         return actions
+
+    def shut_down(self) -> list[Action]:
+        """The server is going away."""
+        if self._phase is _Phase.CLOSED:
+            return []
+        self._phase = _Phase.CLOSED
+        return [Send(wire.SessionClosing("shutdown", 0)), Close(CloseCode.GOING_AWAY, "going away")]
 
     def head(self) -> int | None:
         """Handle of the context whose turn it is to be sent."""
@@ -224,6 +234,7 @@ class Session:
     def _open(self, message: wire.ContextOpen, now: float) -> list[Action]:
         _refuse_unsupported(message)
         _check_id(message.context_id)
+        self._check_open()
         latest = self._contexts.latest(message.context_id)
         if latest is not None and latest.state is State.OPEN and message.on_conflict == "queue":
             raise InvalidMessageError(f"context {message.context_id!r} is open already; `end` it first")
@@ -235,16 +246,16 @@ class Session:
             seed=0 if isinstance(message.seed, UnsetType) else message.seed,
             buffer=message.buffer,
         )
-        actions = self._cancel_all("preempted", None, now) if message.on_conflict == "preempt" else []
+        actions: list[Action] = []
+        if message.on_conflict == "preempt":
+            unheard = self._unheard(self._contexts.known(), None, now)
+            actions = self._stop_all(unheard, "preempted", None, now)
         return actions + self._open_context(message.context_id, settings, now)[1]
 
     def _open_context(
         self, context_id: str, settings: VoiceSettings, now: float
     ) -> tuple[Context, list[Action]]:
-        if self._phase is _Phase.DRAINING:
-            raise InvalidMessageError(
-                "the session is closing; no context may be opened", ErrorCode.CONTEXT_CLOSED
-            )
+        self._check_open()
         limit = self._offer.limits.contexts
         if len(self._contexts.live()) >= limit:
             raise RealtimeError(
@@ -277,7 +288,7 @@ class Session:
         else:
             context.ledger.append(message.text, size)
             return [*actions, AppendText(context.handle, message.text)]
-        return actions + self._fail(context, ErrorCode.TEXT_TOO_LONG, text, now)
+        return actions + self._fail(context, Failed(ErrorCode.TEXT_TOO_LONG, text), now)
 
     def _flush(self, message: wire.Flush, now: float) -> list[Action]:
         context = self._open_one(message.context_id)
@@ -309,43 +320,35 @@ class Session:
         context.warned_closed = True
         how = "cancelled" if context.state is State.CANCELLED else "ended by a failure"
         text = f"context {context.context_id!r} was {how}: its late text is dropped until `context.open`"
-        return [replies.error(ErrorCode.CONTEXT_CLOSED, text, context)]
+        return [replies.failure(context, Failed(ErrorCode.CONTEXT_CLOSED, text))]
 
     def _cancel(self, message: wire.Cancel, now: float) -> list[Action]:
         if message.context_id == wire.ALL_CONTEXTS:
-            every = self._cancel_all("cancelled", message.played_ms, now)
+            unheard = self._unheard(self._contexts.known(), message.played_ms, now)
+            every = self._stop_all(unheard, "cancelled", message.played_ms, now)
             return [*every, replies.nothing_cancelled(wire.ALL_CONTEXTS)]
-        context = self._contexts.latest(message.context_id)
-        if context is None:
+        latest = self._contexts.latest(message.context_id)
+        if latest is None:
             return [replies.nothing_cancelled(message.context_id)]
-        if context.cut is not None:
-            return [replies.cancelled(context, context.cut)]
-        return self._stop(context, "cancelled", self._cut(context, message.played_ms, now), now)
+        # An id may have been opened again while its former context is still heard: all of them fall silent.
+        named = [each for each in self._contexts.known() if each.context_id == message.context_id]
+        unheard = self._unheard(named, message.played_ms, now)
+        if unheard:
+            return self._stop_all(unheard, "cancelled", message.played_ms, now)
+        if latest.cut is None:
+            return self._stop(
+                latest, "cancelled", cancel.cut(latest, self._playout, message.played_ms, now), now
+            )
+        return [replies.cancelled(latest, latest.cut)]
 
-    def _cancel_all(self, reason: CancelReason, played_ms: float | None, now: float) -> list[Action]:
-        """Every context that is still to be spoken or heard, in order; `played_ms` is of the sounding one."""
-        unheard = [
-            context
-            for context in self._contexts.known()
-            if context.live or (context.cut is None and self._playout.ends_at(context.handle, now) > now)
-        ]
-        # Stopping one moves those behind it to the present: all cuts are made before.
-        cuts: list[tuple[Context, Cut]] = []
-        for context in unheard:
-            sounds = played_ms is not None and self._playout.ends_at(context.handle, now) > now
-            cuts.append((context, self._cut(context, played_ms if sounds else None, now)))
-            if sounds:
-                played_ms = None
+    def _stop_all(
+        self, contexts: list[Context], reason: CancelReason, played_ms: float | None, now: float
+    ) -> list[Action]:
+        cuts = cancel.cut_all(contexts, self._playout, played_ms, now)
         return [action for context, cut in cuts for action in self._stop(context, reason, cut, now)]
 
-    def _cut(self, context: Context, played_ms: float | None, now: float) -> Cut:
-        sent_ms = context.sent / replies.PER_MS
-        if played_ms is None:
-            played_ms = self._playout.position_ms(context.handle, now)
-        played_ms = min(max(0.0, played_ms), sent_ms)
-        # A millisecond is 48 samples: round up, so that a word's own end_ms counts as heard.
-        spoken, remaining = context.ledger.cut(-int(-played_ms * replies.PER_MS // 1))
-        return Cut(played_ms, len(spoken), spoken, remaining)
+    def _unheard(self, contexts: list[Context], played_ms: float | None, now: float) -> list[Context]:
+        return cancel.unheard(contexts, self._playout, played_ms, now)
 
     def _stop(self, context: Context, reason: CancelReason, cut: Cut, now: float) -> list[Action]:
         stop: list[Action] = [StopSpeaker(context.handle)] if context.live else []
@@ -362,7 +365,8 @@ class Session:
         self._phase = _Phase.DRAINING
         actions: list[Action] = []
         if not message.drain:
-            actions += self._cancel_all("cancelled", None, now)
+            unheard = self._unheard(self._contexts.known(), None, now)
+            actions += self._stop_all(unheard, "cancelled", None, now)
         for context in self._contexts.live():
             if context.step(Step.END):
                 actions.append(EndSpeaker(context.handle))
@@ -378,14 +382,12 @@ class Session:
         self._playout.sent(context.handle, context.sent / replies.PER_MS, now)
         return [SendFrame(self._offer.formats[self._audio.format].kind, context.handle, packet)]
 
-    def _fail(
-        self, context: Context, code: str, text: str, now: float, retry_after_ms: int | None = None
-    ) -> list[Action]:
+    def _fail(self, context: Context, failure: Failed, now: float) -> list[Action]:
         context.step(Step.FAILED)
         actions: list[Action] = [StopSpeaker(context.handle)]
         if not context.failure_told:
-            actions.append(replies.error(code, text, context, retry_after_ms))
-        return actions + self._over(context, replies.done(context, "failed", Timing(), now), now)
+            actions.append(replies.failure(context, failure))
+        return actions + self._over(context, replies.done(context, "failed", failure.timing, now), now)
 
     def _over(self, context: Context, done: Send, now: float) -> list[Action]:
         context.forget_at = self._playout.ends_at(context.handle, now) + KEEP_S
@@ -397,10 +399,19 @@ class Session:
         self._phase = _Phase.CLOSED
         return [Close(CloseCode.DONE, "done")]
 
-    def _silent_head(self) -> Context | None:
-        """The context that blocks others without having been ended."""
+    def _silent_head(self) -> tuple[Context, float] | None:
+        """The context that blocks others without having been ended, and when it will be."""
         live = self._contexts.live()
-        return live[0] if len(live) > 1 and live[0].state is State.OPEN else None
+        if len(live) < 2 or live[0].state is not State.OPEN:
+            return None
+        silent_since = max(live[0].last_activity, live[1].opened_at)
+        return live[0], silent_since + SILENT_HEAD_S
+
+    def _check_open(self) -> None:
+        if self._phase is not _Phase.READY:
+            raise InvalidMessageError(
+                "the session is closing; no context may be opened", ErrorCode.CONTEXT_CLOSED
+            )
 
 
 def _check_id(context_id: str) -> None:

@@ -186,12 +186,13 @@ class Speaker:
                     utterance.finish()
                 await self._speak()
         except QueueFullError as error:
-            self._fail(Failed(error.code, error.message, error.retry_after_ms))
+            self._fail(Failed(error.code, error.message, error.retry_after_ms, self.timing))
         except RealtimeError as error:
-            self._fail(Failed(error.code, error.message))
+            self._fail(Failed(error.code, error.message, timing=self.timing))
         except Exception:
             _log.exception("speaker_failed", voice=self._settings.voice)
-            self._fail(Failed(ErrorCode.INTERNAL, "something went wrong inside the server"))
+            message = "something went wrong inside the server"
+            self._fail(Failed(ErrorCode.INTERNAL, message, timing=self.timing))
         finally:
             self._utterance = None
 

@@ -122,6 +122,7 @@ class TestSession:
         async with serve() as server, open_client(server.url) as client:
             await client.pong()
             await server.registry.close_all(2)
+            assert (await client.until("session.closing"))["reason"] == "shutdown"
             with pytest.raises(ConnectionClosed) as closed:
                 await client.receive()
             assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001

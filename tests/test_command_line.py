@@ -1,0 +1,216 @@
+"""The commands as a user types them: real processes, a real server, real files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from bench.server import ServerProcess, free_port
+from tests.speech_judges import transcribe, word_error_rate
+
+ROOT = Path(__file__).parents[1]
+FOX = "The quick brown fox jumps over the lazy dog."
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    """`python -m realtime serve` with the embedded voice."""
+    with ServerProcess() as running:
+        yield running
+
+
+def say(
+    server: ServerProcess | None, *arguments: str | Path, stdin: bytes | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """`python -m realtime say` against a server, or against a port where nobody listens."""
+    port = server.port if server else free_port()
+    return subprocess.run(
+        [sys.executable, "-m", "realtime", "say", *map(str, arguments)],
+        env=os.environ | {"REALTIME_URL": f"ws://127.0.0.1:{port}"},
+        input=stdin,
+        capture_output=True,
+        timeout=60,
+        cwd=ROOT,
+    )
+
+
+def heard(path: Path) -> str:
+    """What the recogniser reads out of a sound file."""
+    sound, rate = soundfile.read(path, dtype="float32")
+    return transcribe(sound, rate)
+
+
+def test_a_text_into_a_wav_file(server: ServerProcess, tmp_path: Path) -> None:
+    done = say(server, FOX, "--out", tmp_path / "fox.wav", "--stats")
+    assert done.returncode == 0, done.stderr
+    assert word_error_rate([FOX], [heard(tmp_path / "fox.wav")]) <= 0.12  # one word at most
+    assert b"first audio" in done.stderr and b"real-time factor" in done.stderr
+
+
+def test_an_ogg_file_that_other_programs_read(server: ServerProcess, tmp_path: Path) -> None:
+    assert say(server, FOX, "--out", tmp_path / "fox.ogg").returncode == 0
+    opusdec = shutil.which("opusdec")
+    assert opusdec is not None, "make test installs it"
+    subprocess.run([opusdec, "--quiet", tmp_path / "fox.ogg", tmp_path / "decoded.wav"], check=True)
+    assert word_error_rate([FOX], [heard(tmp_path / "decoded.wav")]) <= 0.12
+
+
+def test_pcm_and_opus_have_the_same_length(server: ServerProcess, tmp_path: Path) -> None:
+    for form in ("opus", "pcm_s16le"):
+        assert say(server, FOX, "--format", form, "--out", tmp_path / f"{form}.wav").returncode == 0
+    opus, _ = soundfile.read(tmp_path / "opus.wav")
+    pcm, _ = soundfile.read(tmp_path / "pcm_s16le.wav")
+    assert len(opus) == len(pcm) > 24_000
+    # The decoded sound lies where the original lies: no sample of delay is left.
+    lags = [int(np.dot(opus[1000:-1000], np.roll(pcm, lag)[1000:-1000]) * 1000) for lag in range(-5, 6)]
+    assert lags.index(max(lags)) == 5
+
+
+def test_standard_input_is_spoken_as_it_arrives(server: ServerProcess, tmp_path: Path) -> None:
+    out = tmp_path / "stdin.wav"
+    with subprocess.Popen(
+        [sys.executable, "-m", "realtime", "say", "-", "--out", str(out)],
+        env=os.environ | {"REALTIME_URL": f"http://127.0.0.1:{server.port}"},
+        stdin=subprocess.PIPE,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"The first sentence is here. And the second one ")
+        process.stdin.flush()
+        # The first sentence is written to the file while standard input is still open.
+        deadline = time.monotonic() + 30
+        while not (out.exists() and out.stat().st_size > 40_000):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.05)
+        process.stdin.write("follows later, caf\u00e9.".encode())
+        process.stdin.close()
+        assert process.wait(30) == 0
+    assert (
+        word_error_rate(["The first sentence is here. And the second one follows later, cafe"], [heard(out)])
+        < 0.2
+    )
+
+
+def test_a_file_longer_than_a_context(tmp_path: Path) -> None:
+    text = tmp_path / "long.txt"
+    text.write_text("One two three. " * 700)  # 10 kB: five contexts
+    with ServerProcess(ENGINE="tone", ENGINE_RUNNER="thread", MAX_TEXT_PER_CONTEXT="2500") as server:
+        done = say(server, "--file", text, "--out", tmp_path / "long.wav", "--stats")
+    assert done.returncode == 0, done.stderr
+    # 700 sentences of 0.8 s, 0.45 s apart but for the joints of contexts.
+    assert 870 < soundfile.info(tmp_path / "long.wav").duration < 875
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["--out", "x.mp3", "Hello"], b".wav or .ogg"),
+        (["--out", "/nowhere/at/all.wav", "Hello"], b"cannot be written"),
+        (["--file", "/nowhere.txt", "--out", "x.wav"], b"cannot be read"),
+        (["--voice", "nobody", "--out", "x.wav", "Hello"], b"heart"),
+        (["--language", "tlh", "--out", "x.wav", "Hello"], b"it speaks: en"),
+        ([], b"usage"),
+    ],
+)
+def test_mistakes_get_one_clear_line(server: ServerProcess, arguments: list[str], hint: bytes) -> None:
+    done = say(server, *arguments)
+    assert done.returncode != 0 and hint in done.stderr and b"Traceback" not in done.stderr
+
+
+def test_no_server(tmp_path: Path) -> None:
+    done = say(None, "Hello", "--out", tmp_path / "x.wav")
+    assert done.returncode == 1 and b"no server answers" in done.stderr and b"Traceback" not in done.stderr
+
+
+def test_without_a_sound_device_it_says_so_or_plays(server: ServerProcess) -> None:
+    done = say(server, "Hi.")
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == 0 or b"--out" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "hint"),
+    [
+        ({"PORT": "http"}, "PORT must be a whole number from 0 to 65535, not 'http'"),
+        ({"ENGINE": "loud"}, "ENGINE must be one of embedded, tone"),
+        ({"IDLE_TIMEOUT_S": "-1"}, "IDLE_TIMEOUT_S must be seconds from 1 to 86400"),
+        ({"HOST": "203.0.113.7"}, "cannot listen on 203.0.113.7"),
+    ],
+)
+def test_a_bad_setting_stops_the_start_with_one_line(setting: dict[str, str], hint: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "realtime", "serve"],
+        env=os.environ | {"PORT": "0", "LOG_LEVEL": "error"} | setting,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+    )
+    assert done.returncode == 1 and hint in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_port_that_is_taken(server: ServerProcess) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "realtime", "serve"],
+        env=os.environ | {"PORT": str(server.port), "LOG_LEVEL": "error"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+    )
+    assert done.returncode == 1 and f"cannot listen on 127.0.0.1:{server.port}" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_0_and_the_logs_hold_no_text(number: int, tmp_path: Path) -> None:
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "realtime", "serve"],
+        env=os.environ | {"PORT": str(port), "LOG_FORMAT": "json", "LOG_LEVEL": "debug"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        while f"http://127.0.0.1:{port}" not in process.stdout.readline():
+            assert process.poll() is None
+        done = subprocess.run(
+            [sys.executable, "-m", "realtime", "say", "Secret words.", "--out", str(tmp_path / "x.wav")],
+            env=os.environ | {"REALTIME_URL": f"ws://127.0.0.1:{port}"},
+            cwd=ROOT,
+        )
+        assert done.returncode == 0
+        process.send_signal(number)
+        log = process.stderr.read()
+        assert process.wait(20) == 0
+    lines = [json.loads(line) for line in log.splitlines()]
+    over = next(line for line in lines if line["event"] == "context_over")
+    assert over["reason"] == "completed" and over["audio_s"] > 0.5 and over["characters"] == 13
+    assert over["session"] and over["request"] and over["context"] == "context-1"
+    assert "Secret" not in log
+
+
+def test_make_say(server: ServerProcess, tmp_path: Path) -> None:
+    make = ["make", "--no-print-directory", "-o", ".venv/.installed", "say"]
+    environment = os.environ | {"REALTIME_URL": f"ws://127.0.0.1:{server.port}"}
+    out = tmp_path / "fox.wav"
+    done = subprocess.run(
+        [*make, f'TEXT={FOX} It\'s $5 "now"; really?', f"OUT={out}"], env=environment, cwd=ROOT, timeout=60
+    )
+    assert done.returncode == 0
+    assert "quick brown fox" in heard(out).lower() and "5" in heard(out).replace("five", "5")
+    usage = subprocess.run([*make], env=environment, cwd=ROOT, capture_output=True, timeout=60)
+    assert usage.returncode != 0 and b"usage" in usage.stdout + usage.stderr
