@@ -9,7 +9,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from types import TracebackType
 
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
@@ -47,9 +46,7 @@ class ServerProcess:
         self.ready_s = time.monotonic() - begun
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.process.terminate()
         self.process.wait(20)
 

@@ -36,6 +36,7 @@ _ = (
     messages.SessionStart.lexicon,
     messages.SessionStart.resume,
     messages.ContextOpen.instruct,
+    messages._OneShot.input,
     messages.SessionReady.protocol,
     messages.Word.end_ms,
     messages.ContextTiming.total_ms,

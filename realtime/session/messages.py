@@ -14,7 +14,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from realtime.errors import InvalidMessageError
+from realtime.errors import ErrorCode, InvalidMessageError
 from realtime.types import Buffering, FrameFlags, Packet
 
 PROTOCOL = "realtime.v1"
@@ -337,6 +337,9 @@ def decode_client(data: str) -> ClientMessage:
     try:
         return _client_decoder.decode(data)
     except _DECODING_ERRORS as error:
+        if "required field `type`" in str(error) and _is_one_shot(data):
+            message = "the one-shot form is not served yet; send messages with a `type`"
+            raise InvalidMessageError(message, ErrorCode.UNSUPPORTED) from None
         raise InvalidMessageError(_explain(data, error)[:_LONGEST_ERROR]) from None
 
 
@@ -346,6 +349,18 @@ def decode_server(data: str) -> ServerMessage:
         return _server_decoder.decode(data)
     except _DECODING_ERRORS as error:
         raise InvalidMessageError(f"not a message of {PROTOCOL}: {error}"[:_LONGEST_ERROR]) from None
+
+
+class _OneShot(Struct):
+    input: str
+
+
+def _is_one_shot(data: str) -> bool:
+    try:
+        msgspec.json.decode(data, type=_OneShot)
+    except _DECODING_ERRORS:
+        return False
+    return True
 
 
 def _explain(data: str, error: Exception) -> str:

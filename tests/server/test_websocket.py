@@ -386,6 +386,7 @@ class TestBadInput:
             ('{"type": "session.update"}', "unsupported", "session.update"),
             ('{"type": "playback", "played_ms": 1}', "unsupported", "playback"),
             ('{"type": "pause"}', "unsupported", "pause"),
+            ('{"input": "Hello."}', "unsupported", "one-shot"),
             ('{"type": "flush", "context_id": "nobody"}', "context_closed", "nobody"),
             (b"\x00\x01", "invalid_message", "binary"),
         ],

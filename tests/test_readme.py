@@ -1,0 +1,132 @@
+"""README.md: every command in it is run, and what it says about settings and packages is true."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from bench.server import ServerProcess
+from realtime.config import table
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines() if line]
+#: Run by .ci/run, of which this test is a part; and by test_make_run.
+RUN_ELSEWHERE = {"make test", "make run"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    """The server of the README, on another port."""
+    with ServerProcess() as running:
+        yield running
+
+
+def test_commands_are_found() -> None:
+    assert len(COMMANDS) >= 8 and RUN_ELSEWHERE < set(COMMANDS)
+    assert "make test" in (ROOT / ".ci/run").read_text()
+
+
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each not in RUN_ELSEWHERE])
+def test_command(server: ServerProcess, command: str) -> None:
+    """As it stands, but for the port; and without a sound device `say` may only say that there is none."""
+    done = subprocess.run(
+        ["sh", "-c", command.replace(":8000", f":{server.port}")],
+        env=os.environ | {"REALTIME_URL": f"ws://127.0.0.1:{server.port}"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    out = re.search(r"(?:OUT=|--out )(\S+)", command)
+    if out is None and "say" in command:
+        assert done.returncode == 0 or "no sound device" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    if out is not None:
+        written = ROOT / out.group(1)
+        assert soundfile.info(written).duration > 0.5
+        written.unlink()
+
+
+def test_make_run(tmp_path: Path) -> None:
+    """`make run` starts a server that becomes ready, and prints where to go."""
+    from bench.server import free_port
+
+    port = free_port()
+    with subprocess.Popen(
+        ["make", "--no-print-directory", "run"],
+        env=os.environ | {"PORT": str(port), "LOG_LEVEL": "error"},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        printed = ""
+        while "Ctrl-C" not in printed:
+            line = process.stdout.readline()
+            assert line, printed
+            printed += line
+        assert f"http://127.0.0.1:{port}" in printed and "make say" in printed
+        out = tmp_path / "hello.wav"
+        subprocess.run(
+            ["make", "say", "TEXT=Hello there.", f"OUT={out}"],
+            env=os.environ | {"REALTIME_URL": f"ws://127.0.0.1:{port}"},
+            cwd=ROOT,
+            check=True,
+        )
+        assert soundfile.info(out).duration > 0.5
+        process.terminate()
+        process.wait(20)
+
+
+def test_python_recipe(server: ServerProcess) -> None:
+    """It runs, and shows words that were heard and words that were not."""
+    (recipe,) = [block for kind, block in BLOCKS if kind == "python"]
+    done = subprocess.run(
+        [sys.executable, "-c", recipe.replace(":8000", f":{server.port}")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    heard = re.search(r"^heard: *(.*)$", done.stdout, re.MULTILINE)
+    rest = re.search(r"^not heard: *(.*)$", done.stdout, re.MULTILINE)
+    assert heard is not None and rest is not None
+    assert heard.group(1).startswith("Well, let me think") and "moment" not in heard.group(1)
+    assert rest.group(1)
+
+
+def test_the_table_of_settings_is_that_of_the_code() -> None:
+    rows = [f"| `{name}` | `{default}` | {meaning} |" for name, default, meaning in table()]
+    assert "\n".join(rows) in README
+
+
+def test_the_table_of_dependencies_is_complete() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[<>=!~;\[ ]", each)[0] for each in project["dependencies"]}
+    section = README.split("## Dependencies")[1]
+    listed = {
+        name.split(" ")[0]
+        for cell in re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE)
+        for name in cell.split(", ")
+    }
+    assert names <= listed
+
+
+def test_locks_hold_versions_and_hashes_and_no_host() -> None:
+    for name in ("requirements.lock", "requirements-test.lock"):
+        lock = (ROOT / name).read_text()
+        assert "://" not in lock and "--index" not in lock and "--find-links" not in lock
+        pins = re.findall(r"^[\w.-]+==.*?(?=^[\w.-]+==|\Z)", lock, re.MULTILINE | re.DOTALL)
+        assert len(pins) > 20 and all("--hash=sha256:" in pin for pin in pins)
