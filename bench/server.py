@@ -46,7 +46,7 @@ class ServerProcess:
         self.ready_s = time.monotonic() - begun
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self.process.terminate()
         self.process.wait(20)
 

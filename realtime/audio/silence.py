@@ -8,25 +8,15 @@ from realtime.types import Pcm
 
 #: Sound below this is not heard as speech: -45 dBFS, as amplitude.
 AUDIBLE = 10 ** (-45 / 20)
-_WINDOW_S = 0.005
 
 
-def _loud_windows(pcm: Pcm, sample_rate: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], int]:
-    # Peak per window, not RMS: a soft consonant's onset must not be cut off.
-    size = max(1, int(sample_rate * _WINDOW_S))
-    usable = len(pcm) // size * size
-    peaks = np.abs(pcm[:usable]).reshape(-1, size).max(axis=1) if usable else np.zeros(0, np.float32)
-    if usable < len(pcm):
-        peaks = np.append(peaks, np.abs(pcm[usable:]).max())
-    return np.flatnonzero(peaks >= AUDIBLE), size
-
-
-def audible_range(pcm: Pcm, sample_rate: int) -> tuple[int, int]:
-    """[start, end) in samples around everything audible, to 5 ms; (len, len) when nothing is."""
-    loud, size = _loud_windows(pcm, sample_rate)
-    if len(loud) == 0:
+def audible_range(pcm: Pcm) -> tuple[int, int]:
+    """[start, end) in samples around everything audible; (len, len) when nothing is."""
+    # Single samples, not RMS over windows: a soft onset is not cut off, and chunking changes nothing.
+    audible = np.flatnonzero(np.abs(pcm) >= AUDIBLE)
+    if len(audible) == 0:
         return len(pcm), len(pcm)
-    return int(loud[0]) * size, min(len(pcm), (int(loud[-1]) + 1) * size)
+    return int(audible[0]), int(audible[-1]) + 1
 
 
 def fade_in(pcm: Pcm, samples: int) -> Pcm:

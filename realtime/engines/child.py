@@ -1,4 +1,4 @@
-"""The child's side of `engines.process`: `python -m realtime.engines.child FACTORY THREADS SOCKET RING`."""
+"""The child's side of `engines.process`: see `main`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 import numpy as np
 
 from realtime.engines.engine import Chunk, Event, Failure, Freed, Synthesizer
 from realtime.engines.wire import (
     RING_BYTES,
+    Alive,
+    ChildMessage,
     ChunkMade,
     Loaded,
     LoadFailed,
@@ -69,15 +72,20 @@ class _Parent:
     def __init__(self, channel: socket.socket, ring: _Ring) -> None:
         self._channel = channel
         self._ring = ring
+        # Two locks: who waits for room in the ring must not keep others from sending, or room never comes.
         self._sending = threading.Lock()
+        self._placing = threading.Lock()
 
-    def send(self, message: Loaded | LoadFailed | UtteranceFreed | UtteranceFailed | WorkersBusy) -> None:
-        with self._sending:
-            self._channel.sendall(encode_message(message))
+    def send(self, message: ChildMessage) -> None:
+        try:
+            with self._sending:
+                self._channel.sendall(encode_message(message))
+        except OSError:
+            os._exit(0)  # the parent is gone, and with it everyone who wanted this
 
     def emit(self, event: Event) -> None:
         if isinstance(event, Chunk):
-            with self._sending:
+            with self._placing:
                 self._send_chunk(event)
         elif isinstance(event, Freed):
             self.send(UtteranceFreed(event.utterance))
@@ -106,7 +114,7 @@ class _Parent:
                 samples=len(part),
                 end=end,
             )
-            self._channel.sendall(encode_message(made))
+            self.send(made)
             words, queue_s, infer_s = (), 0.0, 0.0
 
 
@@ -117,9 +125,16 @@ def _load(factory: str) -> Synthesizer:
     return synthesizer
 
 
+def _beat(parent: _Parent, workers: Workers, interval_s: float) -> None:
+    """Tell the parent, for ever, that this process lives and how its workers fare."""
+    while True:
+        time.sleep(interval_s)
+        parent.send(Alive(workers.longest_step_s()))
+
+
 def main(arguments: list[str]) -> None:
-    """Serve the parent until it closes the socket."""
-    factory, threads, channel_descriptor, ring_descriptor = arguments
+    """`FACTORY THREADS HEARTBEAT_S SOCKET RING`: serve the parent until it closes the socket."""
+    factory, threads, heartbeat_s, channel_descriptor, ring_descriptor = arguments
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     channel = socket.socket(fileno=int(channel_descriptor))
@@ -133,6 +148,7 @@ def main(arguments: list[str]) -> None:
     workers = Workers(synthesizer, int(threads), parent.emit)
     workers.start()
     parent.send(Loaded(synthesizer.capabilities))
+    threading.Thread(target=_beat, args=(parent, workers, float(heartbeat_s)), daemon=True).start()
     while (body := read_message_blocking(channel.recv)) is not None:
         message = decode_from_parent(body)
         if isinstance(message, Released):

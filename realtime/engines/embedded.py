@@ -31,7 +31,8 @@ _FIRST_BLOCK_FRAMES = 24
 _BLOCK_FRAMES = 256
 _POOL_FRAMES = 1024
 _PUNCTUATION = frozenset(';:,.!?—…"“”() ')
-_LONG_NUMBER = re.compile(r"\d{16,}")  # beyond the voice's names for numbers: read digit by digit
+# Beyond the voice's names for numbers: read digit by digit. Decimals it reads so by itself.
+_LONG_NUMBER = re.compile(r"(?<![\d.,])\d(?:,?\d){15,}")
 _WARM_UP = "Ready to speak, 1 2 3."
 
 
@@ -186,7 +187,7 @@ class EmbeddedSynthesizer:
         """Phoneme ids of a text, cut before words so that no run is longer than `MAX_PHONEMES`."""
         from hibari.g2p.normalize import normalize
 
-        normalized = _LONG_NUMBER.sub(lambda digits: " ".join(digits.group()), normalize(text))
+        normalized = _LONG_NUMBER.sub(_spell_digits, normalize(text))
         if not normalized:
             return []
         sources = align_words(text, normalized)
@@ -249,6 +250,10 @@ class _Unreadable:
 
 class _Never:
     cancelled = False
+
+
+def _spell_digits(number: re.Match[str]) -> str:
+    return " ".join(number.group().replace(",", ""))
 
 
 def _read_vocabulary() -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Runs any engine in a child process: crashes, hangs, the GIL and licences stay on the other side.
 
-Messages travel over a socket pair, sound through a ring in shared memory. When the child dies, or has work
-and shows no progress for `timeout_s`, its utterances fail, and a new child is started.
+Messages travel over a socket pair, sound through a ring in shared memory. When the child dies, when a step of
+its work takes longer than `timeout_s`, or when nothing is heard of it for so long, its utterances fail, and a
+new child is started.
 """
 
 from __future__ import annotations
@@ -21,19 +22,18 @@ import numpy as np
 import structlog
 
 from realtime.engines.engine import (
-    Cancel,
     Capabilities,
     Chunk,
     Command,
     Event,
     Failure,
-    Feed,
     Freed,
     Open,
     Stats,
 )
 from realtime.engines.wire import (
     RING_BYTES,
+    Alive,
     ChildMessage,
     ChunkMade,
     Loaded,
@@ -49,6 +49,8 @@ from realtime.engines.wire import (
 from realtime.errors import EngineError
 from realtime.types import AudioChunk
 
+_STOP_S = 1.0
+_LOAD_S = 600.0
 _RESTART_S = (0.0, 0.5, 1.0, 2.0, 5.0)  # waits before the nth start in a row
 # A file in memory where the system has such a folder; it has no name, so nothing can be left behind.
 _MEMORY_FOLDER = "/dev/shm" if os.path.isdir("/dev/shm") else None
@@ -58,26 +60,36 @@ _log = structlog.get_logger(__name__)
 class _Child:
     """One child process and its channels."""
 
-    def __init__(self, process: asyncio.subprocess.Process, ring: IO[bytes]) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        ring: IO[bytes],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
         self.process = process
         self._ring_file = ring
         self.ring = mmap.mmap(ring.fileno(), RING_BYTES)
-        self.reader: asyncio.StreamReader
-        self.writer: asyncio.StreamWriter
-        self.last_progress = time.monotonic()
+        self.reader = reader
+        self.writer = writer
+        self.last_heard = time.monotonic()
+        self.longest_step_s = 0.0
 
     @classmethod
-    async def start(cls, factory: str, threads: int) -> _Child:
+    async def start(cls, factory: str, threads: int, heartbeat_s: float) -> _Child:
         ours, theirs = socket.socketpair()
         ring = tempfile.TemporaryFile(dir=_MEMORY_FOLDER)
+        writer: asyncio.StreamWriter | None = None
         try:
             os.ftruncate(ring.fileno(), RING_BYTES)
+            reader, writer = await asyncio.open_connection(sock=ours)
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "realtime.engines.child",
                 factory,
                 str(threads),
+                str(heartbeat_s),
                 str(theirs.fileno()),
                 str(ring.fileno()),
                 pass_fds=(theirs.fileno(), ring.fileno()),
@@ -85,14 +97,14 @@ class _Child:
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         except BaseException:
-            ours.close()
+            (writer or ours).close()
             ring.close()
             raise
         finally:
             theirs.close()
-        child = cls(process, ring)
-        child.reader, child.writer = await asyncio.open_connection(sock=ours)
-        return child
+        return cls(
+            process, ring, reader, writer
+        )  # no wait after the process exists: nobody else would end it
 
     def send(self, message: Command | Released) -> None:
         self.writer.write(encode_message(message))
@@ -107,14 +119,20 @@ class _Child:
         )
 
     async def end(self) -> int:
-        """Kill it if it still lives; returns its exit code when everything is given back."""
-        if self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-        code = await self.process.wait()
-        self.writer.close()
+        """Have it go, by force if need be; returns its exit code when everything is given back.
+
+        May be called again when a call was cancelled.
+        """
+        self.writer.close()  # at which a child that is well ends by itself
         with contextlib.suppress(ConnectionError):
             await self.writer.wait_closed()
+        try:
+            async with asyncio.timeout(_STOP_S):
+                code = await self.process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            code = await self.process.wait()
         self.ring.close()
         self._ring_file.close()
         return code
@@ -130,10 +148,10 @@ class ProcessEngine:
         self._timeout_s = timeout_s
         self._on_event: Callable[[Event], None] = lambda event: None
         self._capabilities: Capabilities | None = None
-        self._child: _Child | None = None
+        self._child: _Child | None = None  # while it can be given commands
+        self._living: _Child | None = None  # until it has been ended
         self._keeper: asyncio.Task[None] | None = None
-        self._open: dict[int, Open] = {}
-        self._unspoken: dict[int, int] = {}  # pieces fed and not yet made, by utterance
+        self._open: set[int] = set()  # utterances that were opened and not freed
         self._early: list[Command] = []  # commands that came while no child was ready
         self.restarts = 0
 
@@ -157,7 +175,8 @@ class ProcessEngine:
 
     def send(self, command: Command) -> None:
         """Give a command; while a child is being replaced it waits for the next one."""
-        self._note(command)
+        if isinstance(command, Open):
+            self._open.add(command.utterance)
         if self._child is not None:
             self._child.send(command)
         else:
@@ -170,35 +189,37 @@ class ProcessEngine:
             keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
+        await self._end_child()
 
-    def _note(self, command: Command) -> None:
-        if isinstance(command, Open):
-            self._open[command.utterance] = command
-            return
-        if command.utterance not in self._open:
-            return
-        if isinstance(command, Feed):
-            if not any(self._unspoken.values()) and self._child is not None:
-                self._child.last_progress = time.monotonic()
-            self._unspoken[command.utterance] = self._unspoken.get(command.utterance, 0) + 1
-        elif isinstance(command, Cancel):
-            self._unspoken.pop(command.utterance, None)
+    async def _end_child(self) -> int | None:
+        """End the child, if there is one; returns its exit code."""
+        self._child = None
+        living = self._living
+        if living is None:
+            return None
+        code = await living.end()
+        self._living = None  # not before: what is cancelled while it waits here is done again by `stop`
+        return code
 
     async def _load(self) -> _Child:
-        child = await _Child.start(self._factory, self._threads)
+        child = await _Child.start(self._factory, self._threads, self._timeout_s / 4)
+        self._living = child
         try:
-            message = decode_from_child(await read_message(child.reader))
-            if isinstance(message, LoadFailed):
-                raise EngineError(f"the engine could not be loaded: {message.message}")
-            if not isinstance(message, Loaded):
-                raise EngineError("the engine's process did not say that it has loaded")
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
-            code = await child.end()
-            raise EngineError(f"the engine's process ended with code {code} while it loaded") from error
-        except BaseException:
-            await child.end()
-            raise
+            async with asyncio.timeout(_LOAD_S):
+                message = decode_from_child(await read_message(child.reader))
+        except TimeoutError:
+            child.process.kill()
+            await self._end_child()
+            raise EngineError(f"the engine was not loaded after {_LOAD_S:g} s") from None
+        except (asyncio.IncompleteReadError, ConnectionError):
+            code = await self._end_child()
+            raise EngineError(f"the engine's process ended with code {code} while it loaded") from None
+        if not isinstance(message, Loaded):
+            await self._end_child()
+            reason = message.message if isinstance(message, LoadFailed) else "it sent something else first"
+            raise EngineError(f"the engine could not be loaded: {reason}")
         self._capabilities = message.capabilities
+        child.last_heard = time.monotonic()
         self._child = child
         early, self._early = self._early, []
         for command in early:
@@ -213,9 +234,9 @@ class ProcessEngine:
                     watchdog = tasks.create_task(self._watch(child))
                     await self._listen(child)
                     watchdog.cancel()
-            finally:
-                self._child = None
-                code = await child.end()
+            except Exception:
+                _log.exception("engine_events_failed")
+            code = await self._end_child()
             _log.error("engine_process_ended", code=code, utterances=len(self._open))
             self._fail_all()
             child = await self._replace()
@@ -235,9 +256,8 @@ class ProcessEngine:
         raise EngineError("the engine's process could not be restarted")
 
     def _fail_all(self) -> None:
-        utterances = list(self._open)
+        utterances = sorted(self._open)
         self._open.clear()
-        self._unspoken.clear()
         self._early.clear()
         for utterance in utterances:
             self._on_event(Failure(utterance, "the voice engine stopped working and is being restarted"))
@@ -251,28 +271,32 @@ class ProcessEngine:
             return
 
     def _receive(self, child: _Child, message: ChildMessage) -> None:
-        child.last_progress = time.monotonic()
+        child.last_heard = time.monotonic()
         if isinstance(message, ChunkMade):
             audio = child.take_sound(message)
             if message.utterance in self._open:
-                if audio.last_of_segment and self._unspoken.get(message.utterance):
-                    self._unspoken[message.utterance] -= 1
                 self._on_event(Chunk(message.utterance, audio, message.queue_s, message.infer_s))
         elif isinstance(message, UtteranceFreed):
-            self._unspoken.pop(message.utterance, None)
-            if self._open.pop(message.utterance, None) is not None:
+            if message.utterance in self._open:
+                self._open.remove(message.utterance)
                 self._on_event(Freed(message.utterance))
         elif isinstance(message, UtteranceFailed):
-            self._unspoken.pop(message.utterance, None)
             self._on_event(Failure(message.utterance, message.message))
         elif isinstance(message, WorkersBusy):
             self._on_event(Stats(message.open, message.waiting, message.busy))
+        elif isinstance(message, Alive):
+            child.longest_step_s = message.longest_step_s
 
     async def _watch(self, child: _Child) -> None:
-        """Kill the child when it has had work, and shown no progress, for too long."""
+        """Kill the child when one step takes too long, or when nothing at all is heard of it."""
         while True:
-            await asyncio.sleep(self._timeout_s / 10)
-            if any(self._unspoken.values()) and time.monotonic() - child.last_progress > self._timeout_s:
+            await asyncio.sleep(self._timeout_s / 8)
+            silent_s = time.monotonic() - child.last_heard
+            if silent_s > self._timeout_s:
+                # Perhaps it was this process that stood still: what has come meanwhile is read first.
+                await asyncio.sleep(self._timeout_s / 8)
+                silent_s = time.monotonic() - child.last_heard
+            if max(silent_s, child.longest_step_s) > self._timeout_s:
                 _log.error("engine_process_hangs", timeout_s=self._timeout_s)
                 child.process.kill()
                 return

@@ -1,7 +1,8 @@
 """An engine for tests and for measuring what the server itself costs: exact, instantaneous, no model.
 
-Every word is a sine of 60 ms per character, its pitch chosen by its letters; between two words are 40 ms of
-silence. So any test can say from the text alone how long the sound is and when each word is heard.
+Every word is a cosine of 60 ms per character, its pitch chosen by its letters; between two words are 40 ms of
+silence. Its first and its last sample are audible. So any test can say from the text alone how long the sound
+is and when each word is heard.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class ToneSynthesizer:
                 position += GAP_SAMPLES
             length = len(match.group()) * CHARACTER_SAMPLES
             phase = np.arange(length, dtype=np.float32) * (2 * np.pi * pitch_hz(match.group()) / SAMPLE_RATE)
-            parts.append((AMPLITUDE * np.sin(phase)).astype(np.float32))
+            parts.append((AMPLITUDE * np.cos(phase)).astype(np.float32))
             words.append(WordTiming(match.start(), match.end(), position, position + length))
             position += length
         pcm = np.concatenate(parts) if parts else np.zeros(0, np.float32)

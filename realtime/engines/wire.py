@@ -66,6 +66,12 @@ class UtteranceFailed(msgspec.Struct, frozen=True, tag="failed"):
     message: str
 
 
+class Alive(msgspec.Struct, frozen=True, tag="alive"):
+    """Sent again and again; `longest_step_s` is how long the slowest step under way has taken so far."""
+
+    longest_step_s: float
+
+
 class WorkersBusy(msgspec.Struct, frozen=True, tag="stats"):
     """As `engine.Stats`."""
 
@@ -75,7 +81,7 @@ class WorkersBusy(msgspec.Struct, frozen=True, tag="stats"):
 
 
 ParentMessage = Open | Feed | Grant | Finish | Cancel | Released
-ChildMessage = Loaded | LoadFailed | ChunkMade | UtteranceFreed | UtteranceFailed | WorkersBusy
+ChildMessage = Loaded | LoadFailed | Alive | ChunkMade | UtteranceFreed | UtteranceFailed | WorkersBusy
 
 _encoder = msgspec.msgpack.Encoder()
 _parent_decoder: msgspec.msgpack.Decoder[ParentMessage] = msgspec.msgpack.Decoder(ParentMessage)

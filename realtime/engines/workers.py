@@ -29,6 +29,8 @@ from realtime.engines.engine import (
 from realtime.errors import EngineError
 from realtime.types import TextPiece
 
+_JOIN_S = 5.0
+
 
 @dataclass(slots=True, eq=False)
 class _Utterance:
@@ -40,6 +42,7 @@ class _Utterance:
     busy: bool = False
     finished: bool = False
     cancelled: bool = False
+    step_began: float | None = None  # when the synthesizer was last asked for sound, None while it is not
 
     def may_start(self) -> bool:
         """Whether a worker may take its next piece; one at a time, so that segments keep their order."""
@@ -70,14 +73,21 @@ class Workers:
             thread.start()
 
     def stop(self) -> None:
-        """End the threads after the segments under way; blocks until they are gone."""
+        """End the threads after the segments under way; one that hangs is left behind after a while."""
         with self._changed:
             self._stopping = True
             for utterance in self._utterances.values():
                 utterance.cancelled = True
             self._changed.notify_all()
+        deadline = time.monotonic() + _JOIN_S
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def longest_step_s(self) -> float:
+        """How long the slowest of the steps under way has taken so far; 0 when none is."""
+        with self._changed:
+            begun = [each.step_began for each in self._utterances.values() if each.step_began is not None]
+        return time.monotonic() - min(begun) if begun else 0.0
 
     def handle(self, command: Command) -> None:
         """Take a command, from any thread; returns at once."""
@@ -142,16 +152,19 @@ class Workers:
             self._emit(self.stats())
 
     def _speak(self, utterance: _Utterance, piece: TextPiece, fed_at: float) -> None:
-        begun = time.monotonic()
-        queue_s = begun - fed_at
+        queue_s = time.monotonic() - fed_at
         try:
-            for audio in self._synthesizer.synthesize(piece, utterance.request, utterance):
-                if utterance.cancelled:
+            sounds = iter(self._synthesizer.synthesize(piece, utterance.request, utterance))
+            while True:
+                utterance.step_began = begun = time.monotonic()
+                audio = next(sounds, None)
+                utterance.step_began = None
+                if audio is None or utterance.cancelled:
                     return
-                now = time.monotonic()
                 utterance.made_ms += len(audio.pcm) * 1000 / audio.sample_rate
-                self._emit(Chunk(utterance.request.utterance, audio, queue_s, now - begun))
-                begun, queue_s = now, 0.0
+                infer_s = time.monotonic() - begun
+                self._emit(Chunk(utterance.request.utterance, audio, queue_s, infer_s))
+                queue_s = 0.0
         except EngineError as error:
             self._fail(utterance, error.message)
         except Exception as error:
@@ -159,6 +172,8 @@ class Workers:
 
     def _fail(self, utterance: _Utterance, message: str) -> None:
         with self._changed:
-            utterance.cancelled = True
+            utterance.step_began = None
+            was_cancelled, utterance.cancelled = utterance.cancelled, True
             utterance.waiting.clear()
-        self._emit(Failure(utterance.request.utterance, message))
+        if not was_cancelled:
+            self._emit(Failure(utterance.request.utterance, message))

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
+
 from realtime.clock import Clock
-from realtime.errors import CloseCode
+from realtime.errors import CloseCode, ErrorCode
 from realtime.session.actions import (
     Action,
     AppendText,
@@ -33,8 +35,13 @@ from realtime.types import AudioSettings, Failed, Finished, SpeechEvent, Timing,
 
 #: A client that takes nothing for so long is dropped.
 STALL_S = 30.0
+#: A client that sends and does not read is not read either when so many characters of answers wait for it.
+MOST_ANSWERS = 256 * 1024
 #: So many events are sent before the other sessions get their turn on the loop.
 BURST = 10
+
+
+_log = structlog.get_logger(__name__)
 
 
 class TransportClosedError(Exception):
@@ -107,6 +114,9 @@ class Driver:
         self._clock = clock
         self._observe = observe
         self._urgent: deque[str] = deque()
+        self._urgent_characters = 0
+        self._room_for_answers = asyncio.Event()
+        self._room_for_answers.set()
         self._close: Close | None = None
         self._wake = asyncio.Event()
         self._running: dict[int, _Running] = {}
@@ -135,6 +145,7 @@ class Driver:
     async def _read(self) -> None:
         try:
             while True:
+                await self._room_for_answers.wait()
                 frame = await self._transport.receive()
                 self._perform(self._session.receive(frame, self._clock.now()))
         except TransportClosedError:
@@ -143,8 +154,8 @@ class Driver:
     async def _write(self) -> None:
         try:
             while True:
-                async with asyncio.timeout(STALL_S):
-                    idle = await self._send_burst()
+                async with asyncio.timeout(STALL_S) as stall:
+                    idle = await self._send_burst(stall)
                 if idle and self._close is not None:
                     await self._transport.close(self._close.code, self._close.reason)
                     return
@@ -157,11 +168,15 @@ class Driver:
         except TimeoutError:
             await self._transport.close(CloseCode.LISTENER_STALLED, "the listener took nothing for 30 s")
 
-    async def _send_burst(self) -> bool:
+    async def _send_burst(self, stall: asyncio.Timeout) -> bool:
         """Send what there is, up to `BURST` pieces; True when nothing is left."""
+        begun = asyncio.get_running_loop().time()
         for _ in range(BURST):
+            now = asyncio.get_running_loop().time()
+            if now - begun > STALL_S / 100:  # slow, but it takes: only who takes nothing is dropped
+                stall.reschedule(now + STALL_S)
             if self._urgent:
-                await self._transport.send_text(self._urgent.popleft())
+                await self._transport.send_text(self._next_urgent())
                 continue
             if self._close is not None:
                 return True
@@ -176,6 +191,13 @@ class Driver:
                 else:
                     self._perform([action])
         return False
+
+    def _next_urgent(self) -> str:
+        message = self._urgent.popleft()
+        self._urgent_characters -= len(message)
+        if self._urgent_characters < MOST_ANSWERS:
+            self._room_for_answers.set()
+        return message
 
     def _fetch(self) -> tuple[int, SpeechEvent] | None:
         head = self._session.head()
@@ -205,13 +227,17 @@ class Driver:
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
             if isinstance(action, Send):
-                self._urgent.append(encode(action.message))
+                message = encode(action.message)
+                self._urgent.append(message)
+                self._urgent_characters += len(message)
+                if self._urgent_characters >= MOST_ANSWERS:
+                    self._room_for_answers.clear()
             elif isinstance(action, OpenSpeaker):
                 self._open(action)
             elif isinstance(action, Close):
                 self._close = self._close or action
             elif isinstance(action, StopSpeaker):
-                self._drop(action.handle, "cancelled")
+                self._drop(action.handle, action.reason)
             elif not isinstance(action, SendFrame):
                 self._instruct(action)
         self._wake.set()
@@ -231,7 +257,13 @@ class Driver:
     def _open(self, action: OpenSpeaker) -> None:
         assert self._tasks is not None, "only a running driver opens speakers"
         handle = action.handle
-        speaker = self._open_speaker(action.settings, action.audio, lambda: self._on_output(handle))
+        try:
+            speaker = self._open_speaker(action.settings, action.audio, lambda: self._on_output(handle))
+        except Exception:
+            _log.exception("speaker_not_opened", session=self._session.session_id, handle=handle)
+            failure = Failed(ErrorCode.INTERNAL, "something went wrong inside the server")
+            self._perform(self._session.on_event(handle, failure, self._clock.now()))
+            return
         self._running[handle] = _Running(action, speaker, self._tasks.create_task(speaker.run()))
 
     def _on_output(self, handle: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 
 from aiohttp import WSMsgType, web
 
-from realtime.errors import ERRORS, QueueFullError
+from realtime.errors import ERRORS, CloseCode, QueueFullError
 from realtime.live.driver import Driver, Transport, TransportClosedError
 from realtime.live.registry import Registry
 from realtime.session import messages as wire
@@ -25,9 +26,10 @@ _CLOSE_TIMEOUT_S = 2.0
 class WebSocketTransport:
     """A `Transport` over one aiohttp WebSocket."""
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
-        """`socket` is prepared."""
+    def __init__(self, socket: web.WebSocketResponse, connection: asyncio.Transport | None) -> None:
+        """`socket` is prepared; `connection` carries it."""
         self._socket = socket
+        self._connection = connection
 
     async def receive(self) -> str | bytes:
         """The next text or binary frame."""
@@ -41,20 +43,23 @@ class WebSocketTransport:
         """Send a text frame."""
         try:
             await self._socket.send_str(message)
-        except (ConnectionError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             raise TransportClosedError from error
 
     async def send_bytes(self, frame: bytes) -> None:
         """Send a binary frame."""
         try:
             await self._socket.send_bytes(frame)
-        except (ConnectionError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             raise TransportClosedError from error
 
     async def close(self, code: int, reason: str) -> None:
-        """Close with the handshake; a client that does not answer it is left after two seconds."""
-        with contextlib.suppress(ConnectionError, RuntimeError):
-            await self._socket.close(code=code, message=reason.encode())
+        """Close with the handshake; a client that does not answer it within two seconds is cut off."""
+        with contextlib.suppress(OSError, RuntimeError):
+            # Not drained: a listener that takes nothing would hold us here.
+            await self._socket.close(code=code, message=reason.encode(), drain=False)
+        if code == CloseCode.LISTENER_STALLED and self._connection is not None:
+            self._connection.abort()  # else what it did not take would wait for it for ever
 
 
 def _offered_protocols(request: web.Request) -> list[str]:
@@ -103,7 +108,7 @@ def speech_handler(
         )
         await ws.prepare(request)
         _shorten_buffers(request)
-        transport = WebSocketTransport(ws)
+        transport = WebSocketTransport(ws, request.transport)
         try:
             registry.check_room()
         except QueueFullError as full:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from realtime.session import messages as wire
 from realtime.types import AudioSettings, Packet, VoiceSettings
@@ -62,6 +63,7 @@ class StopSpeaker:
     """Stop a speaker and drop all its sound, now."""
 
     handle: int
+    reason: Literal["cancelled", "failed"] = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,6 @@ TRANSITIONS: dict[tuple[State, Step], State] = {
 }
 #: Still to be spoken, or being spoken.
 LIVE = frozenset({State.OPEN, State.ENDING})
-#: Late text for these is dropped; only `context.open` opens the id again.
-CLOSED_TO_TEXT = frozenset({State.FAILED, State.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +104,23 @@ class Ledger:
 
 def _after_word(text: str, position: int) -> int:
     """Index of what follows the word that ends at `position`: past closing punctuation, signs and space."""
-    while position < len(text) and not _begins_word(text[position]):
+    attached = True  # a quote or dash that touches the word is its own; after a space it is the next word's
+    while position < len(text):
+        character = text[position]
+        attached = attached and not character.isspace()
+        if _begins_word(character) or (not attached and character in _EITHER_SIDE):
+            break
         position += 1
     return position
 
 
+_EITHER_SIDE = frozenset("\"'-")
+
+
 def _begins_word(character: str) -> bool:
-    if character.isalnum() or character in "\"'$£€¥#@&+-":
+    if character.isalnum() or character in "$£€¥#@&+":
         return True
-    return unicodedata.category(character) in ("Ps", "Pi", "Mn", "Mc")
+    return unicodedata.category(character) in ("Ps", "Pi")
 
 
 @dataclass(slots=True, eq=False)
@@ -145,6 +151,11 @@ class Context:
             return False
         self.state = target
         return True
+
+    @property
+    def closed_to_text(self) -> bool:
+        """Whether late text is dropped, and only `context.open` opens the id again."""
+        return self.failure_told or self.state in (State.FAILED, State.CANCELLED)
 
     @property
     def live(self) -> bool:

@@ -60,7 +60,11 @@ class Playout:
             return
         position = head.position_ms(now)
         head.base_time, head.base_ms, head.sent_ms = now, position, position
-        self._busy_until = max([now, *(other.ends_at() for other in self._heads.values())])
+        self._busy_until = 0.0
+        for other in self._heads.values():  # in the order in which they play
+            if other.base_time > now:
+                other.base_time = max(now, self._busy_until)
+            self._busy_until = max(self._busy_until, other.ends_at())
 
     def forget(self, handle: int) -> None:
         """Nothing will be asked about `handle` any more."""

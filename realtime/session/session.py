@@ -35,7 +35,6 @@ from realtime.session.actions import (
     StopSpeaker,
 )
 from realtime.session.contexts import (
-    CLOSED_TO_TEXT,
     KEEP_S,
     CancelReason,
     Context,
@@ -80,6 +79,7 @@ class Session:
         self._contexts = Contexts()
         self._playout = Playout()
         self._last_activity = now
+        self._turn: Context | None = None
         self._voice = offer.default_voice
         self._language = "auto"
         audio = offer.audio(wire.SessionStart())
@@ -148,6 +148,7 @@ class Session:
         if context is None or not context.live or context.failure_told:
             return []
         context.failure_told = True
+        self._last_activity = now
         return [replies.failure(context, failure)]
 
     def next_deadline(self) -> float | None:
@@ -263,6 +264,7 @@ class Session:
                 ErrorCode.TOO_MANY_CONTEXTS,
             )
         context = self._contexts.open(context_id, settings, now)
+        self._turn = self._contexts.head()
         opened = wire.ContextOpened(context_id, context.handle, settings.voice, settings.language)
         return context, [OpenSpeaker(context.handle, context_id, settings, self._audio), Send(opened)]
 
@@ -270,7 +272,7 @@ class Session:
         _check_id(message.context_id)
         context = self._contexts.latest(message.context_id)
         actions: list[Action] = []
-        if context is not None and context.state in CLOSED_TO_TEXT:
+        if context is not None and context.closed_to_text:
             return self._late(context)
         if context is None or context.state is not State.OPEN:
             voice = self._offer.voice(UNSET, self._voice)
@@ -308,10 +310,10 @@ class Session:
         """The open context of an id, or the answer to a message for one that is not open."""
         _check_id(context_id)
         context = self._contexts.latest(context_id)
+        if context is not None and context.closed_to_text:
+            return self._late(context)
         if context is not None and context.state is State.OPEN:
             return context
-        if context is not None and context.state in CLOSED_TO_TEXT:
-            return self._late(context)
         raise InvalidMessageError(f"context {context_id!r} is not open", ErrorCode.CONTEXT_CLOSED)
 
     def _late(self, context: Context) -> list[Action]:
@@ -323,6 +325,9 @@ class Session:
         return [replies.failure(context, Failed(ErrorCode.CONTEXT_CLOSED, text))]
 
     def _cancel(self, message: wire.Cancel, now: float) -> list[Action]:
+        return self._cancelled(message, now) + self._close_if_drained()
+
+    def _cancelled(self, message: wire.Cancel, now: float) -> list[Action]:
         if message.context_id == wire.ALL_CONTEXTS:
             unheard = self._unheard(self._contexts.known(), message.played_ms, now)
             every = self._stop_all(unheard, "cancelled", message.played_ms, now)
@@ -356,7 +361,8 @@ class Session:
         context.cut, context.cancel_reason = cut, reason
         self._playout.stop(context.handle, now)
         context.forget_at = now + KEEP_S
-        return [*stop, replies.cancelled(context, cut), *self._close_if_drained()]
+        self._give_turn(now)
+        return [*stop, replies.cancelled(context, cut)]
 
     def _ping(self, message: wire.Ping, now: float) -> list[Action]:
         return [Send(wire.Pong(message.t))]
@@ -384,13 +390,14 @@ class Session:
 
     def _fail(self, context: Context, failure: Failed, now: float) -> list[Action]:
         context.step(Step.FAILED)
-        actions: list[Action] = [StopSpeaker(context.handle)]
+        actions: list[Action] = [StopSpeaker(context.handle, "failed")]
         if not context.failure_told:
             actions.append(replies.failure(context, failure))
         return actions + self._over(context, replies.done(context, "failed", failure.timing, now), now)
 
     def _over(self, context: Context, done: Send, now: float) -> list[Action]:
         context.forget_at = self._playout.ends_at(context.handle, now) + KEEP_S
+        self._give_turn(now)
         return [done, *self._close_if_drained()]
 
     def _close_if_drained(self) -> list[Action]:
@@ -398,6 +405,13 @@ class Session:
             return []
         self._phase = _Phase.CLOSED
         return [Close(CloseCode.DONE, "done")]
+
+    def _give_turn(self, now: float) -> None:
+        """A context is over: if that makes another the head, its time of silence begins now."""
+        head = self._contexts.head()
+        if head is not None and head is not self._turn:
+            head.last_activity = now
+        self._turn = head
 
     def _silent_head(self) -> tuple[Context, float] | None:
         """The context that blocks others without having been ended, and when it will be."""

@@ -5,6 +5,7 @@ Admission is a context manager: whatever ends an utterance, its place is free ag
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -131,7 +132,7 @@ class Scheduler:
         self._listeners[number] = listener
         try:
             yield Utterance(number, self._send)
-        except BaseException:
+        except asyncio.CancelledError:
             if number in self._held:
                 self._cancelled_at[number] = self._clock.now()
             raise

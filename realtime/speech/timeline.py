@@ -86,7 +86,7 @@ class Timeline:
         events: list[SegmentStarted | WordsTimed] = []
         self._words.extend(chunk.words)
         pcm = np.concatenate([self._tail, chunk.pcm]) if len(self._tail) else chunk.pcm
-        start, end = audible_range(pcm, self._rate)
+        start, end = audible_range(pcm)
         if start < end:
             if not self._begun:
                 pcm, removed = self._begin(piece, pcm, start)
@@ -94,7 +94,9 @@ class Timeline:
                 events.append(self._segment_started(piece))
             self._place(pcm, end, chunk.last_of_segment)
         elif not self._begun:
-            self._trimmed += len(pcm)
+            lead = min(len(pcm), round(LEAD_S * self._rate))
+            self._trimmed += len(pcm) - lead
+            self._tail = pcm[len(pcm) - lead :]
         else:
             self._place(pcm, 0, chunk.last_of_segment)
         if self._begun and (words := self._settled_words(piece, chunk.last_of_segment)):
@@ -165,7 +167,7 @@ class Timeline:
         lead = min(start, round(LEAD_S * self._rate))
         removed = start - lead
         self._trimmed += removed
-        if removed:
+        if self._trimmed:
             pcm = fade_in(pcm[removed:], round(FADE_S * self._rate))
         if self._placed:
             gap = round(gap_after(self._previous_text) * self._rate)

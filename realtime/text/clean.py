@@ -9,10 +9,11 @@ from realtime.types import SpanLink
 
 _WORD = re.compile(r"\S+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_MARKS = str.maketrans("", "", "*`")  # of emphasis and code
+# Marks of emphasis and code; but "2*3" is a product.
+_MARKS = re.compile(r"(?<!\d)[*`]+|[*`]+(?!\d)")
 # Other, control, format, unassigned, private use; other symbols (emoji); and their modifiers.
 _UNSPEAKABLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "So", "Sk"})
-_KEPT = frozenset("°©®™")
+_KEPT = frozenset("°©®™℃℉№")
 _VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 
 
@@ -25,7 +26,7 @@ def _is_speakable(character: str) -> bool:
 def _speakable(word: str) -> str:
     if not word.isascii():
         word = "".join(filter(_is_speakable, word))
-    return word.translate(_MARKS)
+    return _MARKS.sub("", word)
 
 
 def clean(text: str, position: int) -> tuple[str, tuple[SpanLink, ...]]:

@@ -3,8 +3,9 @@
 The rules:
 1. A place where a sentence may end is found by punctuation: a mark of its end, then closing quotes or
    brackets, then space (after CJK marks nothing need follow); or an empty line.
-2. It is decided when `LOOKAHEAD` characters that are not space have come after it, on the text up to exactly
-   there: so the decision is a function of the characters alone. sentencex decides (it knows "Dr.", "No. 5").
+2. It is decided when `LOOKAHEAD` characters that are not space have come after it, or `LONGEST_SPACE` of any
+   kind, on the text up to exactly there: so the decision is a function of the characters alone. sentencex
+   decides (it knows "Dr.", "No. 5").
 3. A sentence of more than `MAX_CHARACTERS` is cut after its last clause mark, else its last space, else hard.
 4. `cut_all` (a flush, or the end) decides what is left on the text that is there.
 """
@@ -17,6 +18,8 @@ import sentencex
 
 #: Characters, not counting space, that must follow a possible end of a sentence before it is decided.
 LOOKAHEAD = 8
+#: And no more than so many characters of any kind are waited for.
+LONGEST_SPACE = 64
 #: A longer sentence is cut: what is spoken in one go must stay short enough to be ready soon.
 MAX_CHARACTERS = 400
 # Every part of this pattern is bounded: whether it matches within MAX_CHARACTERS is known from as many
@@ -78,7 +81,7 @@ class Segmenter:
                     return None
                 window = len(text)
             if self._is_boundary(match, window):
-                return _skip_space(text, match.end())
+                return _skip_space(text, match.end(), window)
             self._searched = match.end()
         if len(text) > reach or (final and len(text) > MAX_CHARACTERS):
             return self._forced_cut()
@@ -88,16 +91,17 @@ class Segmenter:
         return None
 
     def _window(self, position: int) -> int | None:
-        """Index after the `LOOKAHEAD`th character that is not space from `position` on."""
-        for number, match in enumerate(_NON_SPACE.finditer(self._text, position), 1):
+        """Index up to which text decides about an end at `position`; None if it has not come yet."""
+        longest = position + LONGEST_SPACE
+        for number, match in enumerate(_NON_SPACE.finditer(self._text, position, longest), 1):
             if number == LOOKAHEAD:
                 return match.end()
-        return None
+        return longest if len(self._text) >= longest else None
 
     def _is_boundary(self, end: re.Match[str], window: int) -> bool:
         if _HARD.match(end.group()) or end.end() == window or not self._text[end.end() : window].strip():
             return True
-        following = _skip_space(self._text, end.end())
+        following = _skip_space(self._text, end.end(), window)
         for boundary in sentencex.get_sentence_boundaries(self._language, self._text[:window]):
             if end.end() <= boundary["end_index"] <= following:
                 return True
@@ -112,9 +116,8 @@ class Segmenter:
         return space + 1 if space > 0 else MAX_CHARACTERS
 
 
-def _skip_space(text: str, position: int, limit: int | None = None) -> int:
-    """Index of the first character from `position` on that is not space; `limit` bounds it."""
-    limit = len(text) if limit is None else limit
+def _skip_space(text: str, position: int, limit: int) -> int:
+    """Index of the first character from `position` on that is not space; at most `limit`."""
     while position < limit and text[position].isspace():
         position += 1
     return position

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,9 +12,6 @@ from hypothesis import strategies as st
 from realtime.audio.silence import AUDIBLE, audible_range, fade_in, fade_out
 from realtime.types import Pcm
 
-RATE = 24_000
-WINDOW = 120  # 5 ms
-
 
 def sound(before: int, length: int, after: int, level: float = 0.5) -> Pcm:
     pcm = np.zeros(before + length + after, np.float32)
@@ -20,48 +19,32 @@ def sound(before: int, length: int, after: int, level: float = 0.5) -> Pcm:
     return pcm
 
 
-@pytest.mark.parametrize(
-    ("before", "length", "after"), [(7200, 12_000, 11_760), (0, 240, 0), (120, 120, 120), (0, 120, 2400)]
-)
-def test_sound_on_whole_windows_is_found_exactly(before: int, length: int, after: int) -> None:
-    assert audible_range(sound(before, length, after), RATE) == (before, before + length)
-
-
 @given(before=st.integers(0, 2000), length=st.integers(1, 2000), after=st.integers(0, 2000))
-def test_all_sound_is_inside_and_to_5_ms(before: int, length: int, after: int) -> None:
-    start, end = audible_range(sound(before, length, after), RATE)
-    assert before - WINDOW < start <= before
-    assert before + length <= end < before + length + WINDOW
-    assert end <= before + length + after
+def test_sound_is_found_to_the_sample(before: int, length: int, after: int) -> None:
+    assert audible_range(sound(before, length, after)) == (before, before + length)
 
 
 @pytest.mark.parametrize("length", [0, 1, 119, 120, 121, 5000])
 def test_silence_has_no_range(length: int) -> None:
-    assert audible_range(np.zeros(length, np.float32), RATE) == (length, length)
+    assert audible_range(np.zeros(length, np.float32)) == (length, length)
 
 
 @pytest.mark.parametrize(("level", "heard"), [(AUDIBLE * 1.01, True), (AUDIBLE * 0.99, False)])
 def test_the_threshold_is_45_db_below_full_scale(level: float, heard: bool) -> None:
     assert pytest.approx(-45, abs=1e-9) == 20 * np.log10(AUDIBLE)
-    start, end = audible_range(sound(1200, 1200, 1200, level), RATE)
+    start, end = audible_range(sound(1200, 1200, 1200, level))
     assert (start < end) is heard
 
 
 def test_pauses_inside_are_kept() -> None:
     pcm = np.concatenate([sound(240, 240, 12_000), sound(0, 240, 480)])
-    assert audible_range(pcm, RATE) == (240, 240 + 240 + 12_000 + 240)
+    assert audible_range(pcm) == (240, 240 + 240 + 12_000 + 240)
 
 
 def test_one_loud_sample_is_a_sound() -> None:
     pcm = np.zeros(1200, np.float32)
     pcm[601] = -0.5
-    assert audible_range(pcm, RATE) == (600, 720)
-
-
-def test_sound_in_the_last_part_of_a_window() -> None:
-    pcm = np.zeros(1201, np.float32)
-    pcm[1200] = 0.5
-    assert audible_range(pcm, RATE) == (1200, 1201)
+    assert audible_range(pcm) == (601, 602)
 
 
 def test_fade_in_rises_from_zero_and_leaves_the_rest() -> None:
@@ -82,8 +65,7 @@ def test_fade_out_is_fade_in_backwards() -> None:
 
 @pytest.mark.parametrize("fade", [fade_in, fade_out])
 @pytest.mark.parametrize("length", [0, 1, 50])
-def test_sound_shorter_than_its_fade(fade: object, length: int) -> None:
-    assert callable(fade)
+def test_sound_shorter_than_its_fade(fade: Callable[[Pcm, int], Pcm], length: int) -> None:
     faded = fade(np.ones(length, np.float32), 120)
     assert len(faded) == length and faded.dtype == np.float32
     assert np.all((faded >= 0) & (faded <= 1))

@@ -153,7 +153,7 @@ def test_words_are_heard_when_their_timings_say(synthesizer: EmbeddedSynthesizer
     assert len(words) == 9
     for word in words:
         assert np.max(np.abs(pcm[word.start : word.end])) > 0.05
-    loud, _ = audible_range(pcm, SAMPLE_RATE)
+    loud, _ = audible_range(pcm)
     assert abs(loud - words[0].start) < 0.1 * SAMPLE_RATE
 
 
@@ -196,9 +196,7 @@ def test_the_first_of_many_runs_comes_before_the_rest(synthesizer: EmbeddedSynth
     assert [chunk.last_of_segment for chunk in rest].index(True) == len(rest) - 1
 
 
-@pytest.mark.parametrize(
-    "text", ["9" * 400, "-" + "1" * 400, "$" + "7" * 400 + ".50", "3." + "1" * 400]
-)
+@pytest.mark.parametrize("text", ["9" * 400, "-" + "1" * 400, "$" + "7" * 400 + ".50", "3." + "1" * 400])
 def test_numbers_without_end_are_spoken(synthesizer: EmbeddedSynthesizer, text: str) -> None:
     runs = synthesizer._runs(text)
     assert runs and all(len(run.ids) <= 402 for run in runs)

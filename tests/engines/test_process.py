@@ -81,7 +81,9 @@ class Log:
         )
 
     def of(self, utterance: int) -> list[str]:
-        return [type(e).__name__ for e in self.events if not isinstance(e, Stats) and e.utterance == utterance]
+        return [
+            type(e).__name__ for e in self.events if not isinstance(e, Stats) and e.utterance == utterance
+        ]
 
     def failures(self) -> list[int]:
         return [event.utterance for event in self.events if isinstance(event, Failure)]
@@ -232,9 +234,11 @@ async def test_a_child_killed_from_outside_while_idle_is_replaced() -> None:
     async with running(FAULTY) as (engine, log):
         (first,) = children()
         first.send_signal(signal.SIGKILL)
-        async with asyncio.timeout(PATIENCE_S):
-            while engine.restarts == 0:
-                await asyncio.sleep(0.01)
+        for _ in range(PATIENCE_S * 100):
+            if engine.restarts:
+                break
+            await asyncio.sleep(0.01)
+        assert engine.restarts == 1 and engine.ready
         say(engine, 1, "hello")
         await log.wait_freed(1)
         assert log.of(1) == ["Chunk", "Freed"]
@@ -398,7 +402,8 @@ async def test_a_stop_right_after_a_death_leaves_nothing_behind(moments: int) ->
         if moments == 100:
             await log.wait_freed(1)
         else:
-            await log.wait(lambda events: any(isinstance(event, Chunk) for event in events))
+            # Its last sound may be lost with it, when a command was on its way to it.
+            await log.wait(lambda events: any(isinstance(event, Chunk | Freed) for event in events))
         for _ in range(moments):
             await asyncio.sleep(0)
     assert children() == []
@@ -415,7 +420,7 @@ class RawChild:
             os.ftruncate(ring.fileno(), RING_BYTES)
             descriptors = (theirs.fileno(), ring.fileno())
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "realtime.engines.child", factory, "1", *map(str, descriptors)],
+                [sys.executable, "-m", "realtime.engines.child", factory, "1", "0.2", *map(str, descriptors)],
                 pass_fds=descriptors,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
@@ -441,8 +446,8 @@ def full_child() -> Iterator[RawChild]:
         # The next chunk's first part is longer than what is left.
         while RING_BYTES - taken >= _MAX_SAMPLES * 4:
             message = child.receive()
-            assert isinstance(message, ChunkMade)
-            taken = message.end
+            if isinstance(message, ChunkMade):
+                taken = message.end
         yield child
     finally:
         child.channel.close()

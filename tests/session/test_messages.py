@@ -384,12 +384,17 @@ def test_unknown_types(type_: str) -> None:
     assert all(name in told for name in wire.CLIENT_TYPES)
 
 
-@pytest.mark.parametrize(
-    "data", ["{}", '{"input": "Hello."}', '{"type": null}', '{"type": 1}', '{"type": []}']
-)
+@pytest.mark.parametrize("data", ["{}", '{"input": 1}', '{"type": null}', '{"type": 1}', '{"type": []}'])
 def test_no_type(data: str) -> None:
     """Missing, or not a string."""
     assert "`type` must be one of: session.start" in _refusal(data)
+
+
+def test_the_one_shot_form_is_known_and_not_served() -> None:
+    """It is told from a message that has forgotten its type."""
+    with pytest.raises(InvalidMessageError) as refused:
+        wire.decode_client('{"input": "Hello.", "voice": "heart"}')
+    assert refused.value.code is ErrorCode.UNSUPPORTED and "one-shot" in refused.value.message
 
 
 @pytest.mark.parametrize("data", ["null", "[]", "1", '"text"', "true", "[" * 100_000])

@@ -1,0 +1,443 @@
+"""Positions of everything, to the sample: what is trimmed, the pauses, the true end, the words."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime.audio.formats import PacketEncoder, PcmS16leEncoder, to_int16
+from realtime.audio.opus import OpusEncoder
+from realtime.audio.silence import AUDIBLE, audible_range
+from realtime.errors import EngineError
+from realtime.speech.timeline import GAP_S, LEAD_S, TAIL_S, Timeline, gap_after, source_of
+from realtime.types import (
+    TIMELINE_RATE,
+    AudioChunk,
+    FrameFlags,
+    Pcm,
+    SegmentStarted,
+    SourceWord,
+    SpanLink,
+    TextPiece,
+    WordsTimed,
+    WordTiming,
+)
+from tests.speech.sounds import (
+    PRE_SKIP,
+    RATE,
+    SCALE,
+    Rendered,
+    check_packets,
+    chunk,
+    hear_opus,
+    hear_pcm,
+    ms,
+    piece,
+    silence,
+    sound,
+    tone,
+)
+
+LEAD, TAIL = round(LEAD_S * RATE), round(TAIL_S * RATE)
+ENCODERS: list[Callable[[], PacketEncoder]] = [
+    lambda: OpusEncoder(32_000, 20),
+    lambda: OpusEncoder(32_000, 60),
+    lambda: PcmS16leEncoder(RATE, 20),
+    lambda: PcmS16leEncoder(RATE, 40),
+]
+
+
+def raw() -> Rendered:
+    return Rendered(PcmS16leEncoder(RATE, 20))
+
+
+def opus(frame_ms: int = 20) -> Rendered:
+    return Rendered(OpusEncoder(32_000, frame_ms))
+
+
+def spoken(rendered: Rendered, *texts: tuple[str, Pcm]) -> Rendered:
+    for segment, (text, pcm) in enumerate(texts):
+        rendered.add(piece(segment, text), chunk(segment, pcm))
+    rendered.finish()
+    return rendered
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("length_ms", [1, 5, 20, 33.5, 100, 1000, 1234.5])
+def test_packets_are_contiguous_and_end_at_the_true_end(
+    encoder: Callable[[], PacketEncoder], length_ms: float
+) -> None:
+    rendered = spoken(Rendered(encoder()), ("One.", tone(length_ms)), ("Two.", tone(length_ms)))
+    gap = round(GAP_S["sentence"] * TIMELINE_RATE)
+    length = 2 * ms(length_ms) * SCALE + gap
+    check_packets(rendered.packets, length)
+    assert rendered.timeline.length == length
+
+
+def test_opus_durations() -> None:
+    """The first packet is shorter by the pre-skip, the last is cut to the end."""
+    rendered = spoken(opus(), ("One.", tone(100)))
+    assert [packet.duration for packet in rendered.packets] == [960 - PRE_SKIP, 960, 960, 960, 960, PRE_SKIP]
+    rendered = spoken(opus(60), ("One.", tone(100)))
+    assert [packet.duration for packet in rendered.packets] == [2880 - PRE_SKIP, 4800 - 2880 + PRE_SKIP]
+
+
+def test_pcm_durations_and_a_short_last_frame() -> None:
+    rendered = spoken(raw(), ("One.", tone(50)))
+    assert [packet.duration for packet in rendered.packets] == [960, 960, 480]
+    assert [len(packet.payload) for packet in rendered.packets] == [960, 960, 480]
+
+
+def test_pcm_is_what_was_placed() -> None:
+    pcm = sound(silence(20), tone(123), silence(10))
+    rendered = spoken(raw(), ("One.", pcm))
+    assert b"".join(packet.payload for packet in rendered.packets) == to_int16(pcm).astype("<i2").tobytes()
+
+
+@pytest.mark.parametrize("frame_ms", [20, 40, 60])
+def test_decoded_opus_is_what_was_placed(frame_ms: int) -> None:
+    """Aligned to the sample: no other shift fits better, and the length is exact."""
+    texts = [("One.", sound(silence(100), tone(300, hz=300), silence(200))), ("Two.", tone(211, hz=700))]
+    placed = hear_pcm(spoken(raw(), *texts).packets)
+    heard = hear_opus(spoken(opus(frame_ms), *texts).packets)
+    assert len(heard) == len(placed) * SCALE
+    correlations = {
+        shift: float(np.dot(np.roll(heard, -shift)[::SCALE], placed)) for shift in range(-480, 481)
+    }
+    best, _ = max(correlations.items(), key=lambda item: item[1])
+    assert abs(best) <= 1
+    error = np.sum((heard[::SCALE] - placed) ** 2) / np.sum(placed**2)
+    assert error < 0.05
+
+
+def test_lead_and_tail_are_trimmed() -> None:
+    rendered = spoken(raw(), ("One.", sound(silence(300), tone(500), silence(490))))
+    heard = hear_pcm(rendered.packets)
+    assert len(heard) == LEAD + ms(500) + TAIL
+    assert audible_range(heard) == (LEAD, LEAD + ms(500))
+
+
+def test_less_silence_than_that_is_kept_as_it_is() -> None:
+    pcm = sound(silence(10), tone(100), silence(20))
+    assert np.array_equal(to_int16(hear_pcm(spoken(raw(), ("One.", pcm)).packets)), to_int16(pcm))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Done.", "sentence"),
+        ("Done?", "sentence"),
+        ("Done…", "sentence"),
+        ("“Done!”", "sentence"),
+        ("(Done.)", "sentence"),
+        ("好。", "sentence"),
+        ("「好！」", "sentence"),
+        ("well,", "clause"),
+        ("well;", "clause"),
+        ("well —", "clause"),
+        ("好，", "clause"),
+        ("well", "other"),
+        ("5", "other"),
+        ('"', "other"),
+        ("", "other"),
+    ],
+)
+@pytest.mark.parametrize("around_ms", [(300, 490), (0, 0), (10, 5)])
+def test_pauses_are_as_the_text_says(text: str, kind: str, around_ms: tuple[int, int]) -> None:
+    """From the last audible sample of one segment to the first of the next, whatever silence was there."""
+    before, after = around_ms
+    pcm = sound(silence(before), tone(200), silence(after))
+    rendered = spoken(raw(), (text, pcm), ("Next.", pcm), ("End.", pcm))
+    heard = hear_pcm(rendered.packets)
+    loud = np.flatnonzero(np.abs(heard) > 0.01)
+    jumps = np.diff(loud)
+    pauses = jumps[jumps > ms(50)] - 1
+    expected = [GAP_S[kind], GAP_S["sentence"]]
+    assert gap_after(text) == GAP_S[kind]
+    assert pauses == pytest.approx([round(gap * RATE) for gap in expected], abs=1)
+
+
+def test_segments_start_where_their_first_sample_is() -> None:
+    pcm = sound(silence(300), tone(200), silence(490))
+    rendered = spoken(opus(), ("One.", pcm), ("Two.", pcm))
+    gap = round(GAP_S["sentence"] * RATE)
+    second = LEAD + ms(200) + gap - LEAD
+    assert rendered.starts == [0, second * SCALE]
+    assert rendered.events[0] == SegmentStarted(0, "One.", (0, 4), "en", 0)
+    flagged = [packet for packet in rendered.packets if packet.flags & FrameFlags.SEGMENT]
+    assert len(flagged) == 2
+    for packet, start in zip(flagged, rendered.starts, strict=True):
+        assert packet.position <= start < packet.position + packet.duration
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    lengths=st.lists(st.integers(1, 4000), min_size=1, max_size=6),
+    encoder=st.sampled_from(ENCODERS),
+    flushes=st.sets(st.integers(0, 5)),
+)
+def test_every_segment_has_its_flag_and_every_sample_its_place(
+    lengths: list[int], encoder: Callable[[], PacketEncoder], flushes: set[int]
+) -> None:
+    """Also when flushes pad in between: sound placed at `start` is heard there."""
+    rendered = Rendered(encoder())
+    for segment, length in enumerate(lengths):
+        rendered.add(piece(segment, "Go on."), chunk(segment, np.full(length, 0.5, np.float32)))
+        if segment in flushes:
+            rendered.flush()
+    rendered.finish()
+    check_packets(rendered.packets, rendered.timeline.length)
+    assert len(rendered.starts) == len(lengths)
+    holders = [
+        next(p for p in rendered.packets if p.position <= start < p.position + p.duration)
+        for start in rendered.starts
+    ]
+    assert {packet.seq for packet in holders} == {
+        packet.seq for packet in rendered.packets if packet.flags & FrameFlags.SEGMENT
+    }
+    if isinstance(rendered.timeline._encoder, PcmS16leEncoder):
+        heard = hear_pcm(rendered.packets)
+        expected = np.zeros(len(heard), np.float32)
+        for start, length in zip(rendered.starts, lengths, strict=True):
+            expected[start // SCALE : start // SCALE + length] = 0.5
+        assert np.array_equal(to_int16(heard), to_int16(expected))
+    gaps = [
+        (later - start) // SCALE - length
+        for (start, later), length in zip(itertools.pairwise(rendered.starts), lengths, strict=False)
+    ]
+    assert gaps == [round(GAP_S["sentence"] * RATE)] * (len(lengths) - 1)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_a_flush_hands_on_all_sound_and_then_it_goes_on(encoder: Callable[[], PacketEncoder]) -> None:
+    rendered = Rendered(encoder())
+    rendered.add(piece(0, "One."), chunk(0, tone(333)))
+    before = rendered.timeline.length
+    assert before < ms(333) * SCALE
+    rendered.flush()
+    after = rendered.timeline.length
+    frame = rendered.timeline._encoder.frame_samples * SCALE
+    assert ms(333) * SCALE <= after < ms(333) * SCALE + frame + PRE_SKIP
+    assert rendered.flush() == [], "nothing new to flush"
+    assert rendered.timeline.length == after
+    rendered.add(piece(1, "Two."), chunk(1, tone(333)))
+    rendered.finish()
+    start = ms(333) * SCALE + round(GAP_S["sentence"] * TIMELINE_RATE)
+    assert rendered.starts == [0, start], "the padding is a part of the pause"
+    check_packets(rendered.packets, start + ms(333) * SCALE)
+
+
+def test_a_flush_gives_a_short_frame_of_pcm() -> None:
+    rendered = raw()
+    rendered.add(piece(0, "One."), chunk(0, tone(30)))
+    assert [packet.duration for packet in rendered.packets] == [960]
+    (short,) = rendered.flush()
+    assert (short.position, short.duration, len(short.payload)) == (960, 480, 480)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_an_end_after_a_flush_is_told_by_an_empty_frame(encoder: Callable[[], PacketEncoder]) -> None:
+    rendered = Rendered(encoder())
+    rendered.add(piece(0, "One."), chunk(0, tone(100)))
+    rendered.flush()
+    length = rendered.timeline.length
+    (closing,) = rendered.finish()
+    assert (closing.payload, closing.position, closing.duration) == (b"", length, 0)
+    assert closing.flags == FrameFlags.LAST
+    check_packets(rendered.packets, length)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("pcm", [None, silence(0), silence(500)])
+def test_no_sound_gives_nothing_at_all(encoder: Callable[[], PacketEncoder], pcm: Pcm | None) -> None:
+    rendered = Rendered(encoder())
+    if pcm is not None:
+        rendered.add(piece(0, "One."), chunk(0, pcm, words=(WordTiming(0, 4, 0, len(pcm)),)))
+    rendered.flush()
+    rendered.finish()
+    assert rendered.packets == [] and rendered.events == [] and rendered.timeline.length == 0
+
+
+def test_a_silent_segment_between_two_changes_nothing() -> None:
+    with_it = spoken(raw(), ("One,", tone(100)), ("...", silence(300)), ("Two.", tone(100)))
+    without = raw()
+    without.add(piece(0, "One,"), chunk(0, tone(100)))
+    without.add(piece(2, "Two."), chunk(2, tone(100)))
+    without.finish()
+    assert with_it.packets == without.packets
+    assert with_it.events == without.events
+
+
+WORDS = (WordTiming(0, 2, ms(300), ms(400)), WordTiming(3, 6, ms(420), ms(990)))
+
+
+def test_words_are_mapped_and_cut_to_what_is_heard() -> None:
+    rendered = raw()
+    pcm = sound(silence(300), tone(500), silence(490))
+    rendered.add(piece(0, "Hi you", source=100), chunk(0, pcm, words=WORDS))
+    (_, timed) = rendered.events
+    assert timed == WordsTimed(
+        0,
+        (
+            SourceWord(100, 102, LEAD * SCALE, (LEAD + ms(100)) * SCALE),
+            SourceWord(103, 106, (LEAD + ms(120)) * SCALE, (LEAD + ms(500)) * SCALE),
+        ),
+        False,
+    )
+
+
+def test_words_of_a_later_segment_are_on_the_whole_timeline() -> None:
+    pcm = sound(silence(300), tone(500), silence(490))
+    rendered = raw()
+    rendered.add(piece(0, "One."), chunk(0, pcm))
+    rendered.add(piece(1, "Hi you", source=100), chunk(1, pcm, words=WORDS, estimated=True))
+    (*_, timed) = rendered.events
+    assert isinstance(timed, WordsTimed) and timed.estimated
+    start = rendered.starts[1] + LEAD * SCALE
+    assert start == (LEAD + ms(500) + round(GAP_S["sentence"] * RATE)) * SCALE
+    assert [(word.start - start, word.end - start) for word in timed.words] == [
+        (0, ms(100) * SCALE),
+        (ms(120) * SCALE, ms(500) * SCALE),
+    ]
+
+
+def test_words_come_before_the_packets_that_hold_them_and_not_before_they_are_certain() -> None:
+    rendered = raw()
+    rendered.add(piece(0, "Hi you"), chunk(0, sound(silence(300), tone(200)), last=False, words=WORDS))
+    assert [len(event.words) for event in rendered.events if isinstance(event, WordsTimed)] == [1]
+    rendered.add(piece(0, "Hi you"), chunk(0, sound(tone(300), silence(490))))
+    timed = [event for event in rendered.events if isinstance(event, WordsTimed)]
+    assert [[word.source_start for word in event.words] for event in timed] == [[0], [3]]
+    assert timed[1].words[0].end == (LEAD + ms(500)) * SCALE
+
+
+@pytest.mark.parametrize(
+    ("spoken_span", "source"),
+    [((0, 2), (10, 12)), ((3, 8), (13, 18)), ((5, 6), (13, 18)), ((0, 8), (10, 18)), ((2, 3), (18, 18))],
+)
+def test_source_of(spoken_span: tuple[int, int], source: tuple[int, int]) -> None:
+    spans = (SpanLink(0, 2, 10, 12), SpanLink(3, 8, 13, 18))
+    assert source_of(TextPiece(0, "It $3.50", (10, 18), spans, "en"), *spoken_span) == source
+
+
+@pytest.mark.parametrize("before", [0, 1, 20, 40, 300])
+@pytest.mark.parametrize("after", [0, 1, 30, 50, 490])
+def test_no_click_at_the_edges_of_what_was_trimmed(before: float, after: float) -> None:
+    """A voice's silence is not digital silence: below what is heard, but cut off it would click."""
+    floor = 0.8 * AUDIBLE
+    noise = np.random.default_rng(3).uniform(-floor / 50, floor / 50, ms(2000)).astype(np.float32)
+    rise = 0.5 * np.sin(np.pi * np.arange(ms(200)) / ms(200)) ** 2 + floor
+    pcm = np.concatenate([np.full(ms(before), floor), rise, np.full(ms(after), floor)]).astype(np.float32)
+    pcm += noise[: len(pcm)]
+    rendered = spoken(raw(), ("One.", pcm), ("Two.", pcm))
+    heard = hear_pcm(rendered.packets)
+    cut_before, cut_after = ms(before) > LEAD, ms(after) > TAIL
+    bound = floor / 10  # between neighbours, -73 dB: far below a step of the floor itself
+    second = rendered.starts[1] // SCALE
+    if cut_before:
+        assert abs(heard[0]) < bound and np.max(np.abs(np.diff(heard[: LEAD - 120]))) < bound
+        assert np.max(np.abs(np.diff(heard[second - 10 : second + LEAD - 120]))) < bound
+    if cut_after:
+        assert abs(heard[-1]) < bound and np.max(np.abs(np.diff(heard[-TAIL + 120 :]))) < bound
+
+
+def whole_and_parts(
+    pcm: Pcm, cuts: list[int], words: tuple[WordTiming, ...] = ()
+) -> tuple[Rendered, Rendered]:
+    whole, parts = raw(), raw()
+    whole.add(piece(0, "Hi you"), chunk(0, pcm, words=words))
+    bounds = [0, *sorted(cuts), len(pcm)]
+    for number, (start, end) in enumerate(itertools.pairwise(bounds)):
+        last = number == len(bounds) - 2
+        parts.add(piece(0, "Hi you"), chunk(0, pcm[start:end], last, words if number == 0 else ()))
+    for rendered in (whole, parts):
+        rendered.add(piece(1, "Next."), chunk(1, tone(50)))
+        rendered.finish()
+    return whole, parts
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    before=st.integers(0, 3000),
+    length=st.integers(1, 6000),
+    pause=st.integers(0, 3000),
+    after=st.integers(0, 3000),
+    cuts=st.lists(st.integers(0, 1000), max_size=6),
+)
+def test_chunks_of_any_size_give_the_same_timeline(
+    before: int, length: int, pause: int, after: int, cuts: list[int]
+) -> None:
+    def floor(count: int) -> Pcm:
+        # Too quiet to be heard, but not nothing: so that a missing fade shows.
+        return np.full(count, 0.9 * AUDIBLE, np.float32)
+
+    loud = np.full(length, 0.5, np.float32)
+    pcm = np.concatenate([floor(before), loud, floor(pause), loud, floor(after)])
+    whole, parts = whole_and_parts(pcm, [cut * len(pcm) // 1000 for cut in cuts])
+    assert parts.starts == whole.starts
+    assert parts.timeline.length == whole.timeline.length
+    assert np.array_equal(hear_pcm(parts.packets), hear_pcm(whole.packets))
+    assert parts.packets == whole.packets
+
+
+@pytest.mark.parametrize("cut", [600, 2999, 3000, 3001, 4999, 5000, 5001, 6000, 7000])
+def test_chunks_cut_where_the_sound_begins_and_ends(cut: int) -> None:
+    """Silence that came in an earlier chunk was cut all the same: its edge is faded as in the whole."""
+    pcm = np.full(9000, 0.9 * AUDIBLE, np.float32)
+    pcm[3000:5000] = 0.5
+    whole, parts = whole_and_parts(pcm, [cut])
+    assert parts.packets == whole.packets
+    assert parts.starts == whole.starts
+
+
+@pytest.mark.parametrize("cut_ms", [5, 100, 250, 280, 295, 299.9, 300, 301, 400, 800, 900])
+def test_words_do_not_depend_on_the_chunks(cut_ms: float) -> None:
+    pcm = sound(silence(300), tone(500), silence(490))
+    whole, parts = whole_and_parts(pcm, [ms(cut_ms)], WORDS)
+
+    def words(rendered: Rendered) -> list[SourceWord]:
+        return [word for event in rendered.events if isinstance(event, WordsTimed) for word in event.words]
+
+    assert parts.starts == whole.starts
+    assert words(parts) == words(whole)
+
+
+def test_another_sample_rate_is_refused() -> None:
+    wrong = AudioChunk(0, silence(10), 22_050)
+    with pytest.raises(EngineError, match="22050 Hz"):
+        Timeline(PcmS16leEncoder(RATE, 20)).add(piece(0, "Hi."), wrong)
+
+
+def test_one_encoder_for_the_whole_context() -> None:
+    """Every frame goes through the encoder that was given, none through another."""
+    sizes: list[int] = []
+
+    class Counting(OpusEncoder):
+        def encode(self, frame: bytes) -> bytes:
+            sizes.append(len(frame))
+            return super().encode(frame)
+
+    encoder: PacketEncoder = Counting(32_000)
+    rendered = Rendered(encoder)
+    for segment in range(3):
+        rendered.add(piece(segment, "On."), chunk(segment, tone(130)))
+        rendered.flush()
+    rendered.finish()
+    assert sizes == [960] * len([packet for packet in rendered.packets if packet.payload])
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 50])
+def test_blocks_of_packets_are_no_longer_than_asked_and_lose_nothing(limit: int) -> None:
+    once, limited = opus(), opus()
+    for rendered in (once, limited):
+        rendered.timeline.add(piece(0, "One."), chunk(0, tone(777)))
+        rendered.timeline.finish()
+    once.drain(limit=1000)
+    limited.drain(limit=limit)
+    assert limited.packets == once.packets
+    check_packets(limited.packets, ms(777) * SCALE)

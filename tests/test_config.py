@@ -1,0 +1,161 @@
+"""Every setting: its bounds are kept, and what is wrong is told in one line that says what is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from realtime.config import Config, from_environment, table
+from realtime.errors import ConfigError
+
+#: (name, least, most) of whole numbers.
+WHOLE = [
+    ("PORT", 0, 65_535),
+    ("ENGINE_THREADS", 0, 64),
+    ("ENCODER_THREADS", 1, 64),
+    ("OPUS_BITRATE", 6_000, 256_000),
+    ("BUFFER_MS", 100, 60_000),
+    ("MAX_SESSIONS", 1, 100_000),
+    ("MAX_UTTERANCES", 1, 100_000),
+    ("MAX_CONTEXTS", 1, 1024),
+    ("MAX_TEXT_PER_MESSAGE", 1, 1024 * 1024),
+    ("MAX_TEXT_PER_CONTEXT", 1, 16 * 1024 * 1024),
+]
+#: (name, least, most) of seconds.
+SECONDS = [
+    ("ENGINE_TIMEOUT_S", 0.1, 3600),
+    ("IDLE_TIMEOUT_S", 1, 86_400),
+]
+CHOICES = [
+    ("ENGINE", ["embedded", "tone"]),
+    ("ENGINE_RUNNER", ["process", "thread"]),
+    ("LOG_LEVEL", ["debug", "info", "warning", "error"]),
+    ("LOG_FORMAT", ["console", "json"]),
+]
+TEXTS = ["HOST"]
+SWITCHES = ["LOG_TEXT"]
+
+
+def refused(name: str, value: str) -> str:
+    """What is said about a value; it must be one line that names the variable and the value."""
+    with pytest.raises(ConfigError) as caught:
+        from_environment({name: value})
+    message = caught.value.message
+    assert message.startswith(f"{name} must be ")
+    assert message.endswith(f", not {value!r}")
+    assert len(message.splitlines()) == 1
+    return message
+
+
+def value_of(name: str, value: str) -> Any:
+    config = from_environment({name: value})
+    others = [setting.name for setting in fields(Config) if setting.name != name.lower()]
+    assert all(getattr(config, other) == getattr(Config(), other) for other in others)
+    return getattr(config, name.lower())
+
+
+def test_every_setting_is_tested_here() -> None:
+    tested = {name for name, *_ in [*WHOLE, *SECONDS, *CHOICES]} | {*TEXTS, *SWITCHES}
+    assert tested == {setting.name.upper() for setting in fields(Config)}
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    assert from_environment({}) == Config()
+    assert from_environment({"PATH": "/bin", "port": "1", "Port": "2", "REALTIME_PORT": "3"}) == Config()
+
+
+@pytest.mark.parametrize("setting", [setting.name for setting in fields(Config)])
+def test_every_default_is_allowed(setting: str) -> None:
+    default = getattr(Config(), setting)
+    assert value_of(setting.upper(), str(default)) == default
+
+
+@pytest.mark.parametrize(("name", "least", "most"), WHOLE)
+def test_whole_numbers(name: str, least: int, most: int) -> None:
+    for allowed in (least, most, (least + most) // 2):
+        assert value_of(name, str(allowed)) == allowed
+        assert value_of(name, f" {allowed} ") == allowed
+    for wrong in (least - 1, most + 1, -most, 10**30):
+        assert f"a whole number from {least} to {most}" in refused(name, str(wrong))
+
+
+@pytest.mark.parametrize(("name", "least", "most"), WHOLE)
+@pytest.mark.parametrize(
+    "wrong", ["", " ", "many", "8.0", "1e3", "0x10", "8k", "1 2", "None", "9" * 5000, "1\n2"]
+)
+def test_what_is_no_whole_number(name: str, least: int, most: int, wrong: str) -> None:
+    assert f"a whole number from {least} to {most}" in refused(name, wrong)
+
+
+@pytest.mark.parametrize(("name", "least", "most"), SECONDS)
+def test_seconds(name: str, least: float, most: float) -> None:
+    for allowed in (least, most, 12.5):
+        assert value_of(name, str(allowed)) == allowed
+    for wrong in (least - 0.01, most + 0.01, -1, 0, 1e300):
+        assert f"seconds from {least:g} to {most:g}" in refused(name, str(wrong))
+
+
+@pytest.mark.parametrize(("name", "least", "most"), SECONDS)
+@pytest.mark.parametrize("wrong", ["", "soon", "nan", "inf", "-inf", "infinity", "10s", "1,5", "1e999"])
+def test_what_is_no_number_of_seconds(name: str, least: float, most: float, wrong: str) -> None:
+    assert f"seconds from {least:g} to {most:g}" in refused(name, wrong)
+
+
+@pytest.mark.parametrize(("name", "choices"), CHOICES)
+def test_choices(name: str, choices: list[str]) -> None:
+    for choice in choices:
+        assert value_of(name, choice) == choice
+        assert value_of(name, choice.upper()) == choice
+    for wrong in ("", "something", choices[0] + "x", ",".join(choices)):
+        assert f"one of {', '.join(choices)}," in refused(name, wrong)
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_switches(name: str) -> None:
+    for on in ("1", "true", "True", "yes", "ON"):
+        assert value_of(name, on) is True
+    for off in ("0", "false", "FALSE", "no", "Off"):
+        assert value_of(name, off) is False
+    for wrong in ("", "2", "-1", "maybe", "truee"):
+        assert "1 or 0" in refused(name, wrong)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts(name: str) -> None:
+    assert value_of(name, "::1") == "::1"
+    assert value_of(name, " 0.0.0.0\n") == "0.0.0.0"
+    for wrong in ("", " ", "\t\n"):
+        refused(name, wrong)
+
+
+def test_several_settings_at_once() -> None:
+    config = from_environment({"PORT": "0", "ENGINE": "tone", "LOG_TEXT": "yes", "MAX_CONTEXTS": "3"})
+    assert config == Config(port=0, engine="tone", log_text=True, max_contexts=3)
+
+
+def test_one_wrong_setting_among_right_ones_is_the_one_that_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"^BUFFER_MS must be .*, not '99'$"):
+        from_environment({"PORT": "1", "BUFFER_MS": "99", "ENGINE": "tone"})
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Config().port = 1  # type: ignore[misc]
+
+
+def test_the_limits_are_those_of_the_protocol_by_default() -> None:
+    config = Config()
+    assert (config.max_text_per_message, config.max_text_per_context) == (16 * 1024, 64 * 1024)
+    assert (config.max_contexts, config.idle_timeout_s) == (16, 300)
+
+
+def test_the_table_tells_every_setting_and_a_default_that_may_be_copied() -> None:
+    rows = table()
+    assert [name for name, _, _ in rows] == [setting.name.upper() for setting in fields(Config)]
+    for name, default, meaning in rows:
+        assert value_of(name, default) == getattr(Config(), name.lower())
+        assert meaning.strip()
+        assert "\n" not in meaning
+        assert "|" not in meaning
