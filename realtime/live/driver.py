@@ -38,7 +38,7 @@ STALL_S = 30.0
 #: A client that sends and does not read is not read either when so many characters of answers wait for it.
 MOST_ANSWERS = 256 * 1024
 #: So many events are sent before the other sessions get their turn on the loop.
-BURST = 10
+BURST = 25
 
 
 _log = structlog.get_logger(__name__)
