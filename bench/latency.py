@@ -26,6 +26,7 @@ from bench.table import Row, progress, quantile, show
 from realtime.audio.formats import to_int16
 from realtime.audio.opus import CODED_RATE, OpusDecoder, OpusEncoder
 from realtime.config import Config
+from realtime.session import frames
 from realtime.session import messages as wire
 from realtime.types import TIMELINE_RATE, Pcm
 
@@ -39,7 +40,7 @@ _WINDOW = CODED_RATE // 200
 class Spoken:
     """What came back for one text: frames with their arrival, in seconds after the send."""
 
-    frames: list[wire.Frame]
+    frames: list[frames.Frame]
     arrivals: list[float]
 
     @property
@@ -80,7 +81,7 @@ async def speak(session: ClientConnection, text: str) -> Spoken:
             arrivals.append(time.perf_counter() - sent)
             frames.append(data)
         elif '"context.done"' in data:
-            return Spoken([wire.decode_frame(frame) for frame in frames], arrivals)
+            return Spoken([frames.decode_frame(frame) for frame in frames], arrivals)
 
 
 async def first_audio(server: ServerProcess, voice: Hibari, runs: int) -> list[Row]:
@@ -174,7 +175,7 @@ async def cancels(server: ServerProcess, tries: int) -> list[Row]:
                 await session.send(cancel)
             data = await session.recv()
             if isinstance(data, bytes):
-                frame = wire.decode_frame(data)
+                frame = frames.decode_frame(data)
                 late += frame.handle in closed
                 if cancel_at is None:
                     cancel_at = time.perf_counter() + chance.uniform(0, 0.06)

@@ -29,7 +29,7 @@ from realtime.live.registry import Registry, new_id
 from realtime.observe import logs
 from realtime.server.status import Health, health_handler, index, ready_handler
 from realtime.server.websocket import speech_handler
-from realtime.session.messages import FrameKind
+from realtime.session.frames import FrameKind
 from realtime.session.offer import Format, Limits, Offer
 from realtime.session.session import Session
 from realtime.speech.scheduler import Scheduler

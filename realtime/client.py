@@ -26,6 +26,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
 from realtime.errors import InvalidMessageError
+from realtime.session import frames
 from realtime.session import messages as wire
 from realtime.types import FrameFlags, Packet
 
@@ -58,7 +59,7 @@ class Chunk:
     """One frame of sound: `position` and `duration` in samples of 48 kHz on the context's timeline."""
 
     payload: bytes
-    kind: wire.FrameKind
+    kind: frames.FrameKind
     seq: int
     position: int
     duration: int
@@ -66,7 +67,7 @@ class Chunk:
     last: bool
 
 
-def _chunk(frame: wire.Frame) -> Chunk:
+def _chunk(frame: frames.Frame) -> Chunk:
     packet: Packet = frame.packet
     return Chunk(
         packet.payload,
@@ -133,7 +134,7 @@ class Context:
         if opening is not None:
             await self._session.send(opening)
 
-    def take_frame(self, frame: wire.Frame) -> None:
+    def take_frame(self, frame: frames.Frame) -> None:
         """A frame of this context came."""
         self._chunks.put_nowait(_chunk(frame))
 
@@ -201,7 +202,7 @@ class Session:
                 # A newer server may send what this client does not know: that is left out.
                 with contextlib.suppress(InvalidMessageError):
                     if isinstance(data, bytes):
-                        self._take_frame(wire.decode_frame(data))
+                        self._take_frame(frames.decode_frame(data))
                     else:
                         self._take(wire.decode_server(data))
             raise SessionError("the server closed the session")
@@ -213,7 +214,7 @@ class Session:
             for context in self._contexts.values():
                 context.finish()
 
-    def _take_frame(self, frame: wire.Frame) -> None:
+    def _take_frame(self, frame: frames.Frame) -> None:
         if (context := self._handles.get(frame.handle)) is not None:
             context.take_frame(frame)
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from realtime.audio.opus import CODED_RATE, OpusDecoder
 from realtime.client import Chunk, ClientError, Context, Session, connect
-from realtime.session.messages import FrameKind
+from realtime.session.frames import FrameKind
 from realtime.types import TIMELINE_RATE, Pcm
 
 DEFAULT_URL = "ws://127.0.0.1:8000"

@@ -12,7 +12,7 @@ import pytest
 
 from realtime.app import FEATURES
 from realtime.errors import ERRORS, CloseCode, ErrorCode
-from realtime.session import actions
+from realtime.session import actions, frames
 from realtime.session import messages as wire
 from realtime.session.offer import Format, Limits, Offer
 from realtime.session.session import Session
@@ -165,8 +165,8 @@ def test_links_lead_somewhere() -> None:
 def test_frame_examples(text: str) -> None:
     """The real decoder takes each, and its encoder gives the same bytes."""
     data = bytes.fromhex(text)
-    frame = wire.decode_frame(data)
-    assert wire.encode_frame(frame.kind, frame.handle, frame.packet) == data
+    frame = frames.decode_frame(data)
+    assert frames.encode_frame(frame.kind, frame.handle, frame.packet) == data
     if frame.packet.payload:
         assert frame.packet.duration
     else:
@@ -190,7 +190,7 @@ def test_frame_layout() -> None:
     for row in rows[:-1]:
         assert int(row["offset"]) == end
         end += int(row["type"].removeprefix("u")) // 8
-    assert int(rows[-1]["offset"]) == end == wire.HEADER_BYTES
+    assert int(rows[-1]["offset"]) == end == frames.HEADER_BYTES
     flags = _table(_section("Binary frames"), "flag bit")
     assert [int(row["value"]) for row in flags] == [flag.value for flag in FrameFlags]
     assert [1 << int(row["flag bit"]) for row in flags] == [flag.value for flag in FrameFlags]
@@ -249,7 +249,7 @@ def _offer() -> Offer:
         engine="embedded",
         voices={"heart": Voice("heart", ("en",), "embedded")},
         default_voice="heart",
-        formats={"opus": Format(wire.FrameKind.OPUS, 48_000, PRE_SKIP)},
+        formats={"opus": Format(frames.FrameKind.OPUS, 48_000, PRE_SKIP)},
         features=FEATURES,
         limits=Limits(),
         bitrate=32_000,

@@ -5,7 +5,7 @@ from realtime.engines import embedded, tone
 from realtime.engines.engine import Capabilities
 from realtime.errors import CloseCode, ErrorKind
 from realtime.server.status import Health
-from realtime.session import messages
+from realtime.session import frames, messages
 from realtime.types import FrameFlags
 
 # Called by name, from another process or from a test of the README.
@@ -45,6 +45,6 @@ _ = (
     messages.ContextCancelled.source_offset,
     messages.ContextCancelled.engine_freed_ms,
     messages.SessionClosing.drain_ms,
-    messages.FrameKind.CONTAINER,
-    messages.FrameKind.MULAW,
+    frames.FrameKind.CONTAINER,
+    frames.FrameKind.MULAW,
 )

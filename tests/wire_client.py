@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 
-from realtime.session.messages import Frame, FrameKind, decode_frame
+from realtime.session.frames import Frame, FrameKind, decode_frame
 
 PATH = "/v1/audio/speech/ws"
 

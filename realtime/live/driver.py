@@ -28,7 +28,8 @@ from realtime.session.actions import (
     SendFrame,
     StopSpeaker,
 )
-from realtime.session.messages import encode, encode_frame
+from realtime.session.frames import encode_frame
+from realtime.session.messages import encode
 from realtime.session.session import Session
 from realtime.speech.speaker import Speaker
 from realtime.types import AudioSettings, Failed, Finished, SpeechEvent, Timing, VoiceSettings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from realtime.session import frames
 from realtime.session import messages as wire
 from realtime.types import AudioSettings, Packet, VoiceSettings
 
@@ -20,7 +21,7 @@ class Send:
 class SendFrame:
     """Send a binary frame."""
 
-    kind: wire.FrameKind
+    kind: frames.FrameKind
     handle: int
     packet: Packet
 

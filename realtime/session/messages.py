@@ -1,4 +1,4 @@
-"""Every message of realtime.v1 and the binary frame, as protocol.md specifies them; encode and decode.
+"""Every message of realtime.v1, as protocol.md specifies them; encode and decode. Frames are in `frames`.
 
 Messages are JSON objects told apart by `type`. Unknown fields are ignored; a field that is left out is
 `UNSET` where that differs from null or from a default.
@@ -6,16 +6,13 @@ Messages are JSON objects told apart by `type`. Unknown fields are ignored; a fi
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from realtime.errors import ErrorCode, InvalidMessageError
-from realtime.types import Buffering, FrameFlags, Packet
+from realtime.types import Buffering
 
 PROTOCOL = "realtime.v1"
 #: The id of a context when a message names none, and the one that means all of them in `cancel`.
@@ -380,49 +377,3 @@ def _explain(data: str, error: Exception) -> str:
     if "\\u" in data:
         return "the message is not valid JSON, or an escape in it is half of a surrogate pair"
     return f"the message is not valid JSON: {text}"
-
-
-class FrameKind(IntEnum):
-    """What the payload of a binary frame is."""
-
-    OPUS = 1
-    PCM_S16LE = 2
-    CONTAINER = 3
-    MULAW = 4
-
-
-FRAME_VERSION = 1
-#: version, kind, flags, handle, seq, duration, position; network byte order.
-_HEADER = struct.Struct("!BBHIIIQ")
-HEADER_BYTES = _HEADER.size
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A binary frame, decoded."""
-
-    kind: FrameKind
-    handle: int
-    packet: Packet
-
-
-def encode_frame(kind: FrameKind, handle: int, packet: Packet) -> bytes:
-    """The header of 24 bytes and the payload."""
-    return (
-        _HEADER.pack(FRAME_VERSION, kind, packet.flags, handle, packet.seq, packet.duration, packet.position)
-        + packet.payload
-    )
-
-
-def decode_frame(data: bytes) -> Frame:
-    """The frame in a binary message; raises `InvalidMessageError`."""
-    if len(data) < HEADER_BYTES:
-        raise InvalidMessageError(f"a frame has at least {HEADER_BYTES} bytes, this one has {len(data)}")
-    version, kind, flags, handle, seq, duration, position = _HEADER.unpack_from(data)
-    if version != FRAME_VERSION:
-        raise InvalidMessageError(f"frame version {version} is not known, only {FRAME_VERSION}")
-    try:
-        known = FrameKind(kind)
-    except ValueError:
-        raise InvalidMessageError(f"frame kind {kind} is not known") from None
-    return Frame(known, handle, Packet(data[HEADER_BYTES:], seq, position, duration, FrameFlags(flags)))

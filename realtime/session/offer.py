@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from msgspec import UNSET, UnsetType
 
 from realtime.errors import ErrorCode, InvalidMessageError
-from realtime.session.messages import FrameKind, LimitsReport, SessionStart
+from realtime.session.frames import FrameKind
+from realtime.session.messages import ALL_CONTEXTS, ContextOpen, LimitsReport, SessionStart
 from realtime.types import AudioSettings, Voice
 
 #: Rates that the contract allows for PCM.
@@ -113,3 +114,26 @@ def unsupported(what: str, instead: str) -> InvalidMessageError:
     return InvalidMessageError(
         f"{what} is not supported by this server yet; supported: {instead}", ErrorCode.UNSUPPORTED
     )
+
+
+def check_context_id(context_id: str) -> None:
+    """Raises `InvalidMessageError` for the name that means all contexts."""
+    if context_id == ALL_CONTEXTS:
+        raise InvalidMessageError(f"{ALL_CONTEXTS!r} names all contexts, and only in `cancel`")
+
+
+def refuse_unsupported(message: SessionStart | ContextOpen) -> None:
+    """Raises `InvalidMessageError` for fields that are not served yet, unless they ask for what is."""
+    served: dict[str, tuple[object, ...]] = {
+        "speed": (UNSET, 1),
+        "normalize": (UNSET, True),
+        "timestamps": (UNSET, "none"),
+        "max_lead_ms": (UNSET, 0),
+        "lexicon": (UNSET, {}),
+        "instruct": (UNSET, ""),
+        "resume": (UNSET,),
+    }
+    for name, values in served.items():
+        value = getattr(message, name, UNSET)
+        if value not in values:
+            raise unsupported(f"`{name}`", ", ".join(str(v) for v in values if v is not UNSET) or "none")

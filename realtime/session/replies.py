@@ -1,4 +1,4 @@
-"""The messages that say what became of a context."""
+"""The messages that a session answers with, made from its values."""
 
 from __future__ import annotations
 
@@ -9,10 +9,33 @@ from msgspec import UNSET, UnsetType
 from realtime.session import messages as wire
 from realtime.session.actions import Send
 from realtime.session.contexts import Context, Cut
-from realtime.types import TIMELINE_RATE, Failed, SegmentStarted, Timing
+from realtime.session.offer import Offer
+from realtime.types import TIMELINE_RATE, AudioSettings, Failed, SegmentStarted, Timing, Voice
 
 #: Timeline samples in a millisecond.
 PER_MS = TIMELINE_RATE / 1000
+
+
+def ready(
+    session_id: str, resume_token: str, offer: Offer, audio: AudioSettings, voice: Voice, language: str
+) -> Send:
+    """The settings in force."""
+    return Send(
+        wire.SessionReady(
+            session_id=session_id,
+            resume_token=resume_token,
+            protocol=wire.PROTOCOL,
+            engine=offer.engine,
+            features=list(offer.features),
+            format=audio.format,
+            sample_rate=audio.sample_rate,
+            frame_ms=audio.frame_ms,
+            pre_skip=offer.formats[audio.format].pre_skip,
+            voice=voice.id,
+            language=language,
+            limits=offer.limits.report(),
+        )
+    )
 
 
 def refusal(code: str, text: str, context_id: str | UnsetType = UNSET) -> Send:

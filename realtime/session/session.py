@@ -43,7 +43,7 @@ from realtime.session.contexts import (
     State,
     Step,
 )
-from realtime.session.offer import Offer, unsupported
+from realtime.session.offer import Offer, check_context_id, refuse_unsupported, unsupported
 from realtime.session.playout import Playout
 from realtime.types import (
     Failed,
@@ -194,7 +194,7 @@ class Session:
     def _start(self, message: wire.SessionStart, now: float) -> list[Action]:
         if self._phase is not _Phase.NEW:
             raise InvalidMessageError("session.start may only be the first message")
-        _refuse_unsupported(message)
+        refuse_unsupported(message)
         voice = self._offer.voice(message.voice, self._voice)
         language = "auto" if isinstance(message.language, UnsetType) else message.language
         self._offer.language(language, voice)
@@ -214,27 +214,13 @@ class Session:
     def _begin(self) -> Action:
         self._phase = _Phase.READY
         voice = self._offer.voice(UNSET, self._voice)
-        form = self._offer.formats[self._audio.format]
-        return Send(
-            wire.SessionReady(
-                session_id=self.session_id,
-                resume_token=self._resume_token,
-                protocol=wire.PROTOCOL,
-                engine=self._offer.engine,
-                features=list(self._offer.features),
-                format=self._audio.format,
-                sample_rate=self._audio.sample_rate,
-                frame_ms=self._audio.frame_ms,
-                pre_skip=form.pre_skip,
-                voice=voice.id,
-                language=self._language,
-                limits=self._offer.limits.report(),
-            )
+        return replies.ready(
+            self.session_id, self._resume_token, self._offer, self._audio, voice, self._language
         )
 
     def _open(self, message: wire.ContextOpen, now: float) -> list[Action]:
-        _refuse_unsupported(message)
-        _check_id(message.context_id)
+        refuse_unsupported(message)
+        check_context_id(message.context_id)
         self._check_open()
         latest = self._contexts.latest(message.context_id)
         if latest is not None and latest.state is State.OPEN and message.on_conflict == "queue":
@@ -269,7 +255,7 @@ class Session:
         return context, [OpenSpeaker(context.handle, context_id, settings, self._audio), Send(opened)]
 
     def _text(self, message: wire.Text, now: float) -> list[Action]:
-        _check_id(message.context_id)
+        check_context_id(message.context_id)
         context = self._contexts.latest(message.context_id)
         actions: list[Action] = []
         if context is not None and context.closed_to_text:
@@ -308,7 +294,7 @@ class Session:
 
     def _open_one(self, context_id: str) -> Context | list[Action]:
         """The open context of an id, or the answer to a message for one that is not open."""
-        _check_id(context_id)
+        check_context_id(context_id)
         context = self._contexts.latest(context_id)
         if context is not None and context.closed_to_text:
             return self._late(context)
@@ -426,25 +412,3 @@ class Session:
             raise InvalidMessageError(
                 "the session is closing; no context may be opened", ErrorCode.CONTEXT_CLOSED
             )
-
-
-def _check_id(context_id: str) -> None:
-    if context_id == wire.ALL_CONTEXTS:
-        raise InvalidMessageError(f"{wire.ALL_CONTEXTS!r} names all contexts, and only in `cancel`")
-
-
-def _refuse_unsupported(message: wire.SessionStart | wire.ContextOpen) -> None:
-    """Fields that the contract has and this server does not do yet, unless they ask for what it does."""
-    served: dict[str, tuple[object, ...]] = {
-        "speed": (UNSET, 1),
-        "normalize": (UNSET, True),
-        "timestamps": (UNSET, "none"),
-        "max_lead_ms": (UNSET, 0),
-        "lexicon": (UNSET, {}),
-        "instruct": (UNSET, ""),
-        "resume": (UNSET,),
-    }
-    for name, values in served.items():
-        value = getattr(message, name, UNSET)
-        if value not in values:
-            raise unsupported(f"`{name}`", ", ".join(str(v) for v in values if v is not UNSET) or "none")

@@ -23,7 +23,7 @@ from realtime.engines.tone import ToneSynthesizer
 from realtime.errors import CloseCode, EngineError
 from realtime.live import driver as driver_module
 from realtime.live.driver import ContextSummary, Driver, OpenSpeakerFor, TransportClosedError
-from realtime.session.messages import FrameKind, decode_frame
+from realtime.session.frames import FrameKind, decode_frame
 from realtime.session.offer import Format, Limits, Offer
 from realtime.session.session import Session
 from realtime.speech.scheduler import Scheduler

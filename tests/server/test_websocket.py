@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime.app import FEATURES, Server
 from realtime.engines.tone import CHARACTER_SAMPLES, GAP_SAMPLES
-from realtime.session.messages import FrameKind
+from realtime.session.frames import FrameKind
 from realtime.speech.timeline import GAP_S
 from realtime.types import FrameFlags
 from tests.conftest import Serve

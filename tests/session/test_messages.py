@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from realtime.errors import ErrorCode, InvalidMessageError
+from realtime.session import frames
 from realtime.session import messages as wire
 from realtime.types import FrameFlags, Packet
 
@@ -237,12 +238,12 @@ PACKETS = st.builds(
 Layout = tuple[tuple[int, int, int], ...]
 
 
-@given(kind=st.sampled_from(wire.FrameKind), handle=COUNTS, packet=PACKETS)
+@given(kind=st.sampled_from(frames.FrameKind), handle=COUNTS, packet=PACKETS)
 @QUICK
-def test_frames_round_trip(kind: wire.FrameKind, handle: int, packet: Packet) -> None:
+def test_frames_round_trip(kind: frames.FrameKind, handle: int, packet: Packet) -> None:
     """Every field over its whole range, at its offset, in network byte order."""
-    data = wire.encode_frame(kind, handle, packet)
-    assert wire.decode_frame(data) == wire.Frame(kind, handle, packet)
+    data = frames.encode_frame(kind, handle, packet)
+    assert frames.decode_frame(data) == frames.Frame(kind, handle, packet)
     layout: Layout = (
         (0, 1, 1),
         (1, 1, kind),
@@ -263,9 +264,9 @@ def test_frames_at_the_edges(flags: int, largest: bool) -> None:
     """Smallest and largest values, and flags that no one has given a meaning yet."""
     u32, u64 = (2**32 - 1, 2**64 - 1) if largest else (0, 0)
     packet = Packet(b"", u32, u64, u32, FrameFlags(flags))
-    data = wire.encode_frame(wire.FrameKind.OPUS, u32, packet)
-    assert len(data) == wire.HEADER_BYTES == 24
-    assert wire.decode_frame(data) == wire.Frame(wire.FrameKind.OPUS, u32, packet)
+    data = frames.encode_frame(frames.FrameKind.OPUS, u32, packet)
+    assert len(data) == frames.HEADER_BYTES == 24
+    assert frames.decode_frame(data) == frames.Frame(frames.FrameKind.OPUS, u32, packet)
 
 
 @given(data=st.binary(max_size=64) | st.binary(max_size=40).map(lambda tail: b"\x01\x02" + tail))
@@ -273,10 +274,10 @@ def test_frames_at_the_edges(flags: int, largest: bool) -> None:
 def test_any_bytes_are_a_frame_or_refused(data: bytes) -> None:
     """Nothing but `InvalidMessageError`; what is taken is encoded to the same bytes."""
     try:
-        frame = wire.decode_frame(data)
+        frame = frames.decode_frame(data)
     except InvalidMessageError:
         return
-    assert wire.encode_frame(frame.kind, frame.handle, frame.packet) == data
+    assert frames.encode_frame(frame.kind, frame.handle, frame.packet) == data
 
 
 @pytest.mark.parametrize(
@@ -293,7 +294,7 @@ def test_any_bytes_are_a_frame_or_refused(data: bytes) -> None:
 def test_frames_that_are_refused(data: bytes, said: str) -> None:
     """The error says what is wrong with it."""
     with pytest.raises(InvalidMessageError, match=said):
-        wire.decode_frame(data)
+        frames.decode_frame(data)
 
 
 # -- what is refused ---------------------------------------------------------------------------------------

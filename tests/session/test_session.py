@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.errors import CloseCode, ErrorCode
+from realtime.session import frames
 from realtime.session import messages as wire
 from realtime.session.actions import (
     Action,
@@ -50,8 +51,8 @@ OFFER = Offer(
     voices={"anna": ANNA, "default": ANNA, "bruno": BRUNO},
     default_voice="anna",
     formats={
-        "opus": Format(wire.FrameKind.OPUS, 48_000, 312),
-        "pcm_s16le": Format(wire.FrameKind.PCM_S16LE, 24_000, 0),
+        "opus": Format(frames.FrameKind.OPUS, 48_000, 312),
+        "pcm_s16le": Format(frames.FrameKind.PCM_S16LE, 24_000, 0),
     },
     features=("contexts", "cancel"),
     limits=Limits(),
@@ -203,7 +204,7 @@ def test_start_with_wishes_serves_them_to_every_context() -> None:
         AppendText(1, "Gut."),
     ]
     sent = only(talk.frame(1), SendFrame)
-    assert sent.kind is wire.FrameKind.PCM_S16LE
+    assert sent.kind is frames.FrameKind.PCM_S16LE
 
 
 @pytest.mark.parametrize(
@@ -1017,7 +1018,7 @@ def test_done_tells_exact_numbers(talk: Talk) -> None:
     talk.send("text", text="x")
     talk.now += 0.25
     assert talk.frame(1, 13.5) == [
-        SendFrame(wire.FrameKind.OPUS, 1, Packet(b"sound", 0, 0, 648, FrameFlags.FIRST))
+        SendFrame(frames.FrameKind.OPUS, 1, Packet(b"sound", 0, 0, 648, FrameFlags.FIRST))
     ]
     talk.now += 0.5
     talk.frame(1, 487 / MS)

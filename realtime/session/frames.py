@@ -1,0 +1,56 @@
+"""The binary frame of realtime.v1: a header of 24 bytes, then the payload."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from realtime.errors import InvalidMessageError
+from realtime.types import FrameFlags, Packet
+
+
+class FrameKind(IntEnum):
+    """What the payload of a binary frame is."""
+
+    OPUS = 1
+    PCM_S16LE = 2
+    CONTAINER = 3
+    MULAW = 4
+
+
+FRAME_VERSION = 1
+#: version, kind, flags, handle, seq, duration, position; network byte order.
+_HEADER = struct.Struct("!BBHIIIQ")
+HEADER_BYTES = _HEADER.size
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A binary frame, decoded."""
+
+    kind: FrameKind
+    handle: int
+    packet: Packet
+
+
+def encode_frame(kind: FrameKind, handle: int, packet: Packet) -> bytes:
+    """The header of 24 bytes and the payload."""
+    return (
+        _HEADER.pack(FRAME_VERSION, kind, packet.flags, handle, packet.seq, packet.duration, packet.position)
+        + packet.payload
+    )
+
+
+def decode_frame(data: bytes) -> Frame:
+    """The frame in a binary message; raises `InvalidMessageError`."""
+    if len(data) < HEADER_BYTES:
+        raise InvalidMessageError(f"a frame has at least {HEADER_BYTES} bytes, this one has {len(data)}")
+    version, kind, flags, handle, seq, duration, position = _HEADER.unpack_from(data)
+    if version != FRAME_VERSION:
+        raise InvalidMessageError(f"frame version {version} is not known, only {FRAME_VERSION}")
+    try:
+        known = FrameKind(kind)
+    except ValueError:
+        raise InvalidMessageError(f"frame kind {kind} is not known") from None
+    return Frame(known, handle, Packet(data[HEADER_BYTES:], seq, position, duration, FrameFlags(flags)))
