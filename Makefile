@@ -19,10 +19,11 @@ run: $(VENV)/.installed
 	@exec $(BIN)/python -m realtime serve
 
 say: $(VENV)/.installed
-	@$(if $(TEXT),,echo 'usage: make say TEXT="Hello" [OUT=hello.wav]'; exit 2;) \
-	$(BIN)/python -m realtime say $(if $(OUT),--out "$(OUT)") -- "$$SAY_TEXT"
-# Through the environment, so that quotes and dollar signs in the text reach the program as they are.
+	@$(if $(value TEXT),,echo 'usage: make say TEXT="Hello" [OUT=hello.wav]'; exit 2;) \
+	$(BIN)/python -m realtime say $(if $(value OUT),--out "$$SAY_OUT") -- "$$SAY_TEXT"
+# Through the environment, so that quotes and dollar signs reach the program as they are.
 say: export SAY_TEXT = $(value TEXT)
+say: export SAY_OUT = $(value OUT)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -60,4 +61,4 @@ lock:
 	  --no-emit-index-url --custom-compile-command 'make lock' -c requirements.lock -q -o requirements-test.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -25,6 +25,7 @@ from bench.server import ServerProcess
 from bench.table import Row, progress, quantile, show
 from realtime.audio.formats import to_int16
 from realtime.audio.opus import CODED_RATE, OpusDecoder, OpusEncoder
+from realtime.audio.silence import AUDIBLE
 from realtime.config import Config
 from realtime.session import frames
 from realtime.session import messages as wire
@@ -32,8 +33,7 @@ from realtime.types import TIMELINE_RATE, Pcm
 
 SENTENCES = Path(__file__).with_name("data").joinpath("sentences.txt").read_text().splitlines()
 TEN_WORDS = SENTENCES[0]
-AUDIBLE = 10 ** (-45 / 20)
-_WINDOW = CODED_RATE // 200
+_WINDOW = CODED_RATE // 200  # 5 ms
 
 
 @dataclass(frozen=True, slots=True)

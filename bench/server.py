@@ -15,6 +15,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from realtime.session import messages as wire
 
+START_S = 60
+
 
 def free_port() -> int:
     """A TCP port that nobody listens on."""
@@ -30,6 +32,8 @@ class ServerProcess:
     def __init__(self, **settings: str) -> None:
         """`settings` are environment variables."""
         self.port = free_port()
+        # Whatever proxy the environment names, it is not the way to this machine.
+        self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self._settings = settings | {"PORT": str(self.port), "LOG_LEVEL": "error"}
 
     def __enter__(self) -> ServerProcess:
@@ -42,17 +46,24 @@ class ServerProcess:
         while not self._is_ready():
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with code {self.process.returncode}")
+            if time.monotonic() > begun + START_S:
+                self.process.kill()
+                raise RuntimeError(f"the server was not ready after {START_S} s")
             time.sleep(0.01)
         self.ready_s = time.monotonic() - begun
         return self
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        try:
+            self.process.wait(START_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=1) as answer:
+            with self._http.open(f"http://127.0.0.1:{self.port}/ready", timeout=1) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
@@ -73,7 +84,7 @@ class ServerProcess:
     async def session(self, **start: object) -> ClientConnection:
         """A started session."""
         connection = await connect(
-            f"ws://127.0.0.1:{self.port}/v1/audio/speech/ws", compression=None, max_size=None
+            f"ws://127.0.0.1:{self.port}/v1/audio/speech/ws", compression=None, max_size=None, proxy=None
         )
         await connection.send(wire.encode(wire.SessionStart(**start)))  # type: ignore[arg-type]
         await connection.recv()

@@ -6,8 +6,8 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import ceil
 from pathlib import Path
-from statistics import median
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -30,8 +30,8 @@ class Row:
         return "ok" if self.value <= self.limit else "MISSED"
 
 
-def show(title: str, rows: Sequence[Row], path: Path | None) -> bool:
-    """Print the table, and write JSON if a path is given; True when every target was reached."""
+def show(title: str, rows: Sequence[Row], path: Path | None) -> None:
+    """Print the table, and write JSON if a path is given."""
     width = max(len(row.name) for row in rows)
     print(f"\n{title}\n")
     for row in rows:
@@ -40,7 +40,6 @@ def show(title: str, rows: Sequence[Row], path: Path | None) -> bool:
     print()
     if path is not None:
         path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
-    return all(row.verdict != "MISSED" for row in rows)
 
 
 def progress(what: str, items: Sequence[T]) -> Iterator[T]:
@@ -57,7 +56,4 @@ def progress(what: str, items: Sequence[T]) -> Iterator[T]:
 def quantile(values: Iterable[float], share: float) -> float:
     """The smallest value that at least `share` of all do not exceed."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-__all__ = ["Row", "median", "progress", "quantile", "show"]
+    return ordered[max(0, ceil(share * len(ordered)) - 1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from realtime import __version__
 from realtime.errors import RealtimeError
 
 _USAGE = """usage: python -m realtime COMMAND
@@ -13,11 +14,24 @@ _USAGE = """usage: python -m realtime COMMAND
 """
 
 
+def _settings() -> str:
+    from realtime.config import table
+
+    rows = "\n".join(f"  {name:<22} {default:<12} {meaning}" for name, default, meaning in table())
+    return f"usage: python -m realtime serve\n\nEnvironment variables, their defaults and meaning:\n\n{rows}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     command = arguments[0] if arguments else ""
     try:
+        if command == "serve" and arguments[1:] in (["-h"], ["--help"]):
+            print(_settings())
+            return 0
+        if command == "--version":
+            print(f"realtime {__version__}")
+            return 0
         if command == "serve" and len(arguments) == 1:
             from realtime.app import main as serve
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -60,15 +61,23 @@ class Server:
     @property
     def url(self) -> str:
         """Where it can be reached."""
-        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
 def make_engine(config: Config) -> Engine:
     """The engine that the settings ask for, not yet started."""
-    threads = config.engine_threads or min(MOST_ENGINE_THREADS, max(1, (os.cpu_count() or 1) - 1))
+    threads = config.engine_threads or min(MOST_ENGINE_THREADS, max(1, _cores() - 1))
     if config.engine_runner == "process":
         return ProcessEngine(f"realtime.engines.{config.engine}:make", threads, config.engine_timeout_s)
     return ThreadEngine(_synthesizer(config.engine), threads)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _synthesizer(name: str) -> Synthesizer:
@@ -164,7 +173,13 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
 
     def health() -> Health:
         return Health(
-            "ok", __version__, config.engine, scheduler.engine_ready, registry.count, scheduler.admitted
+            status="ok",
+            version=__version__,
+            engine=config.engine,
+            engine_ready=scheduler.engine_ready,
+            sessions=registry.count,
+            utterances=scheduler.admitted,
+            segments_waiting=scheduler.stats.waiting,
         )
 
     app = web.Application()
@@ -186,34 +201,40 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
         port = runner.addresses[0][1]
         log.info("loading", engine=config.engine, runner=config.engine_runner)
         await scheduler.start()
-        # What was loaded stays for good: the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
         yield Server(config.host, port, registry, scheduler)
-        await registry.close_all(CLOSE_SESSIONS_S)
     finally:
+        await registry.close_all(CLOSE_SESSIONS_S)
         await runner.cleanup()
         await scheduler.stop()
         executor.shutdown(cancel_futures=True)
 
 
 async def serve(config: Config) -> None:
-    """Run until SIGINT or SIGTERM."""
+    """Run until SIGINT or SIGTERM, also while the voice is still being loaded; a second one ends at once."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    this = asyncio.current_task()
+    assert this is not None, "a coroutine runs in a task"
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with running(config) as server:
-        structlog.get_logger("realtime").info("ready", url=server.url)
-        print(
-            f"\n  realtime {__version__} is ready at {server.url}\n\n"
-            f'  hear it:    make say TEXT="Hello there."\n'
-            f"  WebSocket:  {server.url.replace('http', 'ws', 1)}/v1/audio/speech/ws\n"
-            f"  stop it:    Ctrl-C\n",
-            flush=True,
-        )
-        await stop.wait()
+        asyncio.get_running_loop().add_signal_handler(number, this.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        async with running(config) as server:
+            # What was loaded stays for good: the collector need not look at it again and again.
+            gc.collect()
+            gc.freeze()
+            structlog.get_logger("realtime").info("ready", url=server.url)
+            print(_welcome(server.url), flush=True)
+            await asyncio.Event().wait()
+
+
+def _welcome(url: str) -> str:
+    elsewhere = "" if url == f"http://{Config().host}:{Config().port}" else f" REALTIME_URL={url}"
+    return f"""
+  realtime {__version__} is ready at {url}
+
+  hear it:    make say TEXT="Hello there."{elsewhere}
+  WebSocket:  {url.replace("http", "ws", 1)}/v1/audio/speech/ws
+  stop it:    Ctrl-C
+"""
 
 
 def main() -> None:

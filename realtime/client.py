@@ -15,19 +15,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from msgspec import UNSET
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.typing import Subprotocol
 
-from realtime.errors import InvalidMessageError
-from realtime.session import frames
+from realtime.errors import ErrorCode, InvalidMessageError
 from realtime.session import messages as wire
+from realtime.session.frames import Frame, FrameKind, decode_frame
 from realtime.types import FrameFlags, Packet
 
 PATH = "/v1/audio/speech/ws"
@@ -59,7 +63,7 @@ class Chunk:
     """One frame of sound: `position` and `duration` in samples of 48 kHz on the context's timeline."""
 
     payload: bytes
-    kind: frames.FrameKind
+    kind: FrameKind
     seq: int
     position: int
     duration: int
@@ -67,7 +71,7 @@ class Chunk:
     last: bool
 
 
-def _chunk(frame: frames.Frame) -> Chunk:
+def _chunk(frame: Frame) -> Chunk:
     packet: Packet = frame.packet
     return Chunk(
         packet.payload,
@@ -88,16 +92,15 @@ class Context:
         self._session = session
         self._opening: wire.ContextOpen | None = opening
         self.context_id = opening.context_id
-        self.handle: int | None = None
         self.segments: list[wire.Segment] = []
         self.done: wire.ContextDone | None = None
         self.cancelled: wire.ContextCancelled | None = None
         self._failure: ContextError | None = None
         self._chunks: asyncio.Queue[Chunk | None] = asyncio.Queue()
-        self._over = asyncio.Event()
+        self._cancel_answered = asyncio.Event()
 
     async def send(self, text: str) -> None:
-        """Append text, in tokens of any size."""
+        """Append text, in tokens of any size; raises `ContextError` when the context was refused."""
         await self._open()
         await self._session.send(wire.Text(text, self.context_id))
 
@@ -113,54 +116,60 @@ class Context:
 
     async def cancel(self, played_ms: float | None = None) -> wire.ContextCancelled:
         """Barge-in: stop now. Returns what was spoken and what remains; no frame follows."""
+        if self._opening is not None:  # the server has never heard of it
+            return wire.ContextCancelled(self.context_id, wire.NO_HANDLE, "cancelled", 0, "", "", 0, None)
         await self._session.send(wire.Cancel(self.context_id, played_ms))
-        while self.cancelled is None:
-            self._session.raise_if_over()
-            self._over.clear()
-            await self._over.wait()
+        await self._cancel_answered.wait()
+        if self.cancelled is None:
+            raise self._failure or self._session.ended()
         return self.cancelled
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
         """Frames until the context is done or cancelled; raises `ContextError`, `SessionError`."""
         while (chunk := await self._chunks.get()) is not None:
             yield chunk
-        if self._failure is not None:
+        if self.cancelled is None and self._failure is not None:
             raise self._failure
-        if self.done is None and self.cancelled is None:
-            self._session.raise_if_over()
+        if self.cancelled is None and self.done is None:
+            raise self._session.ended()
 
     async def _open(self) -> None:
+        if self._failure is not None and self.cancelled is None:
+            raise self._failure
         opening, self._opening = self._opening, None
         if opening is not None:
+            self._session.expect(self)
             await self._session.send(opening)
 
-    def take_frame(self, frame: frames.Frame) -> None:
+    def take_frame(self, frame: Frame) -> None:
         """A frame of this context came."""
         self._chunks.put_nowait(_chunk(frame))
 
     def take_message(self, message: wire.ServerMessage) -> None:
         """A message about this context came."""
-        if isinstance(message, wire.ContextOpened):
-            self.handle = message.handle
-        elif isinstance(message, wire.Segment):
+        if isinstance(message, wire.Segment):
             self.segments.append(message)
         elif isinstance(message, wire.ContextDone):
             self.done = message
-            self.finish()
+            self._chunks.put_nowait(None)
         elif isinstance(message, wire.ContextCancelled):
             self.cancelled = message
             while not self._chunks.empty():  # what was heard is known: the rest must not be played
                 self._chunks.get_nowait()
             self.finish()
-        elif isinstance(message, wire.Error):
+        elif isinstance(message, wire.Error) and message.code != ErrorCode.CONTEXT_CLOSED:
+            # Late tokens of an LLM, after a cancel, are no failure.
             self._failure = ContextError(message.message, message.code)
-            if self.handle is None:  # it was refused, and will have no ending
-                self.finish()
+
+    def refuse(self, error: wire.Error) -> None:
+        """The server did not open it."""
+        self._failure = ContextError(error.message, error.code)
+        self.finish()
 
     def finish(self) -> None:
         """Nothing more will come."""
         self._chunks.put_nowait(None)
-        self._over.set()
+        self._cancel_answered.set()
 
 
 class Session:
@@ -170,18 +179,16 @@ class Session:
         """`ready` holds the settings in force."""
         self._connection = connection
         self.ready = ready
-        self._contexts: dict[str, Context] = {}
-        self._handles: dict[int, Context] = {}
         self._opened = 0
         self._end: SessionError | None = None
+        # Handles tell contexts apart that bear the same id. Who drops a context hears no more of it.
+        self._unopened: dict[str, deque[Context]] = {}
+        self._by_handle: WeakValueDictionary[int, Context] = WeakValueDictionary()
 
     def open(self, context_id: str | None = None, **settings: Any) -> Context:
         """A new context; `settings` are the other fields of `context.open`. It opens with its first text."""
         self._opened += 1
-        context_id = context_id or f"context-{self._opened}"
-        context = Context(self, wire.ContextOpen(context_id, **settings))
-        self._contexts[context_id] = context
-        return context
+        return Context(self, wire.ContextOpen(context_id or f"context-{self._opened}", **settings))
 
     async def send(self, message: wire.ClientMessage) -> None:
         """Send any message of the protocol; raises `SessionError` when the connection is gone."""
@@ -190,10 +197,13 @@ class Session:
         except ConnectionClosed as error:
             raise self._end or _closed(error) from error
 
-    def raise_if_over(self) -> None:
-        """Raises the `SessionError` that ended the session, if one did."""
-        if self._end is not None:
-            raise self._end
+    def ended(self) -> SessionError:
+        """Why the session is over."""
+        return self._end or SessionError("the session is over")
+
+    def expect(self, context: Context) -> None:
+        """`context` is about to be opened."""
+        self._unopened.setdefault(context.context_id, deque()).append(context)
 
     async def receive(self) -> None:
         """Bring each context what is for it, until the connection closes."""
@@ -202,34 +212,44 @@ class Session:
                 # A newer server may send what this client does not know: that is left out.
                 with contextlib.suppress(InvalidMessageError):
                     if isinstance(data, bytes):
-                        self._take_frame(frames.decode_frame(data))
+                        frame = decode_frame(data)
+                        if (context := self._by_handle.get(frame.handle)) is not None:
+                            context.take_frame(frame)
                     else:
-                        self._take(wire.decode_server(data))
-            raise SessionError("the server closed the session")
+                        await self._take(wire.decode_server(data))
+            code, reason = self._connection.close_code, self._connection.close_reason
+            self._end = self._end or SessionError(f"the server closed the session: {code} {reason}")
         except ConnectionClosed as error:
             self._end = self._end or _closed(error)
-        except SessionError as error:
-            self._end = self._end or error
         finally:
-            for context in self._contexts.values():
+            self._end = self._end or SessionError("the session was closed here")
+            for context in [*self._by_handle.values(), *itertools.chain(*self._unopened.values())]:
                 context.finish()
 
-    def _take_frame(self, frame: frames.Frame) -> None:
-        if (context := self._handles.get(frame.handle)) is not None:
-            context.take_frame(frame)
-
-    def _take(self, message: wire.ServerMessage) -> None:
+    async def _take(self, message: wire.ServerMessage) -> None:
         if isinstance(message, wire.Error) and message.fatal:
             self._end = SessionError(message.message, message.code)
-        context_id = getattr(message, "context_id", UNSET)
-        context = self._contexts.get(context_id) if isinstance(context_id, str) else None
-        if context is None:
-            return
+        handle = getattr(message, "handle", UNSET)
         if isinstance(message, wire.ContextOpened):
-            self._handles[message.handle] = context
-        elif isinstance(message, wire.ContextDone | wire.ContextCancelled):
-            self._handles.pop(message.handle, None)
-        context.take_message(message)
+            if (opened := self._next_unopened(message.context_id)) is not None:
+                self._by_handle[message.handle] = opened
+        elif isinstance(handle, int):
+            if (context := self._by_handle.get(handle)) is not None:
+                context.take_message(message)
+        elif isinstance(message, wire.Error) and isinstance(message.context_id, str):
+            if (refused := self._next_unopened(message.context_id)) is not None:
+                refused.refuse(message)
+                # Text that was sent behind the refused opening has opened the id with other settings.
+                await self.send(wire.Cancel(message.context_id))
+
+    def _next_unopened(self, context_id: str) -> Context | None:
+        waiting = self._unopened.get(context_id)
+        if not waiting:
+            return None
+        context = waiting.popleft()
+        if not waiting:
+            del self._unopened[context_id]
+        return context
 
 
 def _closed(error: ConnectionClosed) -> SessionError:
@@ -238,23 +258,31 @@ def _closed(error: ConnectionClosed) -> SessionError:
     return SessionError(f"the connection was closed: {reason}")
 
 
+def _address(url: str) -> str:
+    address = url.replace("http", "ws", 1) if url.startswith("http") else url
+    return address if address.rstrip("/").endswith(PATH) else address.rstrip("/") + PATH
+
+
 @contextlib.asynccontextmanager
 async def connect(url: str, **settings: Any) -> AsyncIterator[Session]:
     """A session with the server at `url` (ws:// or http://, with or without the path).
 
     `settings` are the fields of `session.start`. Raises `SessionError` when the server refuses.
     """
-    address = url.replace("http", "ws", 1) if url.startswith("http") else url
-    if not address.rstrip("/").endswith(PATH):
-        address = address.rstrip("/") + PATH
+    address = _address(url)
+    # A proxy that the environment names is for other machines, not for this one.
+    proxy: Literal[True] | None = (
+        None if urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1") else True
+    )
     try:
         connection = await connect_websocket(
             address,
             subprotocols=[Subprotocol(wire.PROTOCOL)],
             compression=None,
             max_size=_MAX_MESSAGE_BYTES,
+            proxy=proxy,
         )
-    except (OSError, InvalidHandshake, TimeoutError) as error:
+    except (OSError, InvalidHandshake, InvalidURI, TimeoutError) as error:
         raise SessionError(f"no server answers at {address}: {error}") from error
     async with connection:
         try:
@@ -262,6 +290,8 @@ async def connect(url: str, **settings: Any) -> AsyncIterator[Session]:
             first = wire.decode_server(str(await connection.recv(decode=True)))
         except ConnectionClosed as error:
             raise _closed(error) from error
+        except InvalidMessageError as error:
+            raise SessionError(f"the server at {address} speaks another protocol") from error
         if isinstance(first, wire.Error):
             raise SessionError(first.message, first.code)
         if not isinstance(first, wire.SessionReady):
@@ -272,5 +302,4 @@ async def connect(url: str, **settings: Any) -> AsyncIterator[Session]:
             yield session
         finally:
             receiver.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await receiver
+            await asyncio.gather(receiver, return_exceptions=True)

@@ -72,7 +72,7 @@ class Config:
     engine_runner: str = _setting(
         "process",
         _one_of("process", "thread"),
-        "where the engine runs",
+        "where the engine runs: `process` or `thread`",
     )
     engine_threads: int = _setting(
         0, _whole(0, 64), "segments synthesized at the same time; 0: one less than there are cores, at most 4"

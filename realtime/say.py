@@ -235,8 +235,19 @@ async def _pieces(text: str) -> AsyncIterator[str]:
 
 async def _standard_input() -> AsyncIterator[str]:
     """Standard input as it arrives, in whatever pieces it comes."""
+    loop = asyncio.get_running_loop()
+    pieces: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def read() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            while data := os.read(sys.stdin.fileno(), _SEND_CHARACTERS):
+                loop.call_soon_threadsafe(pieces.put_nowait, data)
+            loop.call_soon_threadsafe(pieces.put_nowait, b"")
+
+    # Not one of asyncio's threads: those are waited for, and a terminal may never end.
+    threading.Thread(target=read, daemon=True).start()
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    while data := await asyncio.to_thread(os.read, sys.stdin.fileno(), _SEND_CHARACTERS):
+    while data := await pieces.get():
         if text := decoder.decode(data):
             yield text
     if text := decoder.decode(b"", final=True):
@@ -250,26 +261,35 @@ class Feeder:
         """Contexts are spoken in the order in which they come out of `contexts`."""
         self._session = session
         self._progress = progress
-        self._limit = session.ready.limits.text_bytes_per_context
+        self._limits = session.ready.limits
+        self._room = asyncio.Semaphore(self._limits.contexts)
         self.contexts: asyncio.Queue[Context | None] = asyncio.Queue()
 
     async def feed(self, texts: AsyncIterator[str]) -> None:
         """Send everything; ends every context, and puts None behind the last."""
-        context, sent = self._session.open(), 0
-        self.contexts.put_nowait(context)
         try:
+            context, sent = await self._next(), 0
             async for text in texts:
                 self._progress.sent()
                 size = len(text.encode())
-                if sent + size > self._limit:
+                if sent + size > self._limits.text_bytes_per_context:
                     await context.end()
-                    context, sent = self._session.open(), 0
-                    self.contexts.put_nowait(context)
+                    context, sent = await self._next(), 0
                 await context.send(text)
                 sent += size
             await context.end()
         finally:
             self.contexts.put_nowait(None)
+
+    async def _next(self) -> Context:
+        await self._room.acquire()
+        context = self._session.open()
+        self.contexts.put_nowait(context)
+        return context
+
+    def spoken(self) -> None:
+        """One context is over: another may be opened."""
+        self._room.release()
 
 
 async def speak(
@@ -290,14 +310,17 @@ async def speak(
                 async for chunk in context:
                     progress.received(chunk, context)
                     output.write(decoder.decode(chunk))
+                feeder.spoken()
             await feeding
         finally:
             progress.end()
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
+            await output.close()
+        if progress.audio_s == 0:
+            print("say: there was nothing to say in this text", file=sys.stderr)
         if stats and spoken is not None:
             print(progress.figures(spoken), file=sys.stderr)
-        await output.close()
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -31,13 +32,12 @@ async def client(server: Server) -> AsyncIterator[WireClient]:
 
 
 @pytest.fixture
-def serve() -> Serve:
-    """Starts a server with the tone engine and settings of one's own: `async with serve(max_sessions=1)`."""
+def serve_tone() -> Serve:
+    """Starts a server with the tone engine and settings of one's own."""
 
     @asynccontextmanager
     async def start(**settings: object) -> AsyncIterator[Server]:
-        values = {name: getattr(TONE, name) for name in Config.__slots__} | settings
-        async with running(Config(**values)) as listening:
+        async with running(replace(TONE, **settings)) as listening:  # type: ignore[arg-type]
             yield listening
 
     return start

@@ -214,3 +214,54 @@ def test_make_say(server: ServerProcess, tmp_path: Path) -> None:
     assert "quick brown fox" in heard(out).lower() and "5" in heard(out).replace("five", "5")
     usage = subprocess.run([*make], env=environment, cwd=ROOT, capture_output=True, timeout=60)
     assert usage.returncode != 0 and b"usage" in usage.stdout + usage.stderr
+
+
+def test_the_settings_and_the_version_are_told() -> None:
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-m", "realtime", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+    assert "OPUS_BITRATE" in run("serve", "--help") and "64000" in run("serve", "--help")
+    assert run("--version").startswith("realtime 0.")
+
+
+def test_text_is_logged_when_asked_for(tmp_path: Path) -> None:
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "realtime", "serve"],
+        env=os.environ | {"PORT": str(port), "LOG_FORMAT": "json", "LOG_TEXT": "1", "ENGINE": "tone"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        while f"http://127.0.0.1:{port}" not in process.stdout.readline():
+            assert process.poll() is None
+        arguments = ["say", "Hello.", "--url", f"http://127.0.0.1:{port}", "--out", str(tmp_path / "x.wav")]
+        subprocess.run([sys.executable, "-m", "realtime", *arguments], cwd=ROOT, check=True)
+        process.terminate()
+        assert '"text": "Hello."' in process.stderr.read()
+
+
+def test_nothing_is_written_outside_and_nobody_is_told(tmp_path: Path) -> None:
+    """onnxruntime's builds leave files in the home folder, and report to their maker, unless told not to."""
+    with ServerProcess(HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache")) as server:
+        assert say(server, "Hi.", "--out", tmp_path / "x.wav").returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["x.wav"]
+
+
+def test_a_signal_while_the_voice_is_loaded_ends_it() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "realtime", "serve"],
+        env=os.environ | {"PORT": "0", "LOG_FORMAT": "json"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert "loading" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert "is ready" not in process.stdout.read() and "Traceback" not in process.stderr.read()

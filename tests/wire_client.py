@@ -80,7 +80,9 @@ async def eventually(condition: Callable[[], bool]) -> None:
 async def open_client(url: str, **options: Any) -> AsyncIterator[WireClient]:
     """A connected client; `options` are those of `websockets.connect`."""
     address = url.replace("http", "ws", 1) + PATH
-    async with connect(address, **{"compression": None, "max_size": None} | options) as connection:
+    async with connect(
+        address, **{"compression": None, "max_size": None, "proxy": None} | options
+    ) as connection:
         yield WireClient(connection)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import mmap
 import os
@@ -145,6 +146,8 @@ def main(arguments: list[str]) -> None:
     except Exception as error:
         parent.send(LoadFailed(f"{type(error).__name__}: {error}"))
         return
+    gc.collect()
+    gc.freeze()  # the models stay for good: the collector need not look at them again and again
     workers = Workers(synthesizer, int(threads), parent.emit)
     workers.start()
     parent.send(Loaded(synthesizer.capabilities))

@@ -7,6 +7,7 @@ every sentence is not even computed, and the first 0.3 s leave before the rest i
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,6 +132,8 @@ class EmbeddedSynthesizer:
 
     def load(self) -> None:
         """Read the network and the lexicon, and speak once, so that the first utterance pays nothing."""
+        # onnxruntime's builds report to their maker, and leave files in the home folder, unless told not to.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnx
         import onnxruntime
         from hibari import Hibari
@@ -184,7 +187,7 @@ class EmbeddedSynthesizer:
         return [*(feature[0] for feature in features), durations.reshape(-1)]
 
     def _runs(self, text: str) -> list[_Run]:
-        """Phoneme ids of a text, cut before words so that no run is longer than `MAX_PHONEMES`."""
+        """Phoneme ids of a text, cut before words so that a run has about `MAX_PHONEMES` at the most."""
         from hibari.g2p.normalize import normalize
 
         normalized = _LONG_NUMBER.sub(_spell_digits, normalize(text))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import mmap
 import os
 import socket
@@ -85,6 +86,7 @@ class _Child:
             reader, writer = await asyncio.open_connection(sock=ours)
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # what happens to lie in the current folder is no module of ours
                 "-m",
                 "realtime.engines.child",
                 factory,
@@ -94,7 +96,7 @@ class _Child:
                 str(ring.fileno()),
                 pass_fds=(theirs.fileno(), ring.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
             )
         except BaseException:
             (writer or ours).close()
@@ -242,18 +244,21 @@ class ProcessEngine:
             child = await self._replace()
 
     async def _replace(self) -> _Child:
-        for attempt in range(1_000_000):
+        for attempt in itertools.count():
             await asyncio.sleep(_RESTART_S[min(attempt, len(_RESTART_S) - 1)])
             try:
                 child = await self._load()
             except EngineError as error:
                 _log.error("engine_restart_failed", message=error.message)
-                self._fail_all()
-                continue
-            self.restarts += 1
-            _log.info("engine_restarted", restarts=self.restarts)
-            return child
-        raise EngineError("the engine's process could not be restarted")
+            except Exception:  # no memory, no process: whatever it is, the next try may go well
+                _log.exception("engine_restart_failed")
+                await self._end_child()
+            else:
+                self.restarts += 1
+                _log.info("engine_restarted", restarts=self.restarts)
+                return child
+            self._fail_all()
+        raise AssertionError("counting has no end")
 
     def _fail_all(self) -> None:
         utterances = sorted(self._open)

@@ -86,7 +86,9 @@ class Workers:
     def longest_step_s(self) -> float:
         """How long the slowest of the steps under way has taken so far; 0 when none is."""
         with self._changed:
-            begun = [each.step_began for each in self._utterances.values() if each.step_began is not None]
+            # Workers write it without the lock: read it once.
+            steps = (each.step_began for each in self._utterances.values())
+            begun = [step for step in steps if step is not None]
         return time.monotonic() - min(begun) if begun else 0.0
 
     def handle(self, command: Command) -> None:

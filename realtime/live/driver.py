@@ -8,6 +8,8 @@ it is sent. So a cancel that stops a speaker has stopped its sound: nothing wait
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ from realtime.session.actions import (
     StopSpeaker,
 )
 from realtime.session.frames import encode_frame
-from realtime.session.messages import encode
+from realtime.session.messages import Error, encode
 from realtime.session.session import Session
 from realtime.speech.speaker import Speaker
 from realtime.types import AudioSettings, Failed, Finished, SpeechEvent, Timing, VoiceSettings
@@ -125,6 +127,17 @@ class Driver:
 
     async def run(self) -> None:
         """Serve the session until it closes or the transport does; leaves no task behind."""
+        try:
+            await self._serve()
+        except* Exception:  # nobody foresaw it: this session ends, and says so
+            _log.exception("session_failed", session=self._session.session_id)
+            error = Error(ErrorCode.INTERNAL, "something went wrong inside the server", fatal=True)
+            with contextlib.suppress(TransportClosedError):
+                async with asyncio.timeout(STALL_S):
+                    await self._transport.send_text(encode(error))
+            await self._transport.close(CloseCode.INTERNAL, "internal error")
+
+    async def _serve(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             reader = tasks.create_task(self._read())
@@ -145,10 +158,12 @@ class Driver:
 
     async def _read(self) -> None:
         try:
-            while True:
+            for number in itertools.count(1):
                 await self._room_for_answers.wait()
                 frame = await self._transport.receive()
                 self._perform(self._session.receive(frame, self._clock.now()))
+                if number % BURST == 0:  # a flood that has come already would be read without a pause
+                    await asyncio.sleep(0)
         except TransportClosedError:
             return
 

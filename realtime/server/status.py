@@ -18,6 +18,7 @@ class Health:
     engine_ready: bool
     sessions: int
     utterances: int
+    segments_waiting: int
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -38,6 +39,8 @@ from realtime.types import (
 FIRST_BLOCK = 5
 #: Packets of every other block: a cancel never waits for more than one block, about 2 ms of work.
 BLOCK = 50
+#: Characters of text that are worked on in one turn of the loop: about 0.5 ms, 2 ms at the worst.
+TEXT_SLICE = 1024
 _log = structlog.get_logger(__name__)
 
 
@@ -80,6 +83,8 @@ class Speaker:
         self._buffer_ms = buffer_ms
         self._on_output = on_output
 
+        self._text_steps: deque[Callable[[], None]] = deque()
+        self._turn_comes = False
         self._pieces: list[TextPiece] = []
         self._fed = 0
         self._rendered = 0
@@ -100,15 +105,44 @@ class Speaker:
         """More text, in tokens of any size."""
         if self.timing.accepted is None:
             self.timing.accepted = self._clock.now()
-        self._hand_on(self._frontend.append(text))
+        slices = (text[start : start + TEXT_SLICE] for start in range(0, len(text), TEXT_SLICE))
+        self._in_turn(*(partial(self._append, part) for part in slices))
 
     def flush(self, flush_id: str | None) -> None:
         """All text so far is final and is spoken; answered by `Flushed` after its last packet."""
-        self._hand_on(self._frontend.flush())
-        self._mark(_FlushMark(len(self._pieces), flush_id))
+        self._in_turn(partial(self._flush, flush_id))
 
     def end(self) -> None:
         """No more text; answered by `Finished` after the last packet."""
+        self._in_turn(self._end)
+
+    def _in_turn(self, *steps: Callable[[], None]) -> None:
+        """Do the first step of the text's work that waits now, the others in later turns of the loop."""
+        self._text_steps.extend(steps)
+        if not self._turn_comes:
+            self._do_step()
+
+    def _do_step(self) -> None:
+        self._turn_comes = False
+        if not self._text_steps:  # it was cancelled meanwhile
+            return
+        try:
+            self._text_steps.popleft()()
+        except Exception:
+            self._fail_inside()
+            return
+        if self._text_steps:
+            self._turn_comes = True
+            asyncio.get_running_loop().call_soon(self._do_step)
+
+    def _append(self, text: str) -> None:
+        self._hand_on(self._frontend.append(text))
+
+    def _flush(self, flush_id: str | None) -> None:
+        self._hand_on(self._frontend.flush())
+        self._mark(_FlushMark(len(self._pieces), flush_id))
+
+    def _end(self) -> None:
         self._hand_on(self._frontend.flush())
         self._mark(_EndMark(len(self._pieces)))
         if self._utterance is not None:
@@ -190,11 +224,16 @@ class Speaker:
         except RealtimeError as error:
             self._fail(Failed(error.code, error.message, timing=self.timing))
         except Exception:
-            _log.exception("speaker_failed", voice=self._settings.voice)
-            message = "something went wrong inside the server"
-            self._fail(Failed(ErrorCode.INTERNAL, message, timing=self.timing))
+            self._fail_inside()
         finally:
             self._utterance = None
+            self._text_steps.clear()
+
+    def _fail_inside(self) -> None:
+        """Called while an exception is handled that nobody foresaw."""
+        _log.exception("speaker_failed", voice=self._settings.voice)
+        message = "something went wrong inside the server"
+        self._fail(Failed(ErrorCode.INTERNAL, message, timing=self.timing))
 
     def _fail(self, failure: Failed) -> None:
         self.failure = failure

@@ -14,22 +14,22 @@ class Frontend:
         """`language`: of the whole context, ISO 639-1."""
         self._language = language
         self._manual = buffering == "manual"
-        self._held: list[str] = []
+        self._held: list[TextPiece] = []  # in `manual`: final, and not asked for yet
         self._segmenter = Segmenter(language)
         self._segments = 0
 
     def append(self, text: str) -> list[TextPiece]:
         """Take more text; returns what is now final."""
+        pieces = self._pieces(self._segmenter.append(text))
         if self._manual:
-            self._held.append(text)
+            self._held += pieces
             return []
-        return self._pieces(self._segmenter.append(text))
+        return pieces
 
     def flush(self) -> list[TextPiece]:
         """Everything so far is final, also half a word."""
-        held, self._held = "".join(self._held), []
-        decided = self._segmenter.append(held) if held else []
-        return self._pieces(decided + self._segmenter.cut_all())
+        held, self._held = self._held, []
+        return held + self._pieces(self._segmenter.cut_all())
 
     def _pieces(self, segments: list[tuple[int, str]]) -> list[TextPiece]:
         pieces: list[TextPiece] = []

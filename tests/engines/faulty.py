@@ -55,10 +55,10 @@ def long_chunk(utterance: int, segment: int, number: int) -> Pcm:
 
 
 class SlowSynthesizer(FaultySynthesizer):
-    """Takes 1.2 s to load and 0.4 s for each piece."""
+    """Takes 3 s to load and 0.4 s for each piece."""
 
     def load(self) -> None:
-        time.sleep(1.2)
+        time.sleep(3)
 
     def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
         time.sleep(0.4)

@@ -110,16 +110,16 @@ class TestSession:
             await client.receive()
         assert closed.value.rcvd is not None and closed.value.rcvd.code == 1000
 
-    async def test_idle_sessions_are_closed(self, serve: Serve) -> None:
-        async with serve(idle_timeout_s=0.3) as server, open_client(server.url) as client:
+    async def test_idle_sessions_are_closed(self, serve_tone: Serve) -> None:
+        async with serve_tone(idle_timeout_s=1.0) as server, open_client(server.url) as client:
             await client.send("ping")
             assert (await client.until("session.closing"))["reason"] == "idle"
             with pytest.raises(ConnectionClosed) as closed:
                 await client.receive()
             assert closed.value.rcvd is not None and closed.value.rcvd.code == 1000
 
-    async def test_shutdown_says_1001(self, serve: Serve) -> None:
-        async with serve() as server, open_client(server.url) as client:
+    async def test_shutdown_says_1001(self, serve_tone: Serve) -> None:
+        async with serve_tone() as server, open_client(server.url) as client:
             await client.pong()
             await server.registry.close_all(2)
             assert (await client.until("session.closing"))["reason"] == "shutdown"
@@ -127,8 +127,8 @@ class TestSession:
                 await client.receive()
             assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
 
-    async def test_too_many_sessions_are_told_when_to_come_again(self, serve: Serve) -> None:
-        async with serve(max_sessions=1) as server, open_client(server.url) as first:
+    async def test_too_many_sessions_are_told_when_to_come_again(self, serve_tone: Serve) -> None:
+        async with serve_tone(max_sessions=1) as server, open_client(server.url) as first:
             await first.pong()
             async with open_client(server.url) as second:
                 error = await second.until("error")
@@ -138,8 +138,8 @@ class TestSession:
                 assert closed.value.rcvd is not None and closed.value.rcvd.code == 1013
             assert (await first.speak("Still here."))["reason"] == "completed"
 
-    async def test_too_many_utterances_fail_the_new_one_alone(self, serve: Serve) -> None:
-        async with serve(max_utterances=1) as server, open_client(server.url) as client:
+    async def test_too_many_utterances_fail_the_new_one_alone(self, serve_tone: Serve) -> None:
+        async with serve_tone(max_utterances=1) as server, open_client(server.url) as client:
             await client.send("text", text="First words.", context_id="a")
             await client.send("text", text="Second words.", context_id="b")
             error = await client.until("error")
@@ -504,8 +504,8 @@ class TestStatus:
             async with http.get(server.url + "/") as answer:
                 assert PATH in await answer.text()
 
-    async def test_not_ready_when_full(self, serve: Serve) -> None:
-        async with serve(max_utterances=1) as server, open_client(server.url) as client:
+    async def test_not_ready_when_full(self, serve_tone: Serve) -> None:
+        async with serve_tone(max_utterances=1) as server, open_client(server.url) as client:
             await client.send("context.open")
             await client.until("context.opened")
             async with aiohttp.ClientSession() as http, http.get(server.url + "/ready") as answer:
