@@ -29,6 +29,7 @@ _ = (
     ErrorKind.retry,
     Health.status,
     Health.sessions,
+    Health.segments_waiting,
     FrameFlags.REPLAYED,
     messages.SessionStart.speed,
     messages.SessionStart.timestamps,
