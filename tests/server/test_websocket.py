@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime.app import FEATURES, Server
 from realtime.engines.tone import CHARACTER_SAMPLES, GAP_SAMPLES
+from realtime.live import driver
 from realtime.session.frames import FrameKind
 from realtime.speech.timeline import GAP_S
 from realtime.types import FrameFlags
@@ -468,6 +469,19 @@ class TestBadInput:
         await eventually(
             lambda: not (server.registry.count or server.scheduler.admitted or server.scheduler.stats.open)
         )
+
+    async def test_a_client_that_reads_nothing_is_dropped(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(driver, "STALL_S", 1.0)
+        async with open_client(server.url, max_queue=1) as client:
+            await client.send("text", text=TestCancel.TEXT * 6)
+            client.connection.transport.pause_reading()
+            await eventually(lambda: server.scheduler.admitted == 1)
+            await eventually(lambda: not (server.registry.count or server.scheduler.admitted))
+            client.connection.transport.resume_reading()
+            with pytest.raises(ConnectionClosed):
+                await client.until("nothing")
 
     async def test_nobody_else_is_disturbed(self, server: Server) -> None:
         text = "This is what the other one says. " * 60
