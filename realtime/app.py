@@ -190,7 +190,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
         "/v1/audio/speech/ws",
         speech_handler(registry, make_driver, offer.limits.message_bytes, lambda: scheduler.started),
     )
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SESSIONS_S)
     await runner.setup()
     try:
         try:

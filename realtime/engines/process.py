@@ -126,12 +126,13 @@ class _Child:
         May be called again when a call was cancelled.
         """
         self.writer.close()  # at which a child that is well ends by itself
-        with contextlib.suppress(ConnectionError):
-            await self.writer.wait_closed()
         try:
             async with asyncio.timeout(_STOP_S):
+                with contextlib.suppress(ConnectionError):
+                    await self.writer.wait_closed()
                 code = await self.process.wait()
         except TimeoutError:
+            self.writer.transport.abort()  # a child that reads nothing would never have the rest
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
             code = await self.process.wait()
@@ -238,9 +239,10 @@ class ProcessEngine:
                     watchdog.cancel()
             except Exception:
                 _log.exception("engine_events_failed")
+            self._child = None
+            failed = self._fail_all()  # first: what is opened from now on is for the next child
             code = await self._end_child()
-            _log.error("engine_process_ended", code=code, utterances=len(self._open))
-            self._fail_all()
+            _log.error("engine_process_ended", code=code, utterances=failed)
             child = await self._replace()
 
     async def _replace(self) -> _Child:
@@ -260,13 +262,15 @@ class ProcessEngine:
             self._fail_all()
         raise AssertionError("counting has no end")
 
-    def _fail_all(self) -> None:
+    def _fail_all(self) -> int:
+        """Fail whatever is open; returns how many that were."""
         utterances = sorted(self._open)
         self._open.clear()
         self._early.clear()
         for utterance in utterances:
             self._on_event(Failure(utterance, "the voice engine stopped working and is being restarted"))
             self._on_event(Freed(utterance))
+        return len(utterances)
 
     async def _listen(self, child: _Child) -> None:
         try:

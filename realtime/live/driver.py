@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +39,8 @@ from realtime.types import AudioSettings, Failed, Finished, SpeechEvent, Timing,
 STALL_S = 30.0
 #: A client that sends and does not read is not read either when so many characters of answers wait for it.
 MOST_ANSWERS = 256 * 1024
+#: A client's messages are read for so long before the other sessions get their turn on the loop.
+READ_S = 0.001
 #: So many events are sent before the other sessions get their turn on the loop.
 BURST = 25
 
@@ -158,12 +159,14 @@ class Driver:
 
     async def _read(self) -> None:
         try:
-            for number in itertools.count(1):
+            paused = self._clock.now()
+            while True:
                 await self._room_for_answers.wait()
                 frame = await self._transport.receive()
                 self._perform(self._session.receive(frame, self._clock.now()))
-                if number % BURST == 0:  # a flood that has come already would be read without a pause
-                    await asyncio.sleep(0)
+                if (now := self._clock.now()) - paused > READ_S:
+                    await asyncio.sleep(0)  # a flood that has come already would be read without a pause
+                    paused = now
         except TransportClosedError:
             return
 
@@ -280,6 +283,8 @@ class Driver:
             failure = Failed(ErrorCode.INTERNAL, "something went wrong inside the server")
             self._perform(self._session.on_event(handle, failure, self._clock.now()))
             return
+        if self._session.head() == handle:
+            speaker.take_turn()
         self._running[handle] = _Running(action, speaker, self._tasks.create_task(speaker.run()))
 
     def _on_output(self, handle: int) -> None:

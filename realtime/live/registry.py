@@ -24,7 +24,7 @@ class Registry:
     def __init__(self, max_sessions: int) -> None:
         """More than `max_sessions` at a time are refused."""
         self._max_sessions = max_sessions
-        self._drivers: set[Driver] = set()
+        self._drivers: dict[Driver, asyncio.Task[None] | None] = {}
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -42,22 +42,24 @@ class Registry:
 
     @contextmanager
     def running(self, driver: Driver) -> Iterator[None]:
-        """Counts a session for as long as the block runs."""
-        self._drivers.add(driver)
+        """Counts a session for as long as the block runs, in the task that runs it."""
+        self._drivers[driver] = asyncio.current_task()
         self._empty.clear()
         try:
             yield
         finally:
-            self._drivers.discard(driver)
+            del self._drivers[driver]
             if not self._drivers:
                 self._empty.set()
 
     async def close_all(self, timeout_s: float) -> None:
-        """Ask every session to close with 1001, and wait until they have, at most `timeout_s`."""
+        """Ask every session to close with 1001; those that have not after `timeout_s` are cancelled."""
         for driver in self._drivers:
             driver.shut_down()
         try:
             async with asyncio.timeout(timeout_s):
                 await self._empty.wait()
         except TimeoutError:
-            return
+            for task in self._drivers.values():
+                if task is not None:
+                    task.cancel()

@@ -9,6 +9,15 @@ from typing import Literal
 import structlog
 
 
+def _without_bad_requests(record: logging.LogRecord) -> bool:
+    """A request that is no HTTP is not worth a traceback, and what it held (a key, say) is not for a log."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None and type(error).__module__ == "aiohttp.http_exceptions":
+        record.msg, record.args, record.exc_info = f"bad request: {type(error).__name__}", (), None
+        record.exc_text = None
+    return True
+
+
 def configure(level: str, form: Literal["json", "console"]) -> None:
     """Set up structlog, and the standard library's loggers of our dependencies, to write to stderr."""
     renderer: structlog.typing.Processor
@@ -37,4 +46,5 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(_without_bad_requests)
     logging.basicConfig(level=max(numeric, logging.WARNING), handlers=[handler], force=True)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import WSMsgType, web
 
-from realtime.errors import ERRORS, CloseCode, QueueFullError
+from realtime.errors import ERRORS, QueueFullError
 from realtime.live.driver import Driver, Transport, TransportClosedError
 from realtime.live.registry import Registry
 from realtime.session import messages as wire
@@ -19,7 +19,8 @@ _KEY_PREFIX = "api-key."
 #: What may wait in the process and in the kernel: little, or a cancel waits behind seconds of sound.
 WRITE_BUFFER_BYTES = 8 * 1024
 NOT_SENT_BYTES = 16 * 1024
-HEARTBEAT_S = 20.0
+#: Seconds until the kernel asks a silent peer for life, seconds between two such probes, and their number.
+KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 _CLOSE_TIMEOUT_S = 2.0
 
 
@@ -58,8 +59,11 @@ class WebSocketTransport:
         with contextlib.suppress(OSError, RuntimeError):
             # Not drained: a listener that takes nothing would hold us here.
             await self._socket.close(code=code, message=reason.encode(), drain=False)
-        if code == CloseCode.LISTENER_STALLED and self._connection is not None:
-            self._connection.abort()  # else what it did not take would wait for it for ever
+
+    def abort_if_unsent(self) -> None:
+        """Cut the connection off if the other side has not taken what was sent: it would wait for ever."""
+        if self._connection is not None and self._connection.get_write_buffer_size():
+            self._connection.abort()
 
 
 def _offered_protocols(request: web.Request) -> list[str]:
@@ -69,15 +73,19 @@ def _offered_protocols(request: web.Request) -> list[str]:
     return [offer for offer in offers if not offer.startswith(_KEY_PREFIX)]
 
 
-def _shorten_buffers(request: web.Request) -> None:
+def _set_up_connection(request: web.Request) -> None:
+    """Short buffers; and probes for a peer that is gone, which a listener's slowness cannot fake."""
     transport = request.transport
     if transport is None:
         return
     transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
     raw = transport.get_extra_info("socket")
-    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-    if raw is not None and option is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
-        raw.setsockopt(socket.IPPROTO_TCP, option, NOT_SENT_BYTES)
+    if raw is None or raw.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in ({"TCP_NOTSENT_LOWAT": NOT_SENT_BYTES} | KEEPALIVE).items():
+        if (option := getattr(socket, name, None)) is not None:  # not every system has them all
+            raw.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def speech_handler(
@@ -102,12 +110,11 @@ def speech_handler(
             compress=False,
             # aiohttp refuses what is as large as its limit; the contract refuses what is larger.
             max_msg_size=max_message_bytes + 1,
-            heartbeat=HEARTBEAT_S,
             timeout=_CLOSE_TIMEOUT_S,
             writer_limit=1,
         )
         await ws.prepare(request)
-        _shorten_buffers(request)
+        _set_up_connection(request)
         transport = WebSocketTransport(ws, request.transport)
         try:
             registry.check_room()
@@ -115,8 +122,11 @@ def speech_handler(
             await _refuse(transport, full)
             return ws
         driver = make_driver(transport, request.headers.get("X-Request-Id"))
-        with registry.running(driver):
-            await driver.run()
+        try:
+            with registry.running(driver):
+                await driver.run()
+        finally:
+            transport.abort_if_unsent()
         return ws
 
     return handle

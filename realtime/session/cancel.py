@@ -34,8 +34,8 @@ def cut(context: Context, playout: Playout, played_ms: float | None, now: float)
         played_ms = playout.position_ms(context.handle, now)
     played_ms = min(max(0.0, played_ms), context.sent / _PER_MS)
     # A millisecond is 48 samples: round up, so that a word's own end_ms counts as heard.
-    spoken, remaining = context.ledger.cut(-int(-played_ms * _PER_MS // 1))
-    return Cut(played_ms, len(spoken), spoken, remaining)
+    spoken, _ = context.ledger.cut(-int(-played_ms * _PER_MS // 1))
+    return Cut(played_ms, len(spoken))
 
 
 def cut_all(

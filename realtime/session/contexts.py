@@ -15,11 +15,14 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Literal
 
-from realtime.types import SourceWord, VoiceSettings
+from realtime.types import Failed, SourceWord, VoiceSettings
 
 CancelReason = Literal["cancelled", "preempted"]
-#: Text and times are kept this long after the estimated end of playing.
+#: Text and times are kept this long after the estimated end of playing,
 KEEP_S = 60.0
+#: but of no more contexts than this, and no more bytes of text in all: the oldest are forgotten first.
+KEPT_CONTEXTS = 256
+KEPT_TEXT_BYTES = 1024 * 1024
 
 
 class State(Enum):
@@ -61,8 +64,6 @@ class Cut:
 
     played_ms: float
     offset: int
-    spoken: str
-    remaining: str
 
 
 class Ledger:
@@ -140,6 +141,8 @@ class Context:
     last_seq: int | None = None
     warned_closed: bool = False
     failure_told: bool = False
+    failure: Failed | None = None  # what it will end with when its turn comes
+    pending_flushes: int = 0
     cancel_reason: CancelReason = "cancelled"
     cut: Cut | None = None
     forget_at: float | None = None
@@ -158,6 +161,11 @@ class Context:
         return self.failure_told or self.state in (State.FAILED, State.CANCELLED)
 
     @property
+    def takes_text(self) -> bool:
+        """Whether it is open, and nothing has gone wrong."""
+        return self.state is State.OPEN and not self.failure_told
+
+    @property
     def live(self) -> bool:
         """Whether something may still be spoken of it."""
         return self.state in LIVE
@@ -169,13 +177,16 @@ class Contexts:
     def __init__(self) -> None:
         self._by_handle: dict[int, Context] = {}
         self._latest: dict[str, Context] = {}
+        self._live: dict[int, Context] = {}
+        self._kept: dict[int, Context] = {}
+        self._kept_bytes = 0
         self._next_handle = 1
 
     def open(self, context_id: str, settings: VoiceSettings, now: float) -> Context:
         """A new context, last in the order."""
         context = Context(context_id, self._next_handle, settings, now, last_activity=now)
         self._next_handle += 1
-        self._by_handle[context.handle] = context
+        self._by_handle[context.handle] = self._live[context.handle] = context
         self._latest[context_id] = context
         return context
 
@@ -193,11 +204,25 @@ class Contexts:
 
     def live(self) -> list[Context]:
         """Those that may still speak, in the order in which they will."""
-        return [context for context in self._by_handle.values() if context.live]
+        return [context for context in self._live.values() if context.live]
 
     def head(self) -> Context | None:
         """The one whose turn it is."""
-        return next((context for context in self._by_handle.values() if context.live), None)
+        return next((context for context in self._live.values() if context.live), None)
+
+    def retire(self, context: Context, forget_at: float) -> list[Context]:
+        """`context` is over; it is kept until `forget_at`. Returns those that are forgotten to make room."""
+        context.forget_at = forget_at
+        self._live.pop(context.handle, None)
+        if context.handle not in self._kept:
+            self._kept[context.handle] = context
+            self._kept_bytes += context.ledger.text_bytes
+        dropped: list[Context] = []
+        while len(self._kept) > KEPT_CONTEXTS or (self._kept_bytes > KEPT_TEXT_BYTES and len(self._kept) > 1):
+            oldest = next(iter(self._kept.values()))
+            self._drop(oldest)
+            dropped.append(oldest)
+        return dropped
 
     def forget(self, now: float) -> list[Context]:
         """Drop, and return, those whose time of keeping is over."""
@@ -207,10 +232,15 @@ class Contexts:
             if context.forget_at is not None and context.forget_at <= now
         ]
         for context in over:
-            del self._by_handle[context.handle]
-            if self._latest.get(context.context_id) is context:
-                del self._latest[context.context_id]
+            self._drop(context)
         return over
+
+    def _drop(self, context: Context) -> None:
+        del self._by_handle[context.handle]
+        if self._kept.pop(context.handle, None) is not None:
+            self._kept_bytes -= context.ledger.text_bytes
+        if self._latest.get(context.context_id) is context:
+            del self._latest[context.context_id]
 
     def next_forget(self) -> float | None:
         """When the next one will be dropped."""

@@ -24,6 +24,7 @@ NO_HANDLE = 0
 FrameMs = Literal[20, 40, 60]
 Timestamps = Literal["none", "word"]
 Conflict = Literal["queue", "preempt"]
+Name = Annotated[str, Meta(max_length=64)]
 ContextId = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -39,8 +40,8 @@ class _SessionSettings(Struct, frozen=True):
     sample_rate: int | UnsetType = UNSET
     bitrate: Annotated[int, Meta(ge=6_000, le=256_000)] | UnsetType = UNSET
     frame_ms: FrameMs | UnsetType = UNSET
-    voice: str | UnsetType = UNSET
-    language: str | UnsetType = UNSET
+    voice: Name | UnsetType = UNSET
+    language: Name | UnsetType = UNSET
     speed: Annotated[float, Meta(ge=0.25, le=4)] | UnsetType = UNSET
     normalize: bool | UnsetType = UNSET
     timestamps: Timestamps | UnsetType = UNSET
@@ -63,8 +64,8 @@ class ContextOpen(Struct, frozen=True, tag="context.open"):
     """Open a context with settings of its own."""
 
     context_id: ContextId = DEFAULT_CONTEXT
-    voice: str | UnsetType = UNSET
-    language: str | UnsetType = UNSET
+    voice: Name | UnsetType = UNSET
+    language: Name | UnsetType = UNSET
     speed: Annotated[float, Meta(ge=0.25, le=4)] | UnsetType = UNSET
     normalize: bool | UnsetType = UNSET
     instruct: str | UnsetType = UNSET

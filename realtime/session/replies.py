@@ -74,14 +74,15 @@ def segment(context: Context, event: SegmentStarted) -> Send:
 
 def cancelled(context: Context, cut: Cut) -> Send:
     """A context was cancelled at `cut`."""
+    text = context.ledger.text()
     return Send(
         wire.ContextCancelled(
             context_id=context.context_id,
             handle=context.handle,
             reason=context.cancel_reason,
             played_ms=round(cut.played_ms, 3),
-            text_spoken=cut.spoken,
-            text_remaining=cut.remaining,
+            text_spoken=text[: cut.offset],
+            text_remaining=text[cut.offset :],
             source_offset=cut.offset,
             last_seq=context.last_seq,
         )

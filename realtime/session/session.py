@@ -58,6 +58,7 @@ from realtime.types import (
 
 #: An unended context with nothing to say is ended when another has waited behind it for so long.
 SILENT_HEAD_S = 10.0
+MOST_PENDING_FLUSHES = 256
 
 
 class _Phase(Enum):
@@ -136,6 +137,7 @@ class Session:
             context.ledger.timed(event.words)
             return []
         if isinstance(event, Flushed):
+            context.pending_flushes -= 1
             return [Send(wire.FlushDone(context.context_id, handle, event.flush_id))]
         if isinstance(event, Finished):
             context.step(Step.FINISHED)
@@ -223,7 +225,7 @@ class Session:
         check_context_id(message.context_id)
         self._check_open()
         latest = self._contexts.latest(message.context_id)
-        if latest is not None and latest.state is State.OPEN and message.on_conflict == "queue":
+        if latest is not None and latest.takes_text and message.on_conflict == "queue":
             raise InvalidMessageError(f"context {message.context_id!r} is open already; `end` it first")
         voice = self._offer.voice(message.voice, self._voice)
         wanted = self._language if isinstance(message.language, UnsetType) else message.language
@@ -244,7 +246,7 @@ class Session:
     ) -> tuple[Context, list[Action]]:
         self._check_open()
         limit = self._offer.limits.contexts
-        if len(self._contexts.live()) >= limit:
+        if sum(not context.failure_told for context in self._contexts.live()) >= limit:
             raise RealtimeError(
                 f"context {context_id!r} was not opened: {limit} contexts are open, which is the limit",
                 ErrorCode.TOO_MANY_CONTEXTS,
@@ -260,6 +262,8 @@ class Session:
         actions: list[Action] = []
         if context is not None and context.closed_to_text:
             return self._late(context)
+        if not message.text and context is not None and context.takes_text:
+            return []
         if context is None or context.state is not State.OPEN:
             voice = self._offer.voice(UNSET, self._voice)
             settings = VoiceSettings(voice.id, self._offer.language(self._language, voice))
@@ -276,12 +280,24 @@ class Session:
         else:
             context.ledger.append(message.text, size)
             return [*actions, AppendText(context.handle, message.text)]
-        return actions + self._fail(context, Failed(ErrorCode.TEXT_TOO_LONG, text), now)
+        failure = Failed(ErrorCode.TEXT_TOO_LONG, text)
+        if self._contexts.head() is context:
+            return actions + self._fail(context, failure, now)
+        # The error overtakes; the ending keeps its order with the sound of those before.
+        context.failure = failure
+        stop = StopSpeaker(context.handle, "failed")
+        return [*actions, stop, *self.on_failure(context.handle, failure, now)]
 
     def _flush(self, message: wire.Flush, now: float) -> list[Action]:
         context = self._open_one(message.context_id)
         if isinstance(context, list):
             return context
+        if context.pending_flushes >= MOST_PENDING_FLUSHES:
+            raise InvalidMessageError(
+                f"{MOST_PENDING_FLUSHES} flushes of context {message.context_id!r} wait to be answered, "
+                "which is the limit"
+            )
+        context.pending_flushes += 1
         context.last_activity = now
         return [FlushSpeaker(context.handle, message.flush_id)]
 
@@ -298,7 +314,7 @@ class Session:
         context = self._contexts.latest(context_id)
         if context is not None and context.closed_to_text:
             return self._late(context)
-        if context is not None and context.state is State.OPEN:
+        if context is not None and context.takes_text:
             return context
         raise InvalidMessageError(f"context {context_id!r} is not open", ErrorCode.CONTEXT_CLOSED)
 
@@ -342,13 +358,13 @@ class Session:
         return cancel.unheard(contexts, self._playout, played_ms, now)
 
     def _stop(self, context: Context, reason: CancelReason, cut: Cut, now: float) -> list[Action]:
-        stop: list[Action] = [StopSpeaker(context.handle)] if context.live else []
+        speaks = context.live and context.failure is None
+        stop: list[Action] = [StopSpeaker(context.handle)] if speaks else []
         context.step(Step.CANCEL)
         context.cut, context.cancel_reason = cut, reason
         self._playout.stop(context.handle, now)
-        context.forget_at = now + KEEP_S
-        self._give_turn(now)
-        return [*stop, replies.cancelled(context, cut)]
+        self._retire(context, now + KEEP_S)
+        return [*stop, replies.cancelled(context, cut), *self._give_turn(now)]
 
     def _ping(self, message: wire.Ping, now: float) -> list[Action]:
         return [Send(wire.Pong(message.t))]
@@ -376,15 +392,20 @@ class Session:
 
     def _fail(self, context: Context, failure: Failed, now: float) -> list[Action]:
         context.step(Step.FAILED)
-        actions: list[Action] = [StopSpeaker(context.handle, "failed")]
+        actions: list[Action] = []
+        if context.failure is None:
+            actions.append(StopSpeaker(context.handle, "failed"))
         if not context.failure_told:
             actions.append(replies.failure(context, failure))
         return actions + self._over(context, replies.done(context, "failed", failure.timing, now), now)
 
     def _over(self, context: Context, done: Send, now: float) -> list[Action]:
-        context.forget_at = self._playout.ends_at(context.handle, now) + KEEP_S
-        self._give_turn(now)
-        return [done, *self._close_if_drained()]
+        self._retire(context, self._playout.ends_at(context.handle, now) + KEEP_S)
+        return [done, *self._give_turn(now), *self._close_if_drained()]
+
+    def _retire(self, context: Context, forget_at: float) -> None:
+        for forgotten in self._contexts.retire(context, forget_at):
+            self._playout.forget(forgotten.handle)
 
     def _close_if_drained(self) -> list[Action]:
         if self._phase is not _Phase.DRAINING or self._contexts.head() is not None:
@@ -392,12 +413,15 @@ class Session:
         self._phase = _Phase.CLOSED
         return [Close(CloseCode.DONE, "done")]
 
-    def _give_turn(self, now: float) -> None:
-        """A context is over: if that makes another the head, its time of silence begins now."""
+    def _give_turn(self, now: float) -> list[Action]:
+        """A context is over: another may be the head now, to be silent from now on, or to end as failed."""
         head = self._contexts.head()
         if head is not None and head is not self._turn:
             head.last_activity = now
         self._turn = head
+        if head is not None and head.failure is not None:
+            return self._fail(head, head.failure, now)
+        return []
 
     def _silent_head(self) -> tuple[Context, float] | None:
         """The context that blocks others without having been ended, and when it will be."""

@@ -41,6 +41,8 @@ FIRST_BLOCK = 5
 BLOCK = 50
 #: Characters of text that are worked on in one turn of the loop: about 0.5 ms, 2 ms at the worst.
 TEXT_SLICE = 1024
+#: What is made for a context behind others is not needed before this many seconds.
+QUEUED_S = 5.0
 _log = structlog.get_logger(__name__)
 
 
@@ -96,6 +98,8 @@ class Speaker:
         self._waiting_ms = 0.0
         self._granted_ms = 0
         self._first_taken_at: float | None = None
+        self._has_turn = False
+        self._turn_at = 0.0
         self.timing = Timing()
         self.failure: Failed | None = None
 
@@ -168,7 +172,8 @@ class Speaker:
     # -- the listener's side ----------------------------------------------------------------------------
 
     def take(self) -> SpeechEvent | None:
-        """The next thing for the listener, None when there is nothing yet."""
+        """The next thing for the listener, None when there is nothing yet; only the head's is fetched."""
+        self.take_turn()
         if not self._output:
             return None
         event = self._output.popleft()
@@ -179,6 +184,12 @@ class Speaker:
             if self._made_ms + self._room_ms() >= self._granted_ms + self._buffer_ms / 4:
                 self._grant()
         return event
+
+    def take_turn(self) -> None:
+        """The contexts before this one are over: from now on its sound is waited for."""
+        if not self._has_turn:
+            self._has_turn, self._turn_at = True, self._clock.now()
+            self._grant()
 
     def _put(self, events: list[SpeechEvent]) -> None:
         if not events:
@@ -198,9 +209,13 @@ class Speaker:
         """Allow as much as there is room for; it is needed when what was taken so far has been played."""
         if self._utterance is None:
             return
+        if not self._has_turn:
+            # One segment is made ahead of its turn, when nobody who is being listened to needs the engine.
+            self._utterance.grant(1, self._clock.now() + QUEUED_S)
+            return
         self._granted_ms = max(self._granted_ms, round(self._made_ms + self._room_ms()))
         if self._first_taken_at is None:
-            deadline = self.timing.accepted or self._clock.now()
+            deadline = self._turn_at
         else:
             deadline = self._first_taken_at + self._timeline.length / TIMELINE_RATE
         self._utterance.grant(self._granted_ms, deadline)

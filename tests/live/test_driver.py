@@ -676,6 +676,10 @@ class Puppet:
         self.failure: Failed | None = None
         self.calls: list[str] = []
         self.over = False
+        self.turns = 0
+
+    def take_turn(self) -> None:
+        self.turns += 1
 
     def give(self, *events: SpeechEvent) -> None:
         self.events.extend(events)

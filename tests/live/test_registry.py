@@ -106,12 +106,20 @@ async def test_closing_all_asks_each_once_and_waits_for_the_last() -> None:
 
 
 async def test_closing_all_does_not_wait_for_ever() -> None:
+    """Who does not close in time is cancelled."""
     registry = Registry(10)
     driver, asked = puppet()
-    with registry.running(driver):
-        await registry.close_all(0.01)
-        assert asked.times_asked == 1
-        assert registry.count == 1
+
+    async def session() -> None:
+        with registry.running(driver):
+            await asyncio.Event().wait()
+
+    running = asyncio.create_task(session())
+    await asyncio.sleep(0)
+    assert registry.count == 1
+    await registry.close_all(0.01)
+    await asyncio.wait({running})
+    assert running.cancelled() and asked.times_asked == 1
     assert registry.count == 0
 
 

@@ -82,6 +82,7 @@ class Model:
     stopped: str | None = None
     done: wire.ContextDone | None = None
     cancelled: wire.ContextCancelled | None = None
+    told: bool = False
 
     @property
     def live(self) -> bool:
@@ -108,7 +109,9 @@ class SessionMachine(RuleBasedStateMachine):
             elif isinstance(action, OpenSpeaker):
                 assert action.handle > max(self.contexts, default=0)
                 self.contexts[action.handle] = Model(action.context_id, action.handle)
-                assert sum(model.live for model in self.contexts.values()) <= LIMITS.contexts
+                assert (
+                    sum(model.live and not model.told for model in self.contexts.values()) <= LIMITS.contexts
+                )
             elif isinstance(action, Close):
                 self.closed = True
             elif isinstance(action, StopSpeaker):
@@ -139,6 +142,8 @@ class SessionMachine(RuleBasedStateMachine):
         if isinstance(message, wire.Error):
             assert not message.fatal
             assert message.code in list(ErrorCode)
+            if isinstance(message.handle, int) and message.code != ErrorCode.CONTEXT_CLOSED:
+                self.contexts[message.handle].told = True
             return
         assert self.ready or isinstance(message, wire.SessionClosing)
         if isinstance(message, wire.ContextOpened):
@@ -163,9 +168,7 @@ class SessionMachine(RuleBasedStateMachine):
         if model.cancelled is not None:
             assert message == model.cancelled
             return
-        assert model.stopped == "cancelled" or model.done is not None, (
-            "the barrier: stopped before it is told"
-        )
+        assert model.stopped or model.done is not None, "the barrier: stopped before it is told"
         assert message.text_spoken + message.text_remaining == model.text
         assert 0 <= message.played_ms <= round(model.position / MS, 3)
         assert message.last_seq == (model.seq - 1 if model.seq else None)
@@ -395,7 +398,8 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def what_was_stopped_has_ended(self) -> None:
         for model in self.contexts.values():
-            assert not (model.live and model.stopped)
+            # A failure is told, and its sound stopped, at once; its ending waits for its turn.
+            assert not (model.live and model.stopped) or (model.stopped == "failed" and model.told)
 
     @invariant()
     def draining_ends_with_the_last_context(self) -> None:

@@ -100,7 +100,9 @@ class Talk:
         )
         self.task: asyncio.Task[None] | None = None
 
-    def start(self, *texts: str, end: bool = True) -> Talk:
+    def start(self, *texts: str, end: bool = True, turn: bool = True) -> Talk:
+        if turn:
+            self.speaker.take_turn()
         self.task = asyncio.create_task(self.speaker.run())
         for text in texts:
             self.speaker.append(text)
@@ -320,6 +322,18 @@ async def test_what_waits_is_bounded_and_text_is_accepted_all_the_same(studio: S
     assert isinstance(events[-1], Finished)
     check_packets(packets_of(events), events[-1].length)
     assert len([event for event in events if isinstance(event, SegmentStarted)]) == 80
+
+
+async def test_one_segment_is_made_ahead_of_the_turn(studio: Studio) -> None:
+    """Contexts that wait behind others must not take the engine from who is being listened to."""
+    talk = studio.speaker(5000).start(SENTENCE * 20, turn=False)
+    other = await studio.speaker().start(SENTENCE * 5).rest()
+    assert isinstance(other[-1], Finished)
+    await until(lambda: bool(talk.speaker._output))
+    await studio.speaker().start("Somebody else.").rest()
+    assert len([each for each in talk.speaker._output if isinstance(each, SegmentStarted)]) == 1
+    events = await talk.rest()
+    assert len([event for event in events if isinstance(event, SegmentStarted)]) == 20
 
 
 @pytest.mark.parametrize("buffer_ms", [100, 500, 1000, 5000])
