@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -13,11 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
 from bench.server import ServerProcess, free_port
 from tests.speech_judges import transcribe, word_error_rate
+from tests.wire_client import open_client
 
 ROOT = Path(__file__).parents[1]
 FOX = "The quick brown fox jumps over the lazy dog."
@@ -265,3 +268,30 @@ def test_a_signal_while_the_voice_is_loaded_ends_it() -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
         assert "is ready" not in process.stdout.read() and "Traceback" not in process.stderr.read()
+
+
+async def test_shutdown_waits_for_no_stalled_listener() -> None:
+    server = ServerProcess(ENGINE="tone", ENGINE_RUNNER="thread").__enter__()
+    async with open_client(f"http://127.0.0.1:{server.port}", max_queue=1) as client:
+        for _ in range(4):
+            await client.send("text", text="One two three. " * 1000)
+        await client.until_frame()
+        client.connection.transport.pause_reading()
+        await asyncio.sleep(1)  # until the buffers between here and there are full
+        server.process.terminate()
+        # Far less than the 30 s that a listener may take nothing.
+        assert await asyncio.to_thread(server.process.wait, 20) == 0
+
+
+async def test_shutdown_waits_for_no_frozen_engine() -> None:
+    server = ServerProcess(ENGINE_TIMEOUT_S="60").__enter__()
+    (engine,) = psutil.Process(server.process.pid).children()
+    engine.suspend()
+    async with open_client(f"http://127.0.0.1:{server.port}") as client:
+        for number in range(8):
+            for _ in range(4):
+                await client.send("text", text="word " * 3000, context_id=f"c{number}")
+        await client.pong()
+        server.process.terminate()
+        assert await asyncio.to_thread(server.process.wait, 20) == 0
+    assert not engine.is_running()

@@ -15,6 +15,10 @@ _ = (table, embedded.make, tone.make)
 inter_op_num_threads = intra_op_num_threads = log_severity_level = None
 _ = (inter_op_num_threads, intra_op_num_threads, log_severity_level)
 
+# Attributes of a logging.LogRecord.
+msg = args = exc_text = None
+_ = (msg, args, exc_text)
+
 # Fields of messages and tables: read by whoever is at the other end.
 _ = (
     Capabilities.takes,
