@@ -27,8 +27,8 @@ from realtime.audio.formats import to_int16
 from realtime.audio.opus import CODED_RATE, OpusDecoder, OpusEncoder
 from realtime.audio.silence import AUDIBLE
 from realtime.config import Config
-from realtime.session import frames
 from realtime.session import messages as wire
+from realtime.session.frames import Frame, decode_frame
 from realtime.types import TIMELINE_RATE, Pcm
 
 SENTENCES = Path(__file__).with_name("data").joinpath("sentences.txt").read_text().splitlines()
@@ -40,7 +40,7 @@ _WINDOW = CODED_RATE // 200  # 5 ms
 class Spoken:
     """What came back for one text: frames with their arrival, in seconds after the send."""
 
-    frames: list[frames.Frame]
+    frames: list[Frame]
     arrivals: list[float]
 
     @property
@@ -81,7 +81,7 @@ async def speak(session: ClientConnection, text: str) -> Spoken:
             arrivals.append(time.perf_counter() - sent)
             frames.append(data)
         elif '"context.done"' in data:
-            return Spoken([frames.decode_frame(frame) for frame in frames], arrivals)
+            return Spoken([decode_frame(frame) for frame in frames], arrivals)
 
 
 async def first_audio(server: ServerProcess, voice: Hibari, runs: int) -> list[Row]:
@@ -175,7 +175,7 @@ async def cancels(server: ServerProcess, tries: int) -> list[Row]:
                 await session.send(cancel)
             data = await session.recv()
             if isinstance(data, bytes):
-                frame = frames.decode_frame(data)
+                frame = decode_frame(data)
                 late += frame.handle in closed
                 if cancel_at is None:
                     cancel_at = time.perf_counter() + chance.uniform(0, 0.06)

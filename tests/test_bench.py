@@ -1,0 +1,29 @@
+"""The programs in `bench/` run, and write what they print; what they measure is not judged here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_latency(tmp_path: Path) -> None:
+    figures = tmp_path / "latency.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.latency", "--quick", "--json", str(figures)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = {row["name"]: row for row in json.loads(figures.read_text())}
+    assert all(name in done.stdout for name in rows) and len(rows) >= 15
+    # The one figure that no machine's speed can change.
+    assert rows["frames after context.cancelled in 100 tries"]["value"] == 0
+    assert rows["first audible sample, median"]["value"] > 0
+    # 30 ms of lead, in windows of 5 ms, and what of the onset is below -45 dBFS.
+    assert 25 <= rows["silence before it, median"]["value"] <= 45
