@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from realtime.errors import ErrorCode, InvalidMessageError
 from realtime.session.frames import FrameKind
 from realtime.session.messages import ALL_CONTEXTS, ContextOpen, LimitsReport, SessionStart
-from realtime.types import AudioSettings, Voice
+from realtime.types import AudioSettings, Voice, VoiceSettings
 
 #: Rates that the contract allows for PCM.
 PCM_RATES = (8_000, 16_000, 24_000, 48_000)
@@ -26,6 +26,14 @@ class Limits:
     contexts: int = 16
     idle_s: float = 300.0
     resume_window_s: float = 30.0
+
+    def text_too_long(self, size: int, held: int) -> str | None:
+        """What is wrong with `size` bytes more in a context that holds `held`; None when nothing is."""
+        if size > self.text_bytes_per_message:
+            return f"{size} bytes of text in one message; {self.text_bytes_per_message} are allowed"
+        if held + size > self.text_bytes_per_context:
+            return f"more than {self.text_bytes_per_context} bytes of text in one context"
+        return None
 
     def report(self) -> LimitsReport:
         """As `session.ready` tells them."""
@@ -82,6 +90,16 @@ class Offer:
                 ErrorCode.UNKNOWN_LANGUAGE,
             )
         return primary
+
+    def context_settings(self, opening: ContextOpen, voice_name: str, language: str) -> VoiceSettings:
+        """How a context shall sound: as `opening` says, else as the session's voice and language are.
+
+        Raises `InvalidMessageError`.
+        """
+        voice = self.voice(opening.voice, voice_name)
+        wanted = language if isinstance(opening.language, UnsetType) else opening.language
+        seed = 0 if isinstance(opening.seed, UnsetType) else opening.seed
+        return VoiceSettings(voice.id, self.language(wanted, voice), seed, opening.buffer)
 
     def audio(self, start: SessionStart) -> AudioSettings | None:
         """The first of the client's formats that is known here; None when there is none.

@@ -227,14 +227,7 @@ class Session:
         latest = self._contexts.latest(message.context_id)
         if latest is not None and latest.takes_text and message.on_conflict == "queue":
             raise InvalidMessageError(f"context {message.context_id!r} is open already; `end` it first")
-        voice = self._offer.voice(message.voice, self._voice)
-        wanted = self._language if isinstance(message.language, UnsetType) else message.language
-        settings = VoiceSettings(
-            voice=voice.id,
-            language=self._offer.language(wanted, voice),
-            seed=0 if isinstance(message.seed, UnsetType) else message.seed,
-            buffer=message.buffer,
-        )
+        settings = self._offer.context_settings(message, self._voice, self._language)
         actions: list[Action] = []
         if message.on_conflict == "preempt":
             unheard = self._unheard(self._contexts.known(), None, now)
@@ -265,22 +258,18 @@ class Session:
         if not message.text and context is not None and context.takes_text:
             return []
         if context is None or context.state is not State.OPEN:
-            voice = self._offer.voice(UNSET, self._voice)
-            settings = VoiceSettings(voice.id, self._offer.language(self._language, voice))
+            opening = wire.ContextOpen(message.context_id)
+            settings = self._offer.context_settings(opening, self._voice, self._language)
             context, actions = self._open_context(message.context_id, settings, now)
         context.last_activity = now
         if context.first_text_at is None:
             context.first_text_at = now
-        limits = self._offer.limits
         size = len(message.text) if message.text.isascii() else len(message.text.encode())
-        if size > limits.text_bytes_per_message:
-            text = f"{size} bytes of text in one message; {limits.text_bytes_per_message} are allowed"
-        elif context.ledger.text_bytes + size > limits.text_bytes_per_context:
-            text = f"more than {limits.text_bytes_per_context} bytes of text in one context"
-        else:
+        too_long = self._offer.limits.text_too_long(size, context.ledger.text_bytes)
+        if too_long is None:
             context.ledger.append(message.text, size)
             return [*actions, AppendText(context.handle, message.text)]
-        failure = Failed(ErrorCode.TEXT_TOO_LONG, text)
+        failure = Failed(ErrorCode.TEXT_TOO_LONG, too_long)
         if self._contexts.head() is context:
             return actions + self._fail(context, failure, now)
         # The error overtakes; the ending keeps its order with the sound of those before.
