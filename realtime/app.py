@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -24,6 +25,7 @@ from realtime.config import Config, from_environment
 from realtime.engines.engine import Engine, Synthesizer
 from realtime.engines.process import ProcessEngine
 from realtime.engines.thread import ThreadEngine
+from realtime.engines.workers import SWITCH_INTERVAL_S
 from realtime.errors import ConfigError
 from realtime.live.driver import ContextSummary, Driver, Transport
 from realtime.live.registry import Registry, new_id
@@ -43,9 +45,6 @@ from realtime.voices.catalogue import by_name, voices_of
 FEATURES = ("contexts", "flush", "cancel", "preempt", "session.close", "seed", "bitrate", "opus", "pcm_s16le")
 #: Beyond this the voice's threads wait for each other's Python rather than compute.
 MOST_ENGINE_THREADS = 4
-#: How long a thread may hold the GIL before the loop gets it: 0.5 ms instead of 5 halves the wait for
-#: the first packet while voices are being computed in threads.
-SWITCH_INTERVAL_S = 0.0005
 CLOSE_SESSIONS_S = 2.0
 
 
@@ -68,9 +67,11 @@ class Server:
 def make_engine(config: Config) -> Engine:
     """The engine that the settings ask for, not yet started."""
     threads = config.engine_threads or min(MOST_ENGINE_THREADS, max(1, _cores() - 1))
+    module = f"realtime.engines.{config.engine}"
     if config.engine_runner == "process":
-        return ProcessEngine(f"realtime.engines.{config.engine}:make", threads, config.engine_timeout_s)
-    return ThreadEngine(_synthesizer(config.engine), threads)
+        return ProcessEngine(f"{module}:make", threads, config.engine_timeout_s)
+    synthesizer: Synthesizer = importlib.import_module(module).make()
+    return ThreadEngine(synthesizer, threads)
 
 
 def _cores() -> int:
@@ -78,16 +79,6 @@ def _cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _synthesizer(name: str) -> Synthesizer:
-    if name == "tone":
-        from realtime.engines.tone import ToneSynthesizer
-
-        return ToneSynthesizer()
-    from realtime.engines.embedded import EmbeddedSynthesizer
-
-    return EmbeddedSynthesizer()
 
 
 def make_offer(config: Config) -> Offer:

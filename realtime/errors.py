@@ -71,6 +71,10 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
 }
 
 
+#: All that a client is told of a mistake inside the server.
+INTERNAL_MESSAGE = "something went wrong inside the server"
+
+
 class RealtimeError(Exception):
     """Base of all errors of this project; `code` and `message` may be shown to a client."""
 

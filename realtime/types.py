@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 #: Samples per second of every position and duration on the wire, whatever the format's own rate.
 TIMELINE_RATE = 48_000
+TIMELINE_PER_MS = TIMELINE_RATE / 1000
 
 Pcm = NDArray[np.float32]
 

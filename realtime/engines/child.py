@@ -30,11 +30,10 @@ from realtime.engines.wire import (
     encode_message,
     read_message_blocking,
 )
-from realtime.engines.workers import Workers
+from realtime.engines.workers import SWITCH_INTERVAL_S, Workers
 from realtime.types import Pcm
 
 _SAMPLE_BYTES = 4
-_SWITCH_INTERVAL_S = 0.0005  # commands must not wait for a synthesizing thread
 #: Longer chunks go in several parts, so that the ring always has room for a few.
 _MAX_SAMPLES = RING_BYTES // 8 // _SAMPLE_BYTES
 
@@ -136,7 +135,7 @@ def _beat(parent: _Parent, workers: Workers, interval_s: float) -> None:
 def main(arguments: list[str]) -> None:
     """`FACTORY THREADS HEARTBEAT_S SOCKET RING`: serve the parent until it closes the socket."""
     factory, threads, heartbeat_s, channel_descriptor, ring_descriptor = arguments
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     channel = socket.socket(fileno=int(channel_descriptor))
     ring = _Ring(int(ring_descriptor))

@@ -104,9 +104,8 @@ class _Child:
             raise
         finally:
             theirs.close()
-        return cls(
-            process, ring, reader, writer
-        )  # no wait after the process exists: nobody else would end it
+        # Nothing is waited for once the process exists: nobody else would end it.
+        return cls(process, ring, reader, writer)
 
     def send(self, message: Command | Released) -> None:
         self.writer.write(encode_message(message))

@@ -29,6 +29,9 @@ from realtime.engines.engine import (
 from realtime.errors import EngineError
 from realtime.types import TextPiece
 
+#: How long one of these threads may hold the GIL before another thread of its process gets it, for
+#: `sys.setswitchinterval`: 0.5 ms instead of 5, as commands and first packets must not wait for a voice.
+SWITCH_INTERVAL_S = 0.0005
 _JOIN_S = 5.0
 
 

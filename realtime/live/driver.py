@@ -17,7 +17,7 @@ from typing import Protocol
 import structlog
 
 from realtime.clock import Clock
-from realtime.errors import CloseCode, ErrorCode
+from realtime.errors import INTERNAL_MESSAGE, CloseCode, ErrorCode
 from realtime.session.actions import (
     Action,
     AppendText,
@@ -132,7 +132,7 @@ class Driver:
             await self._serve()
         except* Exception:  # nobody foresaw it: this session ends, and says so
             _log.exception("session_failed", session=self._session.session_id)
-            error = Error(ErrorCode.INTERNAL, "something went wrong inside the server", fatal=True)
+            error = Error(ErrorCode.INTERNAL, INTERNAL_MESSAGE, fatal=True)
             with contextlib.suppress(TransportClosedError):
                 async with asyncio.timeout(STALL_S):
                     await self._transport.send_text(encode(error))
@@ -236,9 +236,8 @@ class Driver:
         """Until there is something to send, or the session's deadline comes."""
         self._wake.clear()
         deadline = self._session.next_deadline()
-        delay = None if deadline is None else max(0.0, deadline - self._clock.now())
         try:
-            async with asyncio.timeout(delay):
+            async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
                 await self._wake.wait()
         except TimeoutError:
             self._perform(self._session.on_deadline(self._clock.now()))
@@ -280,7 +279,7 @@ class Driver:
             speaker = self._open_speaker(action.settings, action.audio, lambda: self._on_output(handle))
         except Exception:
             _log.exception("speaker_not_opened", session=self._session.session_id, handle=handle)
-            failure = Failed(ErrorCode.INTERNAL, "something went wrong inside the server")
+            failure = Failed(ErrorCode.INTERNAL, INTERNAL_MESSAGE)
             self._perform(self._session.on_event(handle, failure, self._clock.now()))
             return
         if self._session.head() == handle:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from realtime.session.contexts import Context, Cut
 from realtime.session.playout import Playout
-from realtime.types import TIMELINE_RATE
-
-_PER_MS = TIMELINE_RATE / 1000
+from realtime.types import TIMELINE_PER_MS
 
 
 def unheard(contexts: list[Context], playout: Playout, played_ms: float | None, now: float) -> list[Context]:
@@ -23,7 +21,7 @@ def unheard(contexts: list[Context], playout: Playout, played_ms: float | None, 
     last = next((context for context in reversed(contexts) if context.sent), None)
     if played_ms is not None and last is not None and last.cut is None and last not in waiting:
         # By the clock all is over; but a listener, who is never early, says that it is still in the last one.
-        if played_ms < last.sent / _PER_MS:
+        if played_ms < last.sent / TIMELINE_PER_MS:
             waiting.insert(0, last)
     return waiting
 
@@ -32,9 +30,9 @@ def cut(context: Context, playout: Playout, played_ms: float | None, now: float)
     """Where `context` is cut at `played_ms`, or where the clock puts the listener."""
     if played_ms is None:
         played_ms = playout.position_ms(context.handle, now)
-    played_ms = min(max(0.0, played_ms), context.sent / _PER_MS)
+    played_ms = min(max(0.0, played_ms), context.sent / TIMELINE_PER_MS)
     # A millisecond is 48 samples: round up, so that a word's own end_ms counts as heard.
-    spoken, _ = context.ledger.cut(-int(-played_ms * _PER_MS // 1))
+    spoken, _ = context.ledger.cut(-int(-played_ms * TIMELINE_PER_MS // 1))
     return Cut(played_ms, len(spoken))
 
 

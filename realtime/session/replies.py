@@ -10,10 +10,7 @@ from realtime.session import messages as wire
 from realtime.session.actions import Send
 from realtime.session.contexts import Context, Cut
 from realtime.session.offer import Offer
-from realtime.types import TIMELINE_RATE, AudioSettings, Failed, SegmentStarted, Timing, Voice
-
-#: Timeline samples in a millisecond.
-PER_MS = TIMELINE_RATE / 1000
+from realtime.types import TIMELINE_PER_MS, AudioSettings, Failed, SegmentStarted, Timing, Voice
 
 
 def ready(
@@ -66,7 +63,7 @@ def segment(context: Context, event: SegmentStarted) -> Send:
             event.index,
             event.text,
             event.source,
-            round(event.start / PER_MS, 3),
+            round(event.start / TIMELINE_PER_MS, 3),
             event.language,
         )
     )
@@ -102,7 +99,7 @@ def done(context: Context, reason: Literal["completed", "failed"], timing: Timin
             context_id=context.context_id,
             handle=context.handle,
             reason=reason,
-            audio_ms=round(context.sent / PER_MS, 3),
+            audio_ms=round(context.sent / TIMELINE_PER_MS, 3),
             last_seq=context.last_seq,
             timing=wire.ContextTiming(
                 first_audio_ms=timing.between_ms(since, context.first_frame_at),

@@ -46,6 +46,7 @@ from realtime.session.contexts import (
 from realtime.session.offer import Offer, check_context_id, refuse_unsupported, unsupported
 from realtime.session.playout import Playout
 from realtime.types import (
+    TIMELINE_PER_MS,
     Failed,
     Finished,
     Flushed,
@@ -153,12 +154,14 @@ class Session:
         self._last_activity = now
         return [replies.failure(context, failure)]
 
-    def next_deadline(self) -> float | None:
+    def next_deadline(self) -> float:
         """When `on_deadline` wants to be called, in monotonic seconds."""
-        deadlines = [self._last_activity + self._offer.limits.idle_s, self._contexts.next_forget()]
+        deadlines = [self._last_activity + self._offer.limits.idle_s]
+        if (forget_at := self._contexts.next_forget()) is not None:
+            deadlines.append(forget_at)
         if (silent := self._silent_head()) is not None:
             deadlines.append(silent[1])
-        return min(deadline for deadline in deadlines if deadline is not None)
+        return min(deadlines)
 
     def on_deadline(self, now: float) -> list[Action]:
         """Time has passed."""
@@ -230,8 +233,7 @@ class Session:
         settings = self._offer.context_settings(message, self._voice, self._language)
         actions: list[Action] = []
         if message.on_conflict == "preempt":
-            unheard = self._unheard(self._contexts.known(), None, now)
-            actions = self._stop_all(unheard, "preempted", None, now)
+            actions = self._silence(self._contexts.known(), "preempted", None, now)
         return actions + self._open_context(message.context_id, settings, now)[1]
 
     def _open_context(
@@ -320,31 +322,28 @@ class Session:
 
     def _cancelled(self, message: wire.Cancel, now: float) -> list[Action]:
         if message.context_id == wire.ALL_CONTEXTS:
-            unheard = self._unheard(self._contexts.known(), message.played_ms, now)
-            every = self._stop_all(unheard, "cancelled", message.played_ms, now)
+            every = self._silence(self._contexts.known(), "cancelled", message.played_ms, now)
             return [*every, replies.nothing_cancelled(wire.ALL_CONTEXTS)]
         latest = self._contexts.latest(message.context_id)
         if latest is None:
             return [replies.nothing_cancelled(message.context_id)]
         # An id may have been opened again while its former context is still heard: all of them fall silent.
         named = [each for each in self._contexts.known() if each.context_id == message.context_id]
-        unheard = self._unheard(named, message.played_ms, now)
-        if unheard:
-            return self._stop_all(unheard, "cancelled", message.played_ms, now)
+        if silenced := self._silence(named, "cancelled", message.played_ms, now):
+            return silenced
         if latest.cut is None:
             return self._stop(
                 latest, "cancelled", cancel.cut(latest, self._playout, message.played_ms, now), now
             )
         return [replies.cancelled(latest, latest.cut)]
 
-    def _stop_all(
+    def _silence(
         self, contexts: list[Context], reason: CancelReason, played_ms: float | None, now: float
     ) -> list[Action]:
-        cuts = cancel.cut_all(contexts, self._playout, played_ms, now)
+        """Stop those of `contexts` that are still to be spoken or heard, in order."""
+        unheard = cancel.unheard(contexts, self._playout, played_ms, now)
+        cuts = cancel.cut_all(unheard, self._playout, played_ms, now)
         return [action for context, cut in cuts for action in self._stop(context, reason, cut, now)]
-
-    def _unheard(self, contexts: list[Context], played_ms: float | None, now: float) -> list[Context]:
-        return cancel.unheard(contexts, self._playout, played_ms, now)
 
     def _stop(self, context: Context, reason: CancelReason, cut: Cut, now: float) -> list[Action]:
         speaks = context.live and context.failure is None
@@ -362,8 +361,7 @@ class Session:
         self._phase = _Phase.DRAINING
         actions: list[Action] = []
         if not message.drain:
-            unheard = self._unheard(self._contexts.known(), None, now)
-            actions += self._stop_all(unheard, "cancelled", None, now)
+            actions += self._silence(self._contexts.known(), "cancelled", None, now)
         for context in self._contexts.live():
             if context.step(Step.END):
                 actions.append(EndSpeaker(context.handle))
@@ -376,7 +374,7 @@ class Session:
             context.first_frame_at = now
         context.sent = packet.position + packet.duration
         context.last_seq = packet.seq
-        self._playout.sent(context.handle, context.sent / replies.PER_MS, now)
+        self._playout.sent(context.handle, context.sent / TIMELINE_PER_MS, now)
         return [SendFrame(self._offer.formats[self._audio.format].kind, context.handle, packet)]
 
     def _fail(self, context: Context, failure: Failed, now: float) -> list[Action]:

@@ -19,7 +19,7 @@ import structlog
 from realtime.audio.formats import PacketEncoder
 from realtime.clock import Clock
 from realtime.engines.engine import Chunk
-from realtime.errors import ErrorCode, QueueFullError, RealtimeError
+from realtime.errors import INTERNAL_MESSAGE, ErrorCode, QueueFullError, RealtimeError
 from realtime.speech.scheduler import Scheduler, Utterance, UtteranceEvent
 from realtime.speech.timeline import Timeline
 from realtime.text.frontend import Frontend
@@ -247,8 +247,7 @@ class Speaker:
     def _fail_inside(self) -> None:
         """Called while an exception is handled that nobody foresaw."""
         _log.exception("speaker_failed", voice=self._settings.voice)
-        message = "something went wrong inside the server"
-        self._fail(Failed(ErrorCode.INTERNAL, message, timing=self.timing))
+        self._fail(Failed(ErrorCode.INTERNAL, INTERNAL_MESSAGE, timing=self.timing))
 
     def _fail(self, failure: Failed) -> None:
         self.failure = failure
