@@ -54,11 +54,12 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python -m bench.latency
 
 # New versions within the ranges of pyproject.toml, for every platform, with hashes. Needs uv.
+LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
+  --no-emit-index-url --custom-compile-command 'make lock' -q
 lock:
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
-	  --no-emit-index-url --custom-compile-command 'make lock' -q -o requirements.lock
-	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes --upgrade \
-	  --no-emit-index-url --custom-compile-command 'make lock' -c requirements.lock -q -o requirements-test.lock
+	$(LOCK) -o requirements.lock
+	$(LOCK) --extra japanese -c requirements.lock -o requirements-japanese.lock
+	$(LOCK) --extra japanese --extra test -c requirements-japanese.lock -o requirements-test.lock
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
