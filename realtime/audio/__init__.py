@@ -1,1 +1,1 @@
-"""Sound itself: codec and silence. Knows nothing of text, sessions or sockets."""
+"""Sound itself: codecs, files, rates, tempo and silence. Knows nothing of text, sessions or sockets."""

@@ -2,60 +2,105 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from realtime.audio.containers import OggOpusEncoder, WebmOpusEncoder
 from realtime.audio.opus import CODED_RATE, OpusEncoder
-from realtime.types import TIMELINE_RATE, AudioSettings, Pcm
+from realtime.audio.pcm import MulawEncoder, PcmS16leEncoder, to_int16
+from realtime.types import TIMELINE_RATE, AudioSettings
+
+__all__ = [
+    "FORMATS",
+    "PacketEncoder",
+    "PcmS16leEncoder",
+    "make_encoder",
+    "pre_skip",
+    "to_int16",
+]
 
 
 class PacketEncoder(Protocol):
-    """Turns PCM at `sample_rate` into packets of `frame_samples`; sound comes out `lookahead` samples late.
+    """Turns mono sound at `CODED_RATE` into the packets of one context. Counts are of samples at that rate.
 
-    A format without lookahead may be given a shorter last frame.
+    Frames are signed 16-bit samples in the machine's byte order. Used by one thread at a time, not always the
+    same; one that is dropped in the middle needs no closing.
     """
 
-    sample_rate: int
+    #: What one packet takes. This, `lookahead` and `held_back` are multiples of 3.
     frame_samples: int
+    #: By how much the sound is late: after k packets of F samples the sound up to k F - lookahead is out.
     lookahead: int
+    #: What must be given beyond the lookahead so that the bytes of all sound before have left.
+    held_back: int
 
     def encode(self, frame: bytes) -> bytes:
-        """One packet from one frame of signed 16-bit samples in the machine's byte order."""
+        """One packet from `frame_samples` samples, or from fewer where `lookahead` is 0."""
+        ...
+
+    def encode_last(self, frame: bytes, discard: int) -> bytes:
+        """The last packet, after which nothing may follow; the last `discard` samples are not to be heard.
+
+        PCM leaves them out, a container says it in the file, and of bare Opus packets only the frame header
+        does. What came with earlier packets stays: `discard`, a multiple of 3, is less than `frame_samples`.
+        """
+        ...
+
+    def close(self) -> bytes:
+        """What must follow when the last packet left before the end was known: the rest of a container."""
         ...
 
 
-class PcmS16leEncoder:
-    """Raw PCM, signed 16 bit, little endian."""
-
-    def __init__(self, sample_rate: int, frame_ms: int) -> None:
-        """`sample_rate` in Hz."""
-        self.sample_rate = sample_rate
-        self.frame_samples = sample_rate * frame_ms // 1000
-        self.lookahead = 0
-
-    def encode(self, frame: bytes) -> bytes:
-        """The same samples in little endian order."""
-        if sys.byteorder == "little":
-            return frame
-        return np.frombuffer(frame, np.int16).astype("<i2").tobytes()
+def _opus(settings: AudioSettings) -> PacketEncoder:
+    return OpusEncoder(settings.bitrate, settings.frame_ms)
 
 
-def to_int16(pcm: Pcm) -> NDArray[np.int16]:
-    """Float samples in [-1, 1] as signed 16 bit; what is outside is clipped."""
-    scaled: NDArray[np.float32] = np.rint(np.clip(pcm, -1.0, 1.0) * 32767.0)
-    return scaled.astype(np.int16)
+def _ogg_opus(settings: AudioSettings) -> PacketEncoder:
+    return OggOpusEncoder(settings.bitrate, settings.frame_ms)
 
 
-def make_encoder(settings: AudioSettings) -> PacketEncoder:
-    """A new encoder for one context."""
-    if settings.format == "opus":
-        return OpusEncoder(settings.bitrate, settings.frame_ms)
+def _webm_opus(settings: AudioSettings) -> PacketEncoder:
+    return WebmOpusEncoder(settings.bitrate, settings.frame_ms)
+
+
+def _pcm_s16le(settings: AudioSettings) -> PacketEncoder:
     return PcmS16leEncoder(settings.sample_rate, settings.frame_ms)
 
 
-#: Sample rate that the listener decodes to in Hz, by format.
-FORMATS: Mapping[str, int] = {"opus": TIMELINE_RATE, "pcm_s16le": CODED_RATE}
+def _mulaw(settings: AudioSettings) -> PacketEncoder:
+    return MulawEncoder(settings.sample_rate, settings.frame_ms)
+
+
+_ENCODERS: Mapping[str, Callable[[AudioSettings], PacketEncoder]] = {
+    "opus": _opus,
+    "pcm_s16le": _pcm_s16le,
+    "mulaw": _mulaw,
+    "webm_opus": _webm_opus,
+    "ogg_opus": _ogg_opus,
+}
+
+#: Sample rates that a listener can have in Hz, the default first, by format.
+FORMATS: Mapping[str, tuple[int, ...]] = {
+    "opus": (TIMELINE_RATE,),
+    "pcm_s16le": (CODED_RATE, 8_000, 16_000, 48_000),
+    "mulaw": (8_000,),
+    "webm_opus": (TIMELINE_RATE,),
+    "ogg_opus": (TIMELINE_RATE,),
+}
+
+
+def make_encoder(settings: AudioSettings) -> PacketEncoder:
+    """A new encoder for one context; `ValueError` for a format or a sample rate that is not in `FORMATS`."""
+    if settings.sample_rate not in FORMATS.get(settings.format, ()):
+        raise ValueError(f"no format {settings.format} at {settings.sample_rate} Hz")
+    return _ENCODERS[settings.format](settings)
+
+
+def pre_skip(name: str) -> int:
+    """Samples at 48 kHz that a listener to the format must drop at the start: 312 of bare Opus packets.
+
+    Of the others 0: a container's header says it to the decoder, and PCM leaves it out.
+    """
+    if name != "opus":
+        return 0
+    return OpusEncoder(bitrate=32_000).lookahead * TIMELINE_RATE // CODED_RATE

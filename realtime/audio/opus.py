@@ -60,16 +60,25 @@ class OpusEncoder:
         self._encoder: Any = opus.Encoder(CODED_RATE, 1, opus.APPLICATION_AUDIO)
         self._encoder.bitrate = bitrate
         self._encoder.complexity = complexity
-        self.sample_rate = CODED_RATE
         #: Samples at `CODED_RATE` that one packet takes.
         self.frame_samples = CODED_RATE * frame_ms // 1000
         #: Samples at `CODED_RATE` by which the decoded sound is late.
         self.lookahead: int = self._encoder.lookahead
+        #: Nothing: all that has been encoded has left.
+        self.held_back = 0
 
     def encode(self, frame: bytes) -> bytes:
         """One packet from exactly `frame_samples` signed 16-bit samples in the machine's byte order."""
         packet: bytes = self._encoder.encode(frame, self.frame_samples)
         return packet
+
+    def encode_last(self, frame: bytes, discard: int) -> bytes:
+        """The last packet of the stream; it cannot say itself that `discard` samples are not to be heard."""
+        return self.encode(frame)
+
+    def close(self) -> bytes:
+        """Nothing: bare packets have no end of their own."""
+        return b""
 
 
 class OpusDecoder:
