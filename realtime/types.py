@@ -98,27 +98,38 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class VoiceSettings:
-    """How one context shall sound. `seed` makes the same text the same sound, sample for sample."""
+    """How one context shall sound. `seed` makes the same text the same sound, sample for sample.
+
+    `speed` is a tempo from 0.25 to 4; the pitch stays.
+    """
 
     voice: str
     language: str
     seed: int = 0
     buffer: Buffering = "auto"
+    speed: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A voice by its id; `languages` are ISO 639-1, the first is its own; it answers to `aliases` too."""
+    """A voice by its id; `languages` are ISO 639-1, the first is its own; it answers to `aliases` too.
+
+    `engine` is the module in `engines` that speaks it; `extra` names the optional packages that it needs.
+    """
 
     id: str
     languages: tuple[str, ...]
     engine: str
     aliases: tuple[str, ...] = ()
+    extra: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AudioSettings:
-    """What the session's packets are: `format` as on the wire, `sample_rate` in Hz, `bitrate` in bit/s."""
+    """What a context's packets are: `format` as on the wire, `bitrate` of Opus in bit/s.
+
+    `sample_rate` in Hz is the listener's: of PCM, and what Opus is decoded to.
+    """
 
     format: str
     sample_rate: int

@@ -21,16 +21,19 @@ from realtime.errors import INTERNAL_MESSAGE, CloseCode, ErrorCode
 from realtime.session.actions import (
     Action,
     AppendText,
+    Become,
     Close,
     EndSpeaker,
     FlushSpeaker,
+    Machine,
     OpenSpeaker,
     Send,
     SendFrame,
+    SendPayload,
     StopSpeaker,
 )
 from realtime.session.frames import encode_frame
-from realtime.session.messages import Error, encode
+from realtime.session.messages import encode
 from realtime.session.session import Session
 from realtime.speech.speaker import Speaker
 from realtime.types import AudioSettings, Failed, Finished, SpeechEvent, Timing, VoiceSettings
@@ -112,7 +115,8 @@ class Driver:
         observe: Observer,
     ) -> None:
         """Everything is given; nothing is started before `run`."""
-        self._session = session
+        self._session: Machine = session
+        self._session_id = session.session_id
         self._transport = transport
         self._open_speaker = open_speaker
         self._clock = clock
@@ -131,12 +135,14 @@ class Driver:
         try:
             await self._serve()
         except* Exception:  # nobody foresaw it: this session ends, and says so
-            _log.exception("session_failed", session=self._session.session_id)
-            error = Error(ErrorCode.INTERNAL, INTERNAL_MESSAGE, fatal=True)
-            with contextlib.suppress(TransportClosedError):
-                async with asyncio.timeout(STALL_S):
-                    await self._transport.send_text(encode(error))
-            await self._transport.close(CloseCode.INTERNAL, "internal error")
+            _log.exception("session_failed", session=self._session_id)
+            for action in self._session.broken():
+                if isinstance(action, Send):
+                    with contextlib.suppress(TransportClosedError, TimeoutError):
+                        async with asyncio.timeout(STALL_S):
+                            await self._transport.send_text(encode(action.message))
+                elif isinstance(action, Close):
+                    await self._transport.close(action.code, action.reason)
 
     async def _serve(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -205,6 +211,8 @@ class Driver:
             for action in self._on_event(*fetched):
                 if isinstance(action, SendFrame):
                     await self._transport.send_bytes(encode_frame(action.kind, action.handle, action.packet))
+                elif isinstance(action, SendPayload):
+                    await self._transport.send_bytes(action.payload)
                 elif isinstance(action, Send):
                     await self._transport.send_text(encode(action.message))
                 else:
@@ -256,7 +264,9 @@ class Driver:
                 self._close = self._close or action
             elif isinstance(action, StopSpeaker):
                 self._drop(action.handle, action.reason)
-            elif not isinstance(action, SendFrame):
+            elif isinstance(action, Become):
+                self._session = action.machine
+            elif not isinstance(action, SendFrame | SendPayload):
                 self._instruct(action)
         self._wake.set()
 
@@ -278,7 +288,7 @@ class Driver:
         try:
             speaker = self._open_speaker(action.settings, action.audio, lambda: self._on_output(handle))
         except Exception:
-            _log.exception("speaker_not_opened", session=self._session.session_id, handle=handle)
+            _log.exception("speaker_not_opened", session=self._session_id, handle=handle)
             failure = Failed(ErrorCode.INTERNAL, INTERNAL_MESSAGE)
             self._perform(self._session.on_event(handle, failure, self._clock.now()))
             return
@@ -300,7 +310,7 @@ class Driver:
         opened = running.opened
         self._observe(
             ContextSummary(
-                self._session.session_id,
+                self._session_id,
                 opened.context_id,
                 handle,
                 reason,

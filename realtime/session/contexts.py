@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Literal
 
-from realtime.types import Failed, SourceWord, VoiceSettings
+from realtime.session.offer import ContextSettings
+from realtime.types import Failed, SourceWord
 
 CancelReason = Literal["cancelled", "preempted"]
 #: Text and times are kept this long after the estimated end of playing,
@@ -130,7 +131,7 @@ class Context:
 
     context_id: str
     handle: int
-    settings: VoiceSettings
+    settings: ContextSettings
     opened_at: float
     state: State = State.OPEN
     ledger: Ledger = field(default_factory=Ledger)
@@ -139,6 +140,7 @@ class Context:
     last_activity: float = 0.0
     sent: int = 0  # timeline samples
     last_seq: int | None = None
+    paused: bool = False
     warned_closed: bool = False
     failure_told: bool = False
     failure: Failed | None = None  # what it will end with when its turn comes
@@ -182,7 +184,7 @@ class Contexts:
         self._kept_bytes = 0
         self._next_handle = 1
 
-    def open(self, context_id: str, settings: VoiceSettings, now: float) -> Context:
+    def open(self, context_id: str, settings: ContextSettings, now: float) -> Context:
         """A new context, last in the order."""
         context = Context(context_id, self._next_handle, settings, now, last_activity=now)
         self._next_handle += 1
@@ -220,22 +222,24 @@ class Contexts:
         dropped: list[Context] = []
         while len(self._kept) > KEPT_CONTEXTS or (self._kept_bytes > KEPT_TEXT_BYTES and len(self._kept) > 1):
             oldest = next(iter(self._kept.values()))
-            self._drop(oldest)
+            self.forget(oldest)
             dropped.append(oldest)
         return dropped
 
-    def forget(self, now: float) -> list[Context]:
-        """Drop, and return, those whose time of keeping is over."""
-        over = [
+    def due(self, now: float) -> list[Context]:
+        """Those whose time of keeping is over."""
+        return [
             context
             for context in self._by_handle.values()
             if context.forget_at is not None and context.forget_at <= now
         ]
-        for context in over:
-            self._drop(context)
-        return over
 
-    def _drop(self, context: Context) -> None:
+    def named(self, context_id: str) -> list[Context]:
+        """All that bear an id, oldest first."""
+        return [context for context in self._by_handle.values() if context.context_id == context_id]
+
+    def forget(self, context: Context) -> None:
+        """`context` is known no more."""
         del self._by_handle[context.handle]
         if self._kept.pop(context.handle, None) is not None:
             self._kept_bytes -= context.ledger.text_bytes

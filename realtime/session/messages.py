@@ -6,12 +6,12 @@ Messages are JSON objects told apart by `type`. Unknown fields are ignored; a fi
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from realtime.errors import ErrorCode, InvalidMessageError
+from realtime.errors import InvalidMessageError
 from realtime.types import Buffering
 
 PROTOCOL = "realtime.v1"
@@ -314,12 +314,13 @@ def type_of(kind: type[Struct]) -> str:
 
 CLIENT_TYPES = tuple(type_of(kind) for kind in ClientMessage.__args__)
 
+T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 _client_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 _server_decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
 
 
-def encode(message: ClientMessage | ServerMessage) -> str:
+def encode(message: Struct) -> str:
     """A message as JSON text."""
     return _encoder.encode(message).decode()
 
@@ -335,9 +336,14 @@ def decode_client(data: str) -> ClientMessage:
     try:
         return _client_decoder.decode(data)
     except _DECODING_ERRORS as error:
-        if "required field `type`" in str(error) and _is_one_shot(data):
-            message = "the one-shot form is not served yet; send messages with a `type`"
-            raise InvalidMessageError(message, ErrorCode.UNSUPPORTED) from None
+        raise InvalidMessageError(_explain(data, error)[:_LONGEST_ERROR]) from None
+
+
+def decode_as(data: str, kind: type[T]) -> T:
+    """A JSON text as a value of `kind`; raises `InvalidMessageError` as `decode_client` does."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except _DECODING_ERRORS as error:
         raise InvalidMessageError(_explain(data, error)[:_LONGEST_ERROR]) from None
 
 
@@ -347,18 +353,6 @@ def decode_server(data: str) -> ServerMessage:
         return _server_decoder.decode(data)
     except _DECODING_ERRORS as error:
         raise InvalidMessageError(f"not a message of {PROTOCOL}: {error}"[:_LONGEST_ERROR]) from None
-
-
-class _OneShot(Struct):
-    input: str
-
-
-def _is_one_shot(data: str) -> bool:
-    try:
-        msgspec.json.decode(data, type=_OneShot)
-    except _DECODING_ERRORS:
-        return False
-    return True
 
 
 def _explain(data: str, error: Exception) -> str:

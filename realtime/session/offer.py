@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from msgspec import UNSET, UnsetType
 
 from realtime.errors import ErrorCode, InvalidMessageError
 from realtime.session.frames import FrameKind
-from realtime.session.messages import ALL_CONTEXTS, ContextOpen, LimitsReport, SessionStart
+from realtime.session.messages import ALL_CONTEXTS, ContextOpen, LimitsReport, SessionStart, SessionUpdate
 from realtime.types import AudioSettings, Voice, VoiceSettings
 
-#: Rates that the contract allows for PCM.
-PCM_RATES = (8_000, 16_000, 24_000, 48_000)
+DEFAULT_FORMAT = "opus"
+#: The language that is the voice's own.
+AUTO = "auto"
+#: BCP 47 allows the narrower name of a language; here it has the name of the whole.
+_MACROLANGUAGES = {"cmn": "zh"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +52,45 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format on the wire: what its frames hold, the rate to decode to, and samples to drop at first."""
+    """A format on the wire: what its frames hold, the rates to choose from, and samples to drop at first.
+
+    `sample_rates` in Hz, the default first; `pre_skip` in samples of 48 kHz.
+    """
 
     kind: FrameKind
-    sample_rate: int
-    pre_skip: int
+    sample_rates: tuple[int, ...]
+    pre_skip: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What a session has asked for; None where it has not, and the server chooses."""
+
+    format: str
+    sample_rate: int | None = None
+    bitrate: int | None = None
+    frame_ms: int = 20
+    voice: str | None = None
+    language: str = AUTO
+    speed: float = 1.0
+    word_timestamps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSettings:
+    """How a context sounds, what its packets are, and whether the times of its words are sent."""
+
+    voice: VoiceSettings
+    audio: AudioSettings
+    word_timestamps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What this server can do. `voices` by every name in lower case; `features` as in `session.ready`."""
+    """What this server can do. `voices` by every name in lower case; `features` as in `session.ready`.
+
+    `missing_voices`: voices by name whose extra is not installed.
+    """
 
     engine: str
     voices: Mapping[str, Voice]
@@ -67,71 +99,131 @@ class Offer:
     features: tuple[str, ...]
     limits: Limits
     bitrate: int
+    missing_voices: Mapping[str, Voice] = field(default_factory=dict)
 
-    def voice(self, name: str | UnsetType, fallback: str) -> Voice:
+    def voice(self, name: str) -> Voice:
         """The voice of a name; raises `InvalidMessageError` with the names that are known."""
-        wanted = fallback if isinstance(name, UnsetType) else name
-        voice = self.voices.get(wanted.lower())
-        if voice is None:
-            known = ", ".join(sorted({voice.id for voice in self.voices.values()}))
-            raise InvalidMessageError(
-                f"voice {shown(wanted)} is not known; known: {known}", ErrorCode.UNKNOWN_VOICE
-            )
-        return voice
+        voice = self.voices.get(name.lower())
+        if voice is not None:
+            return voice
+        missing = self.missing_voices.get(name.lower())
+        if missing is not None:
+            text = f"voice {missing.id!r} is not installed; {how_to_install(missing)}"
+        else:
+            known = ", ".join(dict.fromkeys(voice.id for voice in self.voices.values()))
+            text = f"voice {shown(name)} is not known; known: {known}"
+        raise InvalidMessageError(text, ErrorCode.UNKNOWN_VOICE)
 
-    def language(self, wanted: str, voice: Voice) -> str:
-        """ISO 639-1 of a wish ("auto" or BCP 47); raises `InvalidMessageError` when the voice lacks it."""
-        if wanted.lower() == "auto":
-            return voice.languages[0]
+    def speaker(self, name: str | None, wanted: str) -> tuple[Voice, str]:
+        """The voice, and the ISO 639-1 language, for the voice and the language ("auto" or BCP 47) asked for.
+
+        Who names no voice gets the default one, or the first that speaks the language. Raises
+        `InvalidMessageError`.
+        """
         primary = wanted.replace("_", "-").split("-")[0].lower()
-        if primary not in voice.languages:
+        language = _MACROLANGUAGES.get(primary, primary)
+        default = self.voices[self.default_voice.lower()]
+        if name is not None:
+            voice = self.voice(name)
+        elif language == AUTO:
+            voice = default
+        else:
+            candidates = (voice for voice in (default, *self.voices.values()) if language in voice.languages)
+            found = next(candidates, None)
+            if found is None:
+                raise self._unknown_language(wanted, language)
+            voice = found
+        if language == AUTO:
+            return voice, voice.languages[0]
+        if language not in voice.languages:
             raise InvalidMessageError(
                 f"voice {voice.id!r} does not speak {shown(wanted)}; it speaks: {', '.join(voice.languages)}",
                 ErrorCode.UNKNOWN_LANGUAGE,
             )
-        return primary
+        return voice, language
 
-    def context_settings(self, opening: ContextOpen, voice_name: str, language: str) -> VoiceSettings:
-        """How a context shall sound: as `opening` says, else as the session's voice and language are.
+    def _unknown_language(self, wanted: str, language: str) -> InvalidMessageError:
+        missing = next((v for v in self.missing_voices.values() if language in v.languages), None)
+        if missing is not None:
+            text = f"language {shown(wanted)} needs voice {missing.id!r}; {how_to_install(missing)}"
+        else:
+            spoken = dict.fromkeys(each for voice in self.voices.values() for each in voice.languages)
+            text = f"language {shown(wanted)} is not spoken here; spoken: {', '.join(spoken)}"
+        return InvalidMessageError(text, ErrorCode.UNKNOWN_LANGUAGE)
 
-        Raises `InvalidMessageError`.
-        """
-        voice = self.voice(opening.voice, voice_name)
-        wanted = language if isinstance(opening.language, UnsetType) else opening.language
+    @property
+    def defaults(self) -> SessionSettings:
+        """What a session is that asks for nothing."""
+        return SessionSettings(DEFAULT_FORMAT)
+
+    def session_settings(
+        self, message: SessionStart | SessionUpdate, before: SessionSettings
+    ) -> SessionSettings:
+        """`before` with what `message` asks for; raises `InvalidMessageError` for what is not to be had."""
+        refuse_unsupported(message)
+        changes: dict[str, object] = {
+            name: value
+            for name in ("sample_rate", "bitrate", "frame_ms", "voice", "language", "speed")
+            if (value := getattr(message, name)) is not UNSET
+        }
+        if not isinstance(message.timestamps, UnsetType):
+            changes["word_timestamps"] = message.timestamps == "word"
+        if isinstance(message, SessionStart) and not isinstance(message.formats, UnsetType):
+            changes["format"] = self._format(message.formats)
+        settings = replace(before, **changes)  # type: ignore[arg-type]
+        self.speaker(settings.voice, settings.language)
+        self._check_rate(settings)
+        return settings
+
+    def context_settings(self, opening: ContextOpen, session: SessionSettings) -> ContextSettings:
+        """How a context shall be: as `opening` says, else as the session is. Raises `InvalidMessageError`."""
+        refuse_unsupported(opening)
+        named = session.voice if isinstance(opening.voice, UnsetType) else opening.voice
+        wanted = session.language if isinstance(opening.language, UnsetType) else opening.language
+        voice, language = self.speaker(named, wanted)
         seed = 0 if isinstance(opening.seed, UnsetType) else opening.seed
-        return VoiceSettings(voice.id, self.language(wanted, voice), seed, opening.buffer)
+        speed = session.speed if isinstance(opening.speed, UnsetType) else opening.speed
+        return ContextSettings(
+            VoiceSettings(voice.id, language, seed, opening.buffer, speed),
+            self.audio(session),
+            session.word_timestamps,
+        )
 
-    def audio(self, start: SessionStart) -> AudioSettings | None:
-        """The first of the client's formats that is known here; None when there is none.
+    def audio(self, session: SessionSettings) -> AudioSettings:
+        """What the packets of a session's contexts are."""
+        rates = self.formats[session.format].sample_rates
+        rate = session.sample_rate if session.sample_rate in rates else rates[0]
+        bitrate = self.bitrate if session.bitrate is None else session.bitrate
+        return AudioSettings(session.format, rate, session.frame_ms, bitrate)
 
-        Raises `InvalidMessageError` for a rate or frame length that is not served.
-        """
-        wanted = ["opus"] if isinstance(start.formats, UnsetType) else start.formats
+    def _format(self, wanted: list[str]) -> str:
         name = next((name for name in wanted if name in self.formats), None)
         if name is None:
-            return None
-        rate = self.formats[name].sample_rate
-        if name.startswith("pcm") and start.sample_rate not in (UNSET, rate):
-            if start.sample_rate not in PCM_RATES:
-                allowed = ", ".join(map(str, PCM_RATES))
-                raise InvalidMessageError(f"sample_rate must be one of {allowed}, not {start.sample_rate}")
-            raise unsupported(f"sample_rate {start.sample_rate}", f"{rate}")
-        if start.frame_ms not in (UNSET, 20):
-            raise unsupported(f"frame_ms {start.frame_ms}", "20")
-        bitrate = self.bitrate if isinstance(start.bitrate, UnsetType) else start.bitrate
-        return AudioSettings(name, rate, 20, bitrate)
+            known = ", ".join(self.formats)
+            raise NoFormatError(f"none of the formats asked for is known; known: {known}")
+        return name
+
+    def _check_rate(self, settings: SessionSettings) -> None:
+        rate, allowed = settings.sample_rate, self.formats[settings.format].sample_rates
+        if rate is not None and rate not in allowed and len(allowed) > 1:  # else there is nothing to choose
+            listed = ", ".join(map(str, sorted(allowed)))
+            raise InvalidMessageError(f"sample_rate must be one of {listed}, not {rate}")
+
+
+class NoFormatError(InvalidMessageError):
+    """None of the formats that a client takes is known; it ends the session."""
+
+    code = ErrorCode.UNSUPPORTED
+
+
+def how_to_install(voice: Voice) -> str:
+    """What to do when a voice's extra is missing."""
+    return f'it needs the optional extra "{voice.extra}": pip install "realtime-voice[{voice.extra}]"'
 
 
 def shown(value: str) -> str:
     """A client's value as an error may repeat it: quoted, and not without end."""
     return repr(value if len(value) <= 64 else value[:64] + "…")
-
-
-def unsupported(what: str, instead: str) -> InvalidMessageError:
-    """The answer to what the contract knows and this server does not do yet."""
-    return InvalidMessageError(
-        f"{what} is not supported by this server yet; supported: {instead}", ErrorCode.UNSUPPORTED
-    )
 
 
 def check_context_id(context_id: str) -> None:
@@ -140,12 +232,10 @@ def check_context_id(context_id: str) -> None:
         raise InvalidMessageError(f"{ALL_CONTEXTS!r} names all contexts, and only in `cancel`")
 
 
-def refuse_unsupported(message: SessionStart | ContextOpen) -> None:
+def refuse_unsupported(message: SessionStart | SessionUpdate | ContextOpen) -> None:
     """Raises `InvalidMessageError` for fields that are not served yet, unless they ask for what is."""
     served: dict[str, tuple[object, ...]] = {
-        "speed": (UNSET, 1),
         "normalize": (UNSET, True),
-        "timestamps": (UNSET, "none"),
         "max_lead_ms": (UNSET, 0),
         "lexicon": (UNSET, {}),
         "instruct": (UNSET, ""),
@@ -154,4 +244,7 @@ def refuse_unsupported(message: SessionStart | ContextOpen) -> None:
     for name, values in served.items():
         value = getattr(message, name, UNSET)
         if value not in values:
-            raise unsupported(f"`{name}`", ", ".join(str(v) for v in values if v is not UNSET) or "none")
+            instead = ", ".join(str(v) for v in values if v is not UNSET) or "none"
+            raise InvalidMessageError(
+                f"`{name}` is not supported by this server yet; supported: {instead}", ErrorCode.UNSUPPORTED
+            )

@@ -9,14 +9,14 @@ from msgspec import UNSET, UnsetType
 from realtime.session import messages as wire
 from realtime.session.actions import Send
 from realtime.session.contexts import Context, Cut
-from realtime.session.offer import Offer
-from realtime.types import TIMELINE_PER_MS, AudioSettings, Failed, SegmentStarted, Timing, Voice
+from realtime.session.offer import Offer, SessionSettings
+from realtime.types import TIMELINE_PER_MS, Failed, SegmentStarted, Timing, WordsTimed
 
 
-def ready(
-    session_id: str, resume_token: str, offer: Offer, audio: AudioSettings, voice: Voice, language: str
-) -> Send:
+def ready(session_id: str, resume_token: str, offer: Offer, settings: SessionSettings) -> Send:
     """The settings in force."""
+    voice, _ = offer.speaker(settings.voice, settings.language)
+    audio = offer.audio(settings)
     return Send(
         wire.SessionReady(
             session_id=session_id,
@@ -29,7 +29,7 @@ def ready(
             frame_ms=audio.frame_ms,
             pre_skip=offer.formats[audio.format].pre_skip,
             voice=voice.id,
-            language=language,
+            language=settings.language,
             limits=offer.limits.report(),
         )
     )
@@ -63,8 +63,30 @@ def segment(context: Context, event: SegmentStarted) -> Send:
             event.index,
             event.text,
             event.source,
-            round(event.start / TIMELINE_PER_MS, 3),
+            _ms(event.start),
             event.language,
+        )
+    )
+
+
+def words(context: Context, event: WordsTimed) -> Send:
+    """When words sound, each as the client wrote it."""
+    text = context.ledger.text()
+    return Send(
+        wire.Words(
+            context.context_id,
+            context.handle,
+            event.segment,
+            event.estimated,
+            [
+                wire.Word(
+                    text[word.source_start : word.source_end],
+                    (word.source_start, word.source_end),
+                    _ms(word.start),
+                    _ms(word.end),
+                )
+                for word in event.words
+            ],
         )
     )
 
@@ -99,7 +121,7 @@ def done(context: Context, reason: Literal["completed", "failed"], timing: Timin
             context_id=context.context_id,
             handle=context.handle,
             reason=reason,
-            audio_ms=round(context.sent / TIMELINE_PER_MS, 3),
+            audio_ms=_ms(context.sent),
             last_seq=context.last_seq,
             timing=wire.ContextTiming(
                 first_audio_ms=timing.between_ms(since, context.first_frame_at),
@@ -110,3 +132,8 @@ def done(context: Context, reason: Literal["completed", "failed"], timing: Timin
             ),
         )
     )
+
+
+def _ms(position: int) -> float:
+    """Milliseconds of a position in timeline samples."""
+    return round(position / TIMELINE_PER_MS, 3)

@@ -50,8 +50,8 @@ OFFER = Offer(
     voices={"tone": TONE},
     default_voice="tone",
     formats={
-        "opus": Format(FrameKind.OPUS, 48_000, 312),
-        "pcm_s16le": Format(FrameKind.PCM_S16LE, 24_000, 0),
+        "opus": Format(FrameKind.OPUS, (48_000,), 312),
+        "pcm_s16le": Format(FrameKind.PCM_S16LE, (24_000,)),
     },
     features=(),
     limits=Limits(),
@@ -190,7 +190,7 @@ class House:
 
     def driver(self, wire: Wire, offer: Offer = OFFER) -> Driver:
         clock = MonotonicClock()
-        session = Session("sid", "secret", offer, clock.now())
+        session = Session("sid", lambda: "secret", offer, clock.now())
         return Driver(session, wire, self.open_speaker, clock, self.summaries.append)
 
     def reasons(self) -> dict[int, str]:
@@ -721,7 +721,7 @@ class Stage:
 
     async def _play(self, client: Callable[[], Coroutine[Any, Any, None]]) -> None:
         clock = LoopClock()
-        session = Session("sid", "secret", replace(OFFER, limits=Limits()), clock.now())
+        session = Session("sid", lambda: "secret", replace(OFFER, limits=Limits()), clock.now())
         open_speaker = cast(OpenSpeakerFor, self._open)
         driver = Driver(session, self.wire, open_speaker, clock, self.summaries.append)
         task = asyncio.create_task(driver.run())

@@ -1,0 +1,192 @@
+"""The one-shot form: an input, its sound as raw PCM, a word that it is done; then the next input.
+
+The rules:
+1. A first message without `type` but with `input` chooses it, and the socket stays in it.
+2. Every message is answered by exactly one event, in the order of the messages: inputs are spoken one after
+   another. Only when `Limits.contexts` of them wait, one more is refused at once.
+3. Sound is signed 16-bit little-endian PCM at 24 kHz in binary frames without a header.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from realtime.errors import INTERNAL_MESSAGE, CloseCode, InvalidMessageError, RealtimeError
+from realtime.session.actions import (
+    Action,
+    AppendText,
+    Close,
+    EndSpeaker,
+    OpenSpeaker,
+    Send,
+    SendPayload,
+    StopSpeaker,
+)
+from realtime.session.messages import ContextOpen, Name, SessionStart, decode_as
+from realtime.session.offer import Offer, SessionSettings
+from realtime.types import AudioSettings, Failed, Finished, Packet, SpeechEvent, VoiceSettings
+
+_PCM = "pcm_s16le"
+_SAMPLE_RATE = 24_000
+
+
+class Input(Struct, frozen=True):
+    """What is to be said."""
+
+    input: str
+    voice: Name | UnsetType = UNSET
+    language: Name | UnsetType = UNSET
+    speed: Annotated[float, Meta(ge=0.25, le=4)] | UnsetType = UNSET
+
+
+class Done(Struct, frozen=True, tag_field="event", tag="done"):
+    """All sound of an input has been sent."""
+
+
+class ErrorEvent(Struct, frozen=True, tag_field="event", tag="error"):
+    """An input was not spoken, or not to its end."""
+
+    detail: str
+
+
+class _FirstFields(Struct):
+    input: msgspec.Raw
+    type: msgspec.Raw | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class _Utterance:
+    text: str
+    voice: VoiceSettings
+    audio: AudioSettings
+
+
+def is_chosen_by(frame: str) -> bool:
+    """Whether a first message asks for this form."""
+    try:
+        return msgspec.json.decode(frame, type=_FirstFields).type is UNSET
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return False
+
+
+class OneShot:
+    """A `Machine` for the one-shot form."""
+
+    def __init__(self, offer: Offer, now: float) -> None:
+        """`offer`: voices, formats and limits."""
+        self._offer = offer
+        self._last_activity = now
+        self._waiting: deque[_Utterance | ErrorEvent] = deque()
+        self._handle = 0
+        self._speaks = False
+        self._text = ""
+        self._closed = False
+
+    def receive(self, frame: str | bytes, now: float) -> list[Action]:
+        """An input, or what is not one."""
+        self._last_activity = now
+        if self._closed:
+            return []
+        if len(self._waiting) >= self._offer.limits.contexts:
+            return [Send(ErrorEvent(f"{len(self._waiting)} inputs wait already, which is the limit"))]
+        try:
+            self._waiting.append(self._utterance(frame))
+        except RealtimeError as error:
+            self._waiting.append(ErrorEvent(error.message))
+        return self._next()
+
+    def on_event(self, handle: int, event: SpeechEvent, now: float) -> list[Action]:
+        """What the speaker made; it is sent at this moment."""
+        self._last_activity = now
+        if not self._speaks or handle != self._handle:
+            return []
+        if isinstance(event, Packet):
+            return [SendPayload(event.payload)] if event.payload else []
+        if isinstance(event, Finished):
+            self._speaks = False
+            return [Send(Done()), *self._next()]
+        if isinstance(event, Failed):
+            self._speaks = False
+            return [StopSpeaker(handle, "failed"), Send(ErrorEvent(event.message)), *self._next()]
+        return []
+
+    def on_failure(self, handle: int, failure: Failed, now: float) -> list[Action]:
+        """It is told in its turn, by `on_event`."""
+        return []
+
+    def next_deadline(self) -> float:
+        """When the session has been idle for too long."""
+        return self._last_activity + self._offer.limits.idle_s
+
+    def on_deadline(self, now: float) -> list[Action]:
+        """Time has passed."""
+        if self.next_deadline() > now or self._closed:
+            return []
+        return self._close(CloseCode.DONE, "idle")
+
+    def shut_down(self) -> list[Action]:
+        """The server is going away."""
+        return [] if self._closed else self._close(CloseCode.GOING_AWAY, "going away")
+
+    def broken(self) -> list[Action]:
+        """A mistake inside the server ends the session."""
+        return [Send(ErrorEvent(INTERNAL_MESSAGE)), *self._close(CloseCode.INTERNAL, "internal error")]
+
+    def head(self) -> int | None:
+        """Handle of the input that is spoken now."""
+        return self._handle if self._speaks else None
+
+    def text(self, handle: int) -> str:
+        """The input that is or was spoken last; empty for others."""
+        return self._text if handle == self._handle else ""
+
+    def _close(self, code: int, reason: str) -> list[Action]:
+        self._closed = True
+        return [Close(code, reason)]
+
+    def _utterance(self, frame: str | bytes) -> _Utterance:
+        if isinstance(frame, bytes):
+            raise InvalidMessageError("binary frames are not taken; send JSON text frames")
+        if not is_chosen_by(frame):
+            # A wrong field is told by its name; what is left is JSON of another kind.
+            decode_as(frame, dict[str, msgspec.Raw])
+            raise InvalidMessageError(
+                "this socket takes inputs only: objects with `input` and without `type`"
+            )
+        request: Input = decode_as(frame, Input)
+        too_long = self._offer.limits.text_too_long(len(request.input.encode()), 0)
+        if too_long is not None:
+            raise InvalidMessageError(too_long)
+        session = self._offer.session_settings(
+            SessionStart(formats=[_PCM], sample_rate=_SAMPLE_RATE), SessionSettings(_PCM)
+        )
+        settings = self._offer.context_settings(
+            ContextOpen(voice=request.voice, language=request.language, speed=request.speed), session
+        )
+        return _Utterance(request.input, settings.voice, settings.audio)
+
+    def _next(self) -> list[Action]:
+        """Answer what needs no sound, and begin to speak the next input."""
+        actions: list[Action] = []
+        while not self._speaks and self._waiting:
+            following = self._waiting.popleft()
+            if isinstance(following, ErrorEvent):
+                actions.append(Send(following))
+                continue
+            self._speaks, self._text = True, following.text
+            self._handle += 1
+            actions += self._begin(following)
+        return actions
+
+    def _begin(self, utterance: _Utterance) -> Sequence[Action]:
+        return (
+            OpenSpeaker(self._handle, f"input-{self._handle}", utterance.voice, utterance.audio),
+            AppendText(self._handle, utterance.text),
+            EndSpeaker(self._handle),
+        )

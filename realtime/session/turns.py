@@ -1,0 +1,277 @@
+"""The contexts of a session while they live: whose turn it is, how each ends, and where its listener is.
+
+The rules:
+1. Contexts are spoken in the order opened; only the head's sound is fetched, and none while it is paused.
+2. Each ends with exactly one `context.done` or `context.cancelled`. A cancel is answered also after
+   `context.done`, and every time with the same cut.
+3. A cancel is a barrier: the speaker is stopped before the answer is given out, and with it goes its sound.
+4. A failure is told at once; the ending that follows from it keeps its order with the sound of those before.
+5. An unended head that says nothing for `SILENT_HEAD_S` while another waits is ended. A paused one is not.
+"""
+
+from __future__ import annotations
+
+from realtime.errors import ErrorCode, InvalidMessageError, RealtimeError
+from realtime.session import cancel, replies
+from realtime.session import messages as wire
+from realtime.session.actions import (
+    Action,
+    AppendText,
+    EndSpeaker,
+    FlushSpeaker,
+    OpenSpeaker,
+    Send,
+    SendFrame,
+    StopSpeaker,
+)
+from realtime.session.contexts import KEEP_S, CancelReason, Context, Contexts, Cut, State, Step
+from realtime.session.offer import ContextSettings, Offer
+from realtime.session.playout import Playout
+from realtime.types import (
+    TIMELINE_PER_MS,
+    Failed,
+    Finished,
+    Flushed,
+    Packet,
+    SegmentStarted,
+    SpeechEvent,
+    WordsTimed,
+)
+
+#: An unended context with nothing to say is ended when another has waited behind it for so long.
+SILENT_HEAD_S = 10.0
+MOST_PENDING_FLUSHES = 256
+
+
+class Turns:
+    """Every method takes the present in monotonic seconds and returns what is to be done."""
+
+    def __init__(self, offer: Offer) -> None:
+        """`offer`: for limits, and the kinds of frames."""
+        self._offer = offer
+        self._contexts = Contexts()
+        self._playout = Playout()
+        self._turn: Context | None = None
+
+    # -- what is known ----------------------------------------------------------------------------------
+
+    def latest(self, context_id: str) -> Context | None:
+        """The context that was last opened under an id, if it is still known."""
+        return self._contexts.latest(context_id)
+
+    def get(self, handle: int) -> Context | None:
+        """A context by its handle, if it is still known."""
+        return self._contexts.get(handle)
+
+    def head(self) -> Context | None:
+        """The context whose turn it is."""
+        return self._contexts.head()
+
+    # -- what the client wants --------------------------------------------------------------------------
+
+    def open(self, context_id: str, settings: ContextSettings, now: float) -> tuple[Context, list[Action]]:
+        """A new context, last in the order; raises `RealtimeError` when there are too many."""
+        limit = self._offer.limits.contexts
+        if sum(not context.failure_told for context in self._contexts.live()) >= limit:
+            raise RealtimeError(
+                f"context {context_id!r} was not opened: {limit} contexts are open, which is the limit",
+                ErrorCode.TOO_MANY_CONTEXTS,
+            )
+        context = self._contexts.open(context_id, settings, now)
+        self._turn = self._contexts.head()
+        voice = settings.voice
+        opened = wire.ContextOpened(context_id, context.handle, voice.voice, voice.language)
+        return context, [OpenSpeaker(context.handle, context_id, voice, settings.audio), Send(opened)]
+
+    def append(self, context: Context, text: str, now: float) -> list[Action]:
+        """Text for an open context; what is over a limit ends it."""
+        context.last_activity = now
+        if context.first_text_at is None:
+            context.first_text_at = now
+        size = len(text) if text.isascii() else len(text.encode())
+        too_long = self._offer.limits.text_too_long(size, context.ledger.text_bytes)
+        if too_long is None:
+            context.ledger.append(text, size)
+            return [AppendText(context.handle, text)]
+        failure = Failed(ErrorCode.TEXT_TOO_LONG, too_long)
+        if self._contexts.head() is context and not context.paused:
+            return self._fail(context, failure, now)
+        context.failure = failure
+        return [StopSpeaker(context.handle, "failed"), *self.on_failure(context, failure)]
+
+    def flush(self, context: Context, flush_id: str | None, now: float) -> list[Action]:
+        """Speak all there is; raises `InvalidMessageError` when too many flushes wait to be answered."""
+        if context.pending_flushes >= MOST_PENDING_FLUSHES:
+            raise InvalidMessageError(
+                f"{MOST_PENDING_FLUSHES} flushes of context {context.context_id!r} wait to be answered, "
+                "which is the limit"
+            )
+        context.pending_flushes += 1
+        context.last_activity = now
+        return [FlushSpeaker(context.handle, flush_id)]
+
+    def end(self, context: Context) -> list[Action]:
+        """No more text will come for an open context."""
+        context.step(Step.END)
+        return [EndSpeaker(context.handle)]
+
+    def end_all(self) -> list[Action]:
+        """No more text will come for any context."""
+        return [EndSpeaker(context.handle) for context in self._contexts.live() if context.step(Step.END)]
+
+    def cancel(self, context_id: str, played_ms: float | None, now: float) -> list[Action]:
+        """Silence what bears an id, and tell what was heard of it."""
+        latest = self._contexts.latest(context_id)
+        if latest is None:
+            return [replies.nothing_cancelled(context_id)]
+        # An id may have been opened again while its former context is still heard: all of them fall silent.
+        named = self._contexts.named(context_id)
+        if silenced := self._silence(named, "cancelled", played_ms, now):
+            return silenced
+        if latest.cut is None:
+            return self._stop(latest, "cancelled", cancel.cut(latest, self._playout, played_ms, now), now)
+        return [replies.cancelled(latest, latest.cut)]
+
+    def cancel_all(self, reason: CancelReason, played_ms: float | None, now: float) -> list[Action]:
+        """Silence everything that is still to be spoken or heard, in order."""
+        return self._silence(self._contexts.known(), reason, played_ms, now)
+
+    def played(self, context_id: str, played_ms: float, now: float) -> None:
+        """The listener says how much it has heard of what bears an id."""
+        sent = [each for each in self._contexts.named(context_id) if each.sent and each.cut is None]
+        if sent:
+            meant = (each for each in sent if self._may_be_meant(each, played_ms, now))
+            self._playout.report(next(meant, sent[-1]).handle, played_ms, now)
+
+    def _may_be_meant(self, context: Context, played_ms: float, now: float) -> bool:
+        """Whether a report may be about this context rather than about a later one of the same id."""
+        reported_ms = self._playout.reported_ms(context.handle)
+        if reported_ms is None:
+            return self._playout.ends_at(context.handle, now) > now
+        return reported_ms <= played_ms and reported_ms < context.sent / TIMELINE_PER_MS
+
+    def pause(self, context_id: str, now: float) -> None:
+        """Send nothing more of what bears an id, and let its listener stand still."""
+        for context in self._contexts.named(context_id):
+            context.paused = context.live
+            self._playout.pause(context.handle, now)
+
+    def go_on(self, context_id: str, now: float) -> list[Action]:
+        """What bears an id goes on from where it was paused."""
+        for context in self._contexts.named(context_id):
+            context.paused = False
+            context.last_activity = now
+            self._playout.go_on(context.handle, now)
+        head = self._contexts.head()
+        if head is not None and head.failure is not None:
+            return self._fail(head, head.failure, now)
+        return []
+
+    # -- what its speaker tells -------------------------------------------------------------------------
+
+    def on_event(self, context: Context, event: SpeechEvent, now: float) -> list[Action]:
+        """What the head's speaker made; it is sent at this moment."""
+        context.last_activity = now
+        if isinstance(event, Packet):
+            return self._packet(context, event, now)
+        if isinstance(event, SegmentStarted):
+            return [replies.segment(context, event)]
+        if isinstance(event, WordsTimed):
+            context.ledger.timed(event.words)
+            return [replies.words(context, event)] if context.settings.word_timestamps else []
+        if isinstance(event, Flushed):
+            context.pending_flushes -= 1
+            return [Send(wire.FlushDone(context.context_id, context.handle, event.flush_id))]
+        if isinstance(event, Finished):
+            context.step(Step.FINISHED)
+            return self._over(context, replies.done(context, "completed", event.timing, now), now)
+        return self._fail(context, event, now)
+
+    def on_failure(self, context: Context, failure: Failed) -> list[Action]:
+        """A speaker failed, perhaps before its turn: the error overtakes, the ending keeps its order."""
+        if context.failure_told:
+            return []
+        context.failure_told = True
+        return [replies.failure(context, failure)]
+
+    # -- time -------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """When `on_deadline` wants to be called, None when it does not."""
+        silent = self._silent_head()
+        deadlines = [self._contexts.next_forget(), silent[1] if silent else None]
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def on_deadline(self, now: float) -> list[Action]:
+        """Time has passed."""
+        for context in self._contexts.due(now):
+            keep_until = self._playout.expected_end(context.handle, now) + KEEP_S
+            if context.cut is None and keep_until > now:  # its listener was slower than expected
+                context.forget_at = keep_until
+            else:
+                self._contexts.forget(context)
+                self._playout.forget(context.handle)
+        silent = self._silent_head()
+        return self.end(silent[0]) if silent is not None and silent[1] <= now else []
+
+    def _silent_head(self) -> tuple[Context, float] | None:
+        """The context that blocks others without having been ended, and when it will be."""
+        live = self._contexts.live()
+        if len(live) < 2 or live[0].state is not State.OPEN or live[0].paused:
+            return None
+        silent_since = max(live[0].last_activity, live[1].opened_at)
+        return live[0], silent_since + SILENT_HEAD_S
+
+    # -- endings ----------------------------------------------------------------------------------------
+
+    def _packet(self, context: Context, packet: Packet, now: float) -> list[Action]:
+        if context.first_frame_at is None:
+            context.first_frame_at = now
+        context.sent = packet.position + packet.duration
+        context.last_seq = packet.seq
+        self._playout.sent(context.handle, context.sent / TIMELINE_PER_MS, now)
+        kind = self._offer.formats[context.settings.audio.format].kind
+        return [SendFrame(kind, context.handle, packet)]
+
+    def _silence(
+        self, contexts: list[Context], reason: CancelReason, played_ms: float | None, now: float
+    ) -> list[Action]:
+        """Stop those of `contexts` that are still to be spoken or heard, in order."""
+        unheard = cancel.unheard(contexts, self._playout, played_ms, now)
+        cuts = cancel.cut_all(unheard, self._playout, played_ms, now)
+        return [action for context, cut in cuts for action in self._stop(context, reason, cut, now)]
+
+    def _stop(self, context: Context, reason: CancelReason, cut: Cut, now: float) -> list[Action]:
+        speaks = context.live and context.failure is None
+        stop: list[Action] = [StopSpeaker(context.handle)] if speaks else []
+        context.step(Step.CANCEL)
+        context.cut, context.cancel_reason = cut, reason
+        self._playout.stop(context.handle, now)
+        self._retire(context, now + KEEP_S)
+        return [*stop, replies.cancelled(context, cut), *self._give_turn(now)]
+
+    def _fail(self, context: Context, failure: Failed, now: float) -> list[Action]:
+        context.step(Step.FAILED)
+        actions: list[Action] = []
+        if context.failure is None:
+            actions.append(StopSpeaker(context.handle, "failed"))
+        actions += self.on_failure(context, failure)
+        return actions + self._over(context, replies.done(context, "failed", failure.timing, now), now)
+
+    def _over(self, context: Context, done: Send, now: float) -> list[Action]:
+        self._retire(context, self._playout.expected_end(context.handle, now) + KEEP_S)
+        return [done, *self._give_turn(now)]
+
+    def _retire(self, context: Context, forget_at: float) -> None:
+        for forgotten in self._contexts.retire(context, forget_at):
+            self._playout.forget(forgotten.handle)
+
+    def _give_turn(self, now: float) -> list[Action]:
+        """A context is over: another may be the head now, to be silent from now on, or to end as failed."""
+        head = self._contexts.head()
+        if head is not None and head is not self._turn:
+            head.last_activity = now
+        self._turn = head
+        if head is not None and head.failure is not None and not head.paused:
+            return self._fail(head, head.failure, now)
+        return []
