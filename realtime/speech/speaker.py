@@ -17,6 +17,7 @@ from functools import partial
 import structlog
 
 from realtime.audio.formats import PacketEncoder
+from realtime.audio.opus import CODED_RATE
 from realtime.clock import Clock
 from realtime.engines.engine import Chunk
 from realtime.errors import INTERNAL_MESSAGE, ErrorCode, QueueFullError, RealtimeError
@@ -35,10 +36,10 @@ from realtime.types import (
     VoiceSettings,
 )
 
-#: Packets of the first block that is encoded: few, so that they leave at once.
-FIRST_BLOCK = 5
-#: Packets of every other block: a cancel never waits for more than one block, about 2 ms of work.
-BLOCK = 50
+#: Sound in the first block that is encoded: little, so that it leaves at once.
+FIRST_BLOCK_MS = 100
+#: Sound in every other block: a cancel never waits for more than one block, about 2 ms of work.
+BLOCK_MS = 1000
 #: Characters of text that are worked on in one turn of the loop: 0.1 ms, and 3 ms of the worst text.
 TEXT_SLICE = 256
 #: What is made for a context behind others is not needed before this many seconds.
@@ -78,7 +79,10 @@ class Speaker:
         """`buffer_ms`: sound that may wait to be taken; `on_output` is called when `take` has something."""
         self._settings = settings
         self._frontend = frontend
-        self._timeline = Timeline(encoder)
+        self._timeline = Timeline(encoder, settings.speed)
+        packet_ms = encoder.frame_samples * 1000 // CODED_RATE
+        self._first_block = max(1, FIRST_BLOCK_MS // packet_ms)
+        self._block = max(1, BLOCK_MS // packet_ms)
         self._scheduler = scheduler
         self._executor = executor
         self._clock = clock
@@ -203,7 +207,8 @@ class Speaker:
         self._on_output()
 
     def _room_ms(self) -> float:
-        return max(0.0, self._buffer_ms - self._waiting_ms)
+        """Sound of the engine's that there is room for, before the tempo is set."""
+        return max(0.0, self._buffer_ms - self._waiting_ms) * self._settings.speed
 
     def _grant(self) -> None:
         """Allow as much as there is room for; it is needed when what was taken so far has been played."""
@@ -288,7 +293,7 @@ class Speaker:
 
     async def _encode(self, place: Callable[[], Sequence[SpeechEvent] | None], partial: bool = False) -> None:
         """Change the timeline and encode what that completes, off the loop, block by block."""
-        limit = FIRST_BLOCK if self.timing.first_packet is None else BLOCK
+        limit = self._first_block if self.timing.first_packet is None else self._block
 
         def first_block() -> tuple[Sequence[SpeechEvent], list[Packet], float]:
             begun = self._clock.now()
@@ -298,7 +303,7 @@ class Speaker:
 
         def next_block() -> tuple[Sequence[SpeechEvent], list[Packet], float]:
             begun = self._clock.now()
-            packets = self._timeline.packets(BLOCK, partial)
+            packets = self._timeline.packets(self._block, partial)
             return [], packets, self._clock.now() - begun
 
         loop = asyncio.get_running_loop()
@@ -310,4 +315,4 @@ class Speaker:
             self._put([*events, *packets])
             if len(packets) < limit:
                 return
-            block, limit = next_block, BLOCK
+            block, limit = next_block, self._block

@@ -1,22 +1,26 @@
 """The one owner of positions: what a context sounds like from its first sample to its last.
 
-Trims the silence that a voice puts around a segment, sets pauses of its own, maps words to the client's
-characters, and hands the sound to the context's one encoder, frame by frame.
+Sets the tempo, trims the silence that a voice puts around a segment, sets pauses of its own, maps words to
+the client's characters, and hands the sound to the context's one encoder, frame by frame.
 
-Samples here are at the encoder's rate. The encoder's output is `lookahead` samples late, so packet k of F
-samples holds the timeline's [k F - lookahead, (k+1) F - lookahead): position 0 is the first sample after the
-pre-skip, the first packet is shorter by it, and the last is cut to the true end.
+Samples here are at `CODED_RATE`, whatever the voice's rate and the listener's, so that all formats of a text
+have the same length. The encoder's output is `lookahead` samples late, so packet k of F samples holds the
+timeline's [k F - lookahead, (k+1) F - lookahead): position 0 is the first sample after the pre-skip, the
+first packet is shorter by it, and the last is cut to the true end.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
 from realtime.audio.formats import PacketEncoder, to_int16
+from realtime.audio.opus import CODED_RATE
+from realtime.audio.resample import Resampler
 from realtime.audio.silence import audible_range, fade_in, fade_out
-from realtime.errors import EngineError
+from realtime.audio.tempo import Tempo
 from realtime.types import (
     TIMELINE_RATE,
     AudioChunk,
@@ -25,6 +29,7 @@ from realtime.types import (
     Pcm,
     SegmentStarted,
     SourceWord,
+    SpanLink,
     TextPiece,
     WordsTimed,
     WordTiming,
@@ -36,6 +41,9 @@ FADE_S = 0.005  # at an edge that was cut, so that it does not click
 #: Silence from the last audible sample of a segment to the first of the next, by how the first one ends.
 GAP_S = {"sentence": 0.45, "clause": 0.20, "other": 0.30}
 _BYTES_PER_SAMPLE = 2
+_SCALE = TIMELINE_RATE // CODED_RATE
+#: Segments end on multiples of this, so that their ends are whole samples at every rate from 8 kHz on.
+_QUANTUM = CODED_RATE // 8_000
 
 
 def gap_after(text: str) -> float:
@@ -46,14 +54,37 @@ def gap_after(text: str) -> float:
     return GAP_S["clause" if last and last in ",;:—–、，；：" else "other"]
 
 
+class _Converter:
+    """Brings the sound of one segment to a tempo, and to `CODED_RATE`."""
+
+    def __init__(self, sample_rate: int, speed: float) -> None:
+        self._stages: list[Tempo | Resampler] = []
+        if speed != 1:
+            self._stages.append(Tempo(sample_rate, speed))
+        if sample_rate != CODED_RATE:
+            self._stages.append(Resampler(sample_rate, CODED_RATE))
+        self._ratio = CODED_RATE / (sample_rate * speed)
+
+    def convert(self, pcm: Pcm, last: bool) -> Pcm:
+        """What is ready after `pcm`; after the last everything is."""
+        for stage in self._stages:
+            pcm = stage.process(pcm)
+            if last:
+                pcm = np.concatenate([pcm, stage.finish()])
+        return pcm
+
+    def at(self, sample: int) -> int:
+        """Where a sample of the voice's is afterwards."""
+        return round(sample * self._ratio)
+
+
 class Timeline:
     """The sound of one context. Not thread-safe: calls must follow one another."""
 
-    def __init__(self, encoder: PacketEncoder) -> None:
-        """`encoder` is the context's own, and new."""
+    def __init__(self, encoder: PacketEncoder, speed: float = 1.0) -> None:
+        """`encoder` is the context's own, and new; `speed` is a tempo from 0.25 to 4."""
         self._encoder = encoder
-        self._rate = encoder.sample_rate
-        self._scale = TIMELINE_RATE // encoder.sample_rate
+        self._speed = speed
         self._waiting = bytearray()  # 16-bit samples not yet encoded
         self._placed = 0  # samples put on the timeline, padding of flushes included
         self._sound_end = 0  # where the last sound placed ends
@@ -68,6 +99,7 @@ class Timeline:
         self._reset_segment()
 
     def _reset_segment(self) -> None:
+        self._converter: _Converter | None = None
         self._begun = False
         self._trimmed = 0
         self._segment_start = 0
@@ -77,15 +109,17 @@ class Timeline:
     @property
     def length(self) -> int:
         """Whole length so far, in samples of `TIMELINE_RATE`."""
-        return self._sent * self._scale
+        return self._sent * _SCALE
 
     def add(self, piece: TextPiece, chunk: AudioChunk) -> list[SegmentStarted | WordsTimed]:
         """Put a chunk of `piece`'s sound on the timeline. What it returns comes before the next `packets`."""
-        if chunk.sample_rate != self._rate:
-            raise EngineError(f"the voice speaks at {chunk.sample_rate} Hz, and {self._rate} Hz is needed")
+        converter = self._converter = self._converter or _Converter(chunk.sample_rate, self._speed)
         events: list[SegmentStarted | WordsTimed] = []
-        self._words.extend(chunk.words)
-        pcm = np.concatenate([self._tail, chunk.pcm]) if len(self._tail) else chunk.pcm
+        self._words.extend(
+            replace(word, start=converter.at(word.start), end=converter.at(word.end)) for word in chunk.words
+        )
+        pcm = converter.convert(chunk.pcm, chunk.last_of_segment)
+        pcm = np.concatenate([self._tail, pcm]) if len(self._tail) else pcm
         start, end = audible_range(pcm)
         if start < end:
             if not self._begun:
@@ -94,7 +128,7 @@ class Timeline:
                 events.append(self._segment_started(piece))
             self._place(pcm, end, chunk.last_of_segment)
         elif not self._begun:
-            lead = min(len(pcm), round(LEAD_S * self._rate))
+            lead = min(len(pcm), round(LEAD_S * CODED_RATE))
             self._trimmed += len(pcm) - lead
             self._tail = pcm[len(pcm) - lead :]
         else:
@@ -109,15 +143,22 @@ class Timeline:
 
     def flush(self) -> None:
         """Pad the encoder out, so that `packets` hands on all sound so far; the padding is a pause."""
-        if self._sent >= self._sound_end or self._encoder.lookahead == 0:
-            return
-        self._pad()
+        late = self._encoder.lookahead + self._encoder.held_back
+        if self._sound_end and late and self._encoded + self._waiting_samples < self._sound_end + late:
+            self._pad(late)
 
     def finish(self) -> None:
         """No more sound will come; `packets` then ends with a packet that is marked as the last."""
         self._finished = True
-        if self._sent < self._sound_end and self._encoder.lookahead:
-            self._pad()
+        late = self._encoder.lookahead
+        if late and self._sent < self._sound_end:
+            self._pad(late)
+            # Of what a flush has padded for a container no more than this may follow the sound's end.
+            del self._waiting[max(0, self._end_of_frames(late) - self._encoded) * _BYTES_PER_SAMPLE :]
+
+    @property
+    def _waiting_samples(self) -> int:
+        return len(self._waiting) // _BYTES_PER_SAMPLE
 
     def packets(self, limit: int, partial: bool = False) -> list[Packet]:
         """At most `limit` packets. `partial` also gives a short frame, where the format allows one."""
@@ -130,7 +171,7 @@ class Timeline:
             made.append(self._packet(min(size, len(self._waiting))))
         if self._finished and not self._waiting and self._seq and not self._last_made and len(made) < limit:
             # The last sound left before the end was known: an empty frame says that it was the last.
-            made.append(self._number(b"", self._sent, self._sent, FrameFlags.LAST))
+            made.append(self._number(self._encoder.close(), self._sent, self._sent, FrameFlags.LAST))
         return made
 
     def _packet(self, size: int) -> Packet:
@@ -141,36 +182,42 @@ class Timeline:
         end = max(position, self._encoded - self._encoder.lookahead)
         flags = FrameFlags.FIRST if self._seq == 0 else FrameFlags.NONE
         if self._finished and not self._waiting:
+            payload = self._encoder.encode_last(frame, end - self._sound_end)
             end = self._sound_end
             flags |= FrameFlags.LAST
+        else:
+            payload = self._encoder.encode(frame)
         while self._segment_starts and self._segment_starts[0] < end:
             self._segment_starts.popleft()
             flags |= FrameFlags.SEGMENT
         self._sent = end
-        return self._number(self._encoder.encode(frame), position, end, flags)
+        return self._number(payload, position, end, flags)
 
     def _number(self, payload: bytes, position: int, end: int, flags: FrameFlags) -> Packet:
-        packet = Packet(payload, self._seq, position * self._scale, (end - position) * self._scale, flags)
+        packet = Packet(payload, self._seq, position * _SCALE, (end - position) * _SCALE, flags)
         self._seq += 1
         self._last_made = bool(flags & FrameFlags.LAST)
         return packet
 
-    def _pad(self) -> None:
-        frame = self._encoder.frame_samples
-        needed = -(-(self._sound_end + self._encoder.lookahead) // frame) * frame
-        missing = max(0, needed - self._placed)
+    def _pad(self, late: int) -> None:
+        missing = max(0, self._end_of_frames(late) - self._placed)
         self._waiting += bytes(missing * _BYTES_PER_SAMPLE)
         self._placed += missing
 
+    def _end_of_frames(self, late: int) -> int:
+        """Where the whole frames end that bring out all sound so far, when it is so `late`."""
+        frame = self._encoder.frame_samples
+        return -(-(self._sound_end + late) // frame) * frame
+
     def _begin(self, piece: TextPiece, pcm: Pcm, start: int) -> tuple[Pcm, int]:
         """Trim the lead, and set the pause after what came before; returns the sound and what was removed."""
-        lead = min(start, round(LEAD_S * self._rate))
+        lead = min(start, round(LEAD_S * CODED_RATE))
         removed = start - lead
         self._trimmed += removed
         if self._trimmed:
-            pcm = fade_in(pcm[removed:], round(FADE_S * self._rate))
+            pcm = fade_in(pcm[removed:], round(FADE_S * CODED_RATE))
         if self._placed:
-            gap = round(gap_after(self._previous_text) * self._rate)
+            gap = round(gap_after(self._previous_text) / self._speed * CODED_RATE)
             silence = max(0, gap - (self._placed - self._audible_end) - lead)
             self._waiting += bytes(silence * _BYTES_PER_SAMPLE)
             self._placed += silence
@@ -180,20 +227,21 @@ class Timeline:
         return pcm, removed
 
     def _segment_started(self, piece: TextPiece) -> SegmentStarted:
-        start = self._segment_start * self._scale
+        start = self._segment_start * _SCALE
         return SegmentStarted(piece.segment, piece.text, piece.source, piece.language, start)
 
     def _place(self, pcm: Pcm, audible: int, last: bool) -> None:
         """Place sound of which `audible` samples are heard; what follows them waits, or ends the segment."""
-        keep = min(len(pcm), audible + round(TAIL_S * self._rate)) if last else audible
+        keep = min(len(pcm), audible + round(TAIL_S * CODED_RATE)) if last else audible
         self._tail = pcm[keep:]
         sound = pcm[:keep]
         if last and len(self._tail):
-            sound = fade_out(sound, round(FADE_S * self._rate))
+            sound = fade_out(sound, round(FADE_S * CODED_RATE))
         if audible:
             self._audible_end = self._placed + audible
-        self._waiting += to_int16(sound).tobytes()
-        self._placed += len(sound)
+        rest = -(self._placed + len(sound)) % _QUANTUM if last else 0
+        self._waiting += to_int16(sound).tobytes() + bytes(rest * _BYTES_PER_SAMPLE)
+        self._placed += len(sound) + rest
         self._sound_end = self._placed
 
     def _settled_words(self, piece: TextPiece, last: bool) -> tuple[SourceWord, ...]:
@@ -205,15 +253,29 @@ class Timeline:
             start = max(self._segment_start, word.start + offset)
             end = max(start, min(word.end + offset, self._audible_end) if last else word.end + offset)
             source = source_of(piece, word.spoken_start, word.spoken_end)
-            settled.append(SourceWord(*source, start * self._scale, end * self._scale))
+            settled.append(SourceWord(*source, start * _SCALE, end * _SCALE))
         return tuple(settled)
 
 
 def source_of(piece: TextPiece, spoken_start: int, spoken_end: int) -> tuple[int, int]:
-    """The client's characters that the spoken ones came from."""
+    """The client's characters that the spoken ones came from.
+
+    A run of text that is spoken as it was written is cut anywhere (words of languages without spaces); of any
+    other run the whole source is meant.
+    """
     links = [
         link for link in piece.spans if link.spoken_start < spoken_end and spoken_start < link.spoken_end
     ]
     if not links:
         return piece.source[1], piece.source[1]
-    return links[0].source_start, links[-1].source_end
+    first, last = links[0], links[-1]
+    start, end = first.source_start, last.source_end
+    if _is_verbatim(first):
+        start += max(0, spoken_start - first.spoken_start)
+    if _is_verbatim(last):
+        end -= max(0, last.spoken_end - spoken_end)
+    return start, end
+
+
+def _is_verbatim(link: SpanLink) -> bool:
+    return link.spoken_end - link.spoken_start == link.source_end - link.source_start

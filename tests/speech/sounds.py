@@ -76,8 +76,8 @@ async def until(condition: Callable[[], bool]) -> None:
 class Rendered:
     """A timeline fed by hand, with everything that came out of it."""
 
-    def __init__(self, encoder: PacketEncoder) -> None:
-        self.timeline = Timeline(encoder)
+    def __init__(self, encoder: PacketEncoder, speed: float = 1.0) -> None:
+        self.timeline = Timeline(encoder, speed)
         self.packets: list[Packet] = []
         self.events: list[SegmentStarted | WordsTimed] = []
 

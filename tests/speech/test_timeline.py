@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.audio.formats import PacketEncoder, PcmS16leEncoder, to_int16
+from realtime.audio.formats import FORMATS, PacketEncoder, PcmS16leEncoder, make_encoder, to_int16
 from realtime.audio.opus import OpusEncoder
 from realtime.audio.silence import AUDIBLE, audible_range
-from realtime.errors import EngineError
-from realtime.speech.timeline import GAP_S, LEAD_S, TAIL_S, Timeline, gap_after, source_of
+from realtime.speech.timeline import GAP_S, LEAD_S, TAIL_S, gap_after, source_of
 from realtime.types import (
     TIMELINE_RATE,
     AudioChunk,
+    AudioSettings,
     FrameFlags,
     Pcm,
     SegmentStarted,
@@ -318,11 +318,23 @@ def test_words_come_before_the_packets_that_hold_them_and_not_before_they_are_ce
 
 @pytest.mark.parametrize(
     ("spoken_span", "source"),
-    [((0, 2), (10, 12)), ((3, 8), (13, 18)), ((5, 6), (13, 18)), ((0, 8), (10, 18)), ((2, 3), (18, 18))],
+    [((0, 2), (10, 12)), ((3, 8), (13, 20)), ((5, 6), (13, 20)), ((0, 8), (10, 20)), ((2, 3), (20, 20))],
 )
 def test_source_of(spoken_span: tuple[int, int], source: tuple[int, int]) -> None:
-    spans = (SpanLink(0, 2, 10, 12), SpanLink(3, 8, 13, 18))
-    assert source_of(TextPiece(0, "It $3.50", (10, 18), spans, "en"), *spoken_span) == source
+    """ "It **$3.50**", of which the stars are not spoken."""
+    spans = (SpanLink(0, 2, 10, 12), SpanLink(3, 8, 13, 20))
+    assert source_of(TextPiece(0, "It $3.50", (10, 20), spans, "en"), *spoken_span) == source
+
+
+@pytest.mark.parametrize(
+    ("spoken_span", "source"),
+    [((0, 2), (5, 7)), ((2, 3), (7, 8)), ((3, 6), (8, 14)), ((0, 6), (5, 14)), ((1, 5), (6, 13))],
+)
+def test_source_of_words_in_a_run_without_spaces(
+    spoken_span: tuple[int, int], source: tuple[int, int]
+) -> None:
+    spans = (SpanLink(0, 4, 5, 9), SpanLink(4, 6, 12, 14))
+    assert source_of(TextPiece(0, "今天天气很好", (5, 14), spans, "zh"), *spoken_span) == source
 
 
 @pytest.mark.parametrize("before", [0, 1, 20, 40, 300])
@@ -407,10 +419,95 @@ def test_words_do_not_depend_on_the_chunks(cut_ms: float) -> None:
     assert words(parts) == words(whole)
 
 
-def test_another_sample_rate_is_refused() -> None:
-    wrong = AudioChunk(0, silence(10), 22_050)
-    with pytest.raises(EngineError, match="22050 Hz"):
-        Timeline(PcmS16leEncoder(RATE, 20)).add(piece(0, "Hi."), wrong)
+@pytest.mark.parametrize("rate", [16_000, 22_050, 48_000])
+def test_a_voice_at_another_rate_sounds_the_same(rate: int) -> None:
+    """Its sound and its words are where they were, whatever the chunks."""
+    times = np.arange(rate) / rate
+    pcm = (0.5 * np.cos(2 * np.pi * 440 * times + np.pi / 4)).astype(np.float32)
+    words = (WordTiming(0, 2, 0, rate // 4), WordTiming(3, 6, rate // 4, rate))
+    heard: list[Pcm] = []
+    for cut in (rate, rate // 3):
+        rendered = raw()
+        first = AudioChunk(0, pcm[:cut], rate, words, last_of_segment=cut == rate)
+        rendered.add(piece(0, "Hi you"), first)
+        if cut < rate:
+            rendered.add(piece(0, "Hi you"), AudioChunk(0, pcm[cut:], rate))
+        rendered.finish()
+        heard.append(hear_pcm(rendered.packets))
+        timed = [w for event in rendered.events if isinstance(event, WordsTimed) for w in event.words]
+        times_told = [at for word in timed for at in (word.start, word.end)]
+        assert times_told == pytest.approx([0, 12_000, 12_000, 48_000], abs=2)
+    assert len(heard[0]) == len(heard[1]) == RATE
+    assert np.abs(heard[0] - heard[1]).max() < 1e-3
+    assert np.abs(heard[0] - tone(1000))[200:-200].max() < 0.01
+
+
+@pytest.mark.parametrize("speed", [0.25, 0.5, 0.8, 1.25, 2, 4])
+def test_the_tempo_moves_words_and_pauses_and_not_the_pitch(speed: float) -> None:
+    rendered = Rendered(PcmS16leEncoder(RATE, 20), speed)
+    words = (WordTiming(0, 2, 0, ms(500)), WordTiming(3, 6, ms(500), ms(1000)))
+    for segment in range(2):
+        rendered.add(piece(segment, "Hi you."), chunk(segment, tone(1000), words=words))
+    rendered.finish()
+    gap_ms = GAP_S["sentence"] * 1000
+    length = sum(packet.duration for packet in rendered.packets)
+    assert length == pytest.approx((2000 + gap_ms) / speed * 48, rel=0.02)
+    timed = [w for event in rendered.events if isinstance(event, WordsTimed) for w in event.words]
+    starts = [0, 500, 1000 + gap_ms, 1500 + gap_ms]
+    assert [w.start for w in timed] == pytest.approx([start / speed * 48 for start in starts], abs=20 * 48)
+    heard = hear_pcm(rendered.packets)
+    loud = heard[: len(heard) // 3]
+    crossings = np.count_nonzero((loud[:-1] < 0) & (loud[1:] >= 0))
+    assert crossings / (len(loud) / RATE) == pytest.approx(440, rel=0.02)
+
+
+@pytest.mark.parametrize("length_ms", [5, 13, 20, 33, 133])
+def test_a_flush_that_is_overtaken_by_the_end(length_ms: float) -> None:
+    """What the flush has padded and nobody has fetched yet does not follow the last packet."""
+    for audio in _formats():
+        rendered = Rendered(make_encoder(audio))
+        rendered.timeline.add(piece(0, "One."), chunk(0, tone(length_ms)))
+        rendered.timeline.flush()
+        rendered.timeline.finish()
+        rendered.drain()
+        check_packets(rendered.packets, ms(length_ms) * SCALE)
+
+
+def _formats() -> list[AudioSettings]:
+    return [
+        AudioSettings(name, rate, frame_ms, 64_000)
+        for name, rates in FORMATS.items()
+        for rate in rates
+        for frame_ms in (20, 40, 60)
+    ]
+
+
+@pytest.mark.parametrize("lengths_ms", [(100.3, 33.1), (777.7,), (20, 0.5, 60)])
+def test_all_formats_of_a_text_have_the_same_length(lengths_ms: tuple[float, ...]) -> None:
+    texts = [("One.", tone(length)) for length in lengths_ms]
+    lengths = set()
+    for audio in _formats():
+        rendered = spoken(Rendered(make_encoder(audio)), *texts)
+        lengths.add(rendered.timeline.length)
+        check_packets(rendered.packets, rendered.timeline.length)
+        if audio.format == "pcm_s16le":
+            samples = sum(len(packet.payload) for packet in rendered.packets) // 2
+            assert samples * (TIMELINE_RATE // audio.sample_rate) == rendered.timeline.length
+    assert len(lengths) == 1
+
+
+@pytest.mark.parametrize("audio", _formats(), ids=str)
+def test_a_flush_hands_on_all_sound_in_every_format(audio: AudioSettings) -> None:
+    rendered = Rendered(make_encoder(audio))
+    rendered.add(piece(0, "One."), chunk(0, tone(133)))
+    rendered.flush()
+    flushed = sum(packet.duration for packet in rendered.packets)
+    assert flushed >= ms(133) * SCALE
+    rendered.flush()
+    assert sum(packet.duration for packet in rendered.packets) == flushed  # there was nothing to flush
+    rendered.finish()
+    assert rendered.packets[-1].duration == 0 and rendered.packets[-1].flags == FrameFlags.LAST
+    check_packets(rendered.packets, flushed)
 
 
 def test_one_encoder_for_the_whole_context() -> None:
