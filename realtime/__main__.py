@@ -1,4 +1,4 @@
-"""The command line: `python -m realtime serve` and `python -m realtime say`."""
+"""The command line: `python -m realtime serve`, `say` and `voices`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ _USAGE = """usage: python -m realtime COMMAND
 
   serve            run the server; settings come from the environment (see README.md)
   say [TEXT]       speak a text, a file (--file) or standard input as it arrives (-); see `say --help`
+  voices           list the voices: id, language, engine, aliases
 """
 
 
@@ -19,6 +20,16 @@ def _settings() -> str:
 
     rows = "\n".join(f"  {name:<22} {default:<12} {meaning}" for name, default, meaning in table())
     return f"usage: python -m realtime serve\n\nEnvironment variables, their defaults and meaning:\n\n{rows}"
+
+
+def _voices() -> str:
+    from realtime.voices.catalogue import table
+
+    rows = [("voice", "language", "engine", "aliases", ""), *table()]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
             from realtime.app import main as serve
 
             serve()
+            return 0
+        if command == "voices" and len(arguments) == 1:
+            print(_voices())
             return 0
         if command == "say":
             from realtime.say import main as say

@@ -19,11 +19,12 @@ import uvloop
 from aiohttp import web
 
 from realtime import __version__
-from realtime.audio.formats import FORMATS, make_encoder
+from realtime.audio.formats import FORMATS, make_encoder, pre_skip
 from realtime.clock import Clock, MonotonicClock
 from realtime.config import Config, from_environment
 from realtime.engines.engine import Engine, Synthesizer
 from realtime.engines.process import ProcessEngine
+from realtime.engines.routed import Part, RoutedEngine
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.workers import SWITCH_INTERVAL_S
 from realtime.errors import ConfigError
@@ -39,10 +40,42 @@ from realtime.speech.scheduler import Scheduler
 from realtime.speech.speaker import Speaker
 from realtime.text.frontend import Frontend
 from realtime.types import AudioSettings, VoiceSettings
-from realtime.voices.catalogue import by_name, voices_of
+from realtime.voices.catalogue import by_name, is_installed, voices_of
 
 #: What this server does beyond the spine of the protocol; grows with it. protocol.md lists the names.
-FEATURES = ("contexts", "flush", "cancel", "preempt", "session.close", "seed", "bitrate", "opus", "pcm_s16le")
+FEATURES = (
+    "contexts",
+    "flush",
+    "cancel",
+    "preempt",
+    "words",
+    "playback",
+    "pause",
+    "session.update",
+    "session.close",
+    "one_shot",
+    "speed",
+    "seed",
+    "bitrate",
+    "frame_ms",
+    "sample_rate",
+    "opus",
+    "pcm_s16le",
+    "mulaw",
+    "webm_opus",
+    "ogg_opus",
+)
+FRAME_KINDS = {
+    "opus": FrameKind.OPUS,
+    "pcm_s16le": FrameKind.PCM_S16LE,
+    "mulaw": FrameKind.MULAW,
+    "webm_opus": FrameKind.CONTAINER,
+    "ogg_opus": FrameKind.CONTAINER,
+}
+#: Engines that need a process of their own with one thread, whatever `ENGINE_RUNNER` says: they may crash.
+SINGLE_THREADED = frozenset({"espeak", "japanese"})
+#: Engines that take so much memory that they are started only when they are first spoken with.
+ON_DEMAND = frozenset({"japanese"})
 #: Beyond this the voice's threads wait for each other's Python rather than compute.
 MOST_ENGINE_THREADS = 4
 CLOSE_SESSIONS_S = 2.0
@@ -66,8 +99,27 @@ class Server:
 
 def make_engine(config: Config) -> Engine:
     """The engine that the settings ask for, not yet started."""
+    voices = [voice for voice in voices_of(config.engine) if is_installed(voice)]
+    names = tuple(dict.fromkeys(voice.engine for voice in voices))
+    if len(names) == 1:
+        return _part_engine(names[0], config)
+    return RoutedEngine(
+        [
+            Part(
+                _part_engine(name, config),
+                frozenset(voice.id for voice in voices if voice.engine == name),
+                on_demand=name in ON_DEMAND,
+            )
+            for name in names
+        ]
+    )
+
+
+def _part_engine(name: str, config: Config) -> Engine:
     threads = config.engine_threads or min(MOST_ENGINE_THREADS, max(1, _cores() - 1))
-    module = f"realtime.engines.{config.engine}"
+    module = f"realtime.engines.{name}"
+    if name in SINGLE_THREADED:
+        return ProcessEngine(f"{module}:make", 1, config.engine_timeout_s)
     if config.engine_runner == "process":
         return ProcessEngine(f"{module}:make", threads, config.engine_timeout_s)
     synthesizer: Synthesizer = importlib.import_module(module).make()
@@ -84,18 +136,11 @@ def _cores() -> int:
 def make_offer(config: Config) -> Offer:
     """What sessions of this server can be."""
     voices = voices_of(config.engine)
-    # Pre-skip in samples at the decoder's rate: libopus looks 6.5 ms ahead in its default mode.
-    opus = AudioSettings("opus", FORMATS["opus"], 20, config.opus_bitrate)
-    encoder = make_encoder(opus)
-    pre_skip = encoder.lookahead * FORMATS["opus"] // encoder.sample_rate
     return Offer(
         engine=config.engine,
-        voices=by_name(voices),
+        voices=by_name(filter(is_installed, voices)),
         default_voice=voices[0].id,
-        formats={
-            "opus": Format(FrameKind.OPUS, FORMATS["opus"], pre_skip),
-            "pcm_s16le": Format(FrameKind.PCM_S16LE, FORMATS["pcm_s16le"], 0),
-        },
+        formats={name: Format(FRAME_KINDS[name], rates, pre_skip(name)) for name, rates in FORMATS.items()},
         features=FEATURES,
         limits=Limits(
             text_bytes_per_message=config.max_text_per_message,
@@ -104,6 +149,7 @@ def make_offer(config: Config) -> Offer:
             idle_s=config.idle_timeout_s,
         ),
         bitrate=config.opus_bitrate,
+        missing_voices=by_name(voice for voice in voices if not is_installed(voice)),
     )
 
 
@@ -159,7 +205,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
         return Speaker(settings, frontend, encoder, scheduler, executor, clock, config.buffer_ms, on_output)
 
     def make_driver(transport: Transport, request_id: str | None) -> Driver:
-        session = Session(new_id(), new_id(), offer, clock.now())
+        session = Session(new_id(), new_id, offer, clock.now())
         return Driver(session, transport, open_speaker, clock, _observer(config.log_text, request_id))
 
     def health() -> Health:

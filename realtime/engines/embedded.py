@@ -27,7 +27,11 @@ UNIT_FRAMES = 2
 MAX_PHONEMES = 400
 _DURATIONS = "/Clip_output_0"
 _LEAD_UNITS = 3  # kept before the first phoneme: sound begins up to 30 ms before its nominal start
-_TAIL_UNITS = 3  # kept after the last phoneme's nominal end
+_TAIL_UNITS = 10  # kept from the last phoneme's nominal start: it is audible up to 0.21 s after it
+#: Phonemes sound earlier than the durations say: by this many frames (12.5 ms each) where words meet.
+_EARLY_FRAMES = 3
+#: The last phoneme before a pause has the pause in its duration; its sound lasts no longer than this.
+_LAST_PHONEME_UNITS = 3
 _FIRST_BLOCK_FRAMES = 24
 _BLOCK_FRAMES = 256
 _POOL_FRAMES = 1024
@@ -39,7 +43,10 @@ _WARM_UP = "Ready to speak, 1 2 3."
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Phonemes that the network speaks in one go; `words` are (spoken span, first id, last id + 1)."""
+    """Phonemes that the network speaks in one go; `words` are (spoken span, first id, last id + 1).
+
+    A word that follows another without a pause begins with the space between them: there it already sounds.
+    """
 
     ids: list[int]
     words: list[tuple[tuple[int, int], int, int]]
@@ -236,7 +243,10 @@ class EmbeddedSynthesizer:
                 run.ids.extend(self._vocabulary[phoneme] for phoneme in part)
                 spoken = [number for number, phoneme in enumerate(part) if phoneme not in _PUNCTUATION]
                 if spoken:
-                    run.words.append((source, first + spoken[0], first + spoken[-1] + 1))
+                    begin = first + spoken[0]
+                    if run.words and run.words[-1][2] == begin - 1:
+                        begin -= 1
+                    run.words.append((source, begin, first + spoken[-1] + 1))
         if len(run.ids) > 1:
             runs.append(run)
         # Punctuation alone is a breath, not speech.
@@ -281,15 +291,19 @@ def _cut(
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
     first, last = run.words[0][1], run.words[-1][2] - 1
     start_unit = max(0, int(starts[first]) - _LEAD_UNITS)
-    end_unit = min(int(ends[-1]), int(ends[last]) + _TAIL_UNITS)
+    end_unit = min(int(ends[-1]), int(starts[last]) + _TAIL_UNITS)
     samples_per_unit = UNIT_FRAMES * hop
 
     def at(unit: int) -> int:
-        return made + (unit - start_unit) * samples_per_unit
+        return made + max(0, (unit - start_unit) * samples_per_unit - _EARLY_FRAMES * hop)
 
     words: list[WordTiming] = []
-    for (spoken_start, spoken_end), begin, stop in run.words:
-        begun, ended = at(int(starts[begin])), at(int(ends[stop - 1]))
+    next_begins = [begin for _, begin, _ in run.words[1:]] + [-1]
+    for ((spoken_start, spoken_end), begin, stop), next_begin in zip(run.words, next_begins, strict=True):
+        end_unit_of_word = int(ends[stop - 1])
+        if next_begin != stop:  # a pause follows
+            end_unit_of_word = min(end_unit_of_word, int(starts[stop - 1]) + _LAST_PHONEME_UNITS)
+        begun, ended = at(int(starts[begin])), at(end_unit_of_word)
         if words and words[-1].spoken_start == spoken_start:  # "$3.50" is one written word and five spoken
             words[-1] = WordTiming(spoken_start, spoken_end, words[-1].start, ended)
         else:

@@ -55,6 +55,7 @@ _LOAD_S = 600.0
 _RESTART_S = (0.0, 0.5, 1.0, 2.0, 5.0)  # waits before the nth start in a row
 # A file in memory where the system has such a folder; it has no name, so nothing can be left behind.
 _MEMORY_FOLDER = "/dev/shm" if os.path.isdir("/dev/shm") else None
+_RESTARTING = "the voice engine stopped working and is being restarted"
 _log = structlog.get_logger(__name__)
 
 
@@ -170,9 +171,16 @@ class ProcessEngine:
         return self._child is not None
 
     async def start(self, on_event: Callable[[Event], None]) -> None:
-        """Start the child and wait until it has loaded; raises `EngineError` when it cannot."""
+        """Start the child and wait until it has loaded; raises `EngineError` when it cannot.
+
+        What was opened before waits for it; when it cannot be had, that fails, and this may be tried again.
+        """
         self._on_event = on_event
-        child = await self._load()
+        try:
+            child = await self._load()
+        except EngineError as error:
+            self._fail_all(error.message)
+            raise
         self._keeper = asyncio.create_task(self._keep(child))
 
     def send(self, command: Command) -> None:
@@ -239,7 +247,7 @@ class ProcessEngine:
             except Exception:
                 _log.exception("engine_events_failed")
             self._child = None
-            failed = self._fail_all()  # first: what is opened from now on is for the next child
+            failed = self._fail_all(_RESTARTING)  # first: what is opened from now on is for the next child
             code = await self._end_child()
             _log.error("engine_process_ended", code=code, utterances=failed)
             child = await self._replace()
@@ -258,16 +266,16 @@ class ProcessEngine:
                 self.restarts += 1
                 _log.info("engine_restarted", restarts=self.restarts)
                 return child
-            self._fail_all()
+            self._fail_all(_RESTARTING)
         raise AssertionError("counting has no end")
 
-    def _fail_all(self) -> int:
+    def _fail_all(self, message: str) -> int:
         """Fail whatever is open; returns how many that were."""
         utterances = sorted(self._open)
         self._open.clear()
         self._early.clear()
         for utterance in utterances:
-            self._on_event(Failure(utterance, "the voice engine stopped working and is being restarted"))
+            self._on_event(Failure(utterance, message))
             self._on_event(Freed(utterance))
         return len(utterances)
 

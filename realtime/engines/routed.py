@@ -1,0 +1,124 @@
+"""Several engines behind one contract: the voice of an utterance decides which of them speaks it.
+
+Each is what it is (a process of its own, say): when one dies, the utterances of the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from realtime.engines.engine import Capabilities, Command, Engine, Event, Failure, Freed, Open, Stats
+from realtime.errors import EngineError
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An engine and its voices; one `on_demand` is started when it is first spoken with."""
+
+    engine: Engine
+    voices: frozenset[str]
+    on_demand: bool = False
+
+
+class RoutedEngine:
+    """An `Engine` made of several. Voices that none of them has fail their utterance."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        """The first is the main one: it is ready when this engine is. It may not be on demand."""
+        self._parts = parts
+        self._main = parts[0]
+        self._by_voice = {voice: part for part in parts for voice in part.voices}
+        self._by_utterance: dict[int, Part] = {}
+        self._stats: dict[int, Stats] = {}
+        self._starts: dict[int, asyncio.Task[None]] = {}
+        self._on_event: Callable[[Event], None] = lambda event: None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the main engine, with the voices and languages of all that run."""
+        known = [self._main.engine.capabilities]
+        for part in self._parts[1:]:
+            with contextlib.suppress(EngineError):  # not started yet
+                known.append(part.engine.capabilities)
+        return replace(
+            known[0],
+            voices=tuple(dict.fromkeys(voice for each in known for voice in each.voices)),
+            languages=tuple(dict.fromkeys(language for each in known for language in each.languages)),
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether the main engine is."""
+        return self._main.engine.ready
+
+    async def start(self, on_event: Callable[[Event], None]) -> None:
+        """Start all that are not on demand, side by side; raises `EngineError` when one cannot."""
+        self._on_event = on_event
+        eager = [part for part in self._parts if not part.on_demand]
+        results = await asyncio.gather(*(self._start(part) for part in eager), return_exceptions=True)
+        failures = [result for result in results if isinstance(result, BaseException)]
+        if failures:
+            await self.stop()
+            raise failures[0]
+
+    def send(self, command: Command) -> None:
+        """Give a command to the engine whose voice it is for."""
+        if isinstance(command, Open):
+            part = self._by_voice.get(command.voice)
+            if part is None:
+                self._on_event(Failure(command.utterance, f"no engine has the voice {command.voice!r}"))
+                self._on_event(Freed(command.utterance))
+                return
+            self._by_utterance[command.utterance] = part
+            part.engine.send(command)
+            if part.on_demand:
+                self._start_on_demand(part)
+        elif (part := self._by_utterance.get(command.utterance)) is not None:
+            part.engine.send(command)
+
+    async def stop(self) -> None:
+        """Stop all."""
+        starts = list(self._starts.values())
+        for start in starts:
+            start.cancel()
+        await asyncio.gather(*starts, return_exceptions=True)
+        await asyncio.gather(*(part.engine.stop() for part in self._parts))
+
+    async def _start(self, part: Part) -> None:
+        number = self._parts.index(part)
+        await part.engine.start(lambda event: self._take(number, event))
+
+    def _start_on_demand(self, part: Part) -> None:
+        number = self._parts.index(part)
+        if number not in self._starts:
+            self._starts[number] = asyncio.create_task(self._try_start(number, part))
+
+    async def _try_start(self, number: int, part: Part) -> None:
+        try:
+            await self._start(part)
+        except EngineError as error:  # the engine has failed what was opened meanwhile
+            _log.error("engine_not_started", voices=sorted(part.voices), message=error.message)
+            del self._starts[number]  # the next utterance may try again
+
+    def _take(self, number: int, event: Event) -> None:
+        if isinstance(event, Stats):
+            self._stats[number] = event
+            stats = self._stats.values()
+            self._on_event(
+                Stats(
+                    open=sum(each.open for each in stats),
+                    waiting=sum(each.waiting for each in stats),
+                    busy=sum(each.busy for each in stats),
+                )
+            )
+            return
+        if isinstance(event, Freed):
+            self._by_utterance.pop(event.utterance, None)
+        self._on_event(event)

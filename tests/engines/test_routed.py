@@ -1,0 +1,138 @@
+"""Several engines as one: the voice decides, and the fault of one is not the others'."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from realtime.engines.engine import Cancel, Chunk, Engine, Failure, Feed, Finish, Grant, Open, Stats
+from realtime.engines.process import ProcessEngine
+from realtime.engines.routed import Part, RoutedEngine
+from realtime.engines.thread import ThreadEngine
+from realtime.engines.tone import ToneSynthesizer
+from realtime.errors import EngineError
+from realtime.types import TextPiece
+from tests.engines.test_process import PATIENCE_S, Log
+
+HELLO = TextPiece(0, "Hello.", (0, 6), (), "en")
+KILL = TextPiece(0, "One KILL two.", (0, 13), (), "en")
+
+
+def _tone() -> Engine:
+    return ThreadEngine(ToneSynthesizer(), 1)
+
+
+def _process(factory: str) -> ProcessEngine:
+    return ProcessEngine(f"tests.engines.faulty:{factory}", 1, PATIENCE_S)
+
+
+@contextlib.asynccontextmanager
+async def routed(*parts: Part) -> AsyncIterator[tuple[RoutedEngine, Log]]:
+    engine, log = RoutedEngine(parts), Log()
+    await engine.start(log)
+    try:
+        yield engine, log
+    finally:
+        await engine.stop()
+
+
+def say(engine: Engine, utterance: int, voice: str, piece: TextPiece = HELLO) -> None:
+    for command in (
+        Open(utterance, voice, "en"),
+        Feed(utterance, piece),
+        Grant(utterance, 10_000, 0.0),
+        Finish(utterance),
+    ):
+        engine.send(command)
+
+
+async def test_the_voice_decides() -> None:
+    parts = Part(_tone(), frozenset({"anna"})), Part(_process("make_faulty"), frozenset({"bert"}))
+    async with routed(*parts) as (engine, log):
+        for utterance, voice in enumerate(("anna", "bert", "anna", "bert"), 1):
+            say(engine, utterance, voice)
+        await log.wait_freed(1, 2, 3, 4)
+        assert all(log.of(utterance) == ["Chunk", "Freed"] for utterance in range(1, 5))
+        sounds = {e.utterance: e.audio.pcm.tobytes() for e in log.events if isinstance(e, Chunk)}
+        assert sounds[1] == sounds[2]
+        assert engine.capabilities.voices == ("tone",) and engine.ready
+        say(engine, 5, "nobody")
+        await log.wait_freed(5)
+        assert log.of(5) == ["Failure", "Freed"] and log.failures() == [5]
+
+
+async def test_a_dead_part_fails_its_utterances_alone() -> None:
+    parts = Part(_tone(), frozenset({"anna"})), Part(_process("make_faulty"), frozenset({"bert"}))
+    async with routed(*parts) as (engine, log):
+        say(engine, 1, "bert", KILL)
+        say(engine, 2, "anna")
+        await log.wait_freed(1, 2)
+        assert engine.ready
+        say(engine, 3, "bert")
+        say(engine, 4, "anna")
+        await log.wait_freed(3, 4)
+        assert log.failures() == [1]
+
+
+async def test_busy_is_the_sum_of_all() -> None:
+    parts = Part(_tone(), frozenset({"anna"})), Part(_process("make_faulty"), frozenset({"bert"}))
+    async with routed(*parts) as (engine, log):
+        for utterance, voice in ((1, "anna"), (2, "bert")):
+            engine.send(Open(utterance, voice, "en"))
+            engine.send(Feed(utterance, HELLO))
+            engine.send(Grant(utterance, 10_000, 0.0))  # no Finish: it stays open
+        await log.wait(lambda events: any(isinstance(e, Stats) and e.open == 2 for e in events))
+        for utterance in (1, 2):
+            engine.send(Cancel(utterance))
+        await log.wait_freed(1, 2)
+        await log.wait(lambda events: isinstance(events[-1], Stats) and events[-1].open == 0)
+
+
+async def test_what_is_on_demand_starts_with_its_first_utterance() -> None:
+    lazy = _process("make_faulty")
+    parts = Part(_tone(), frozenset({"anna"})), Part(lazy, frozenset({"bert"}), on_demand=True)
+    async with routed(*parts) as (engine, log):
+        say(engine, 1, "anna")
+        await log.wait_freed(1)
+        assert not lazy.ready
+        for utterance in (2, 3):
+            say(engine, utterance, "bert")
+        await log.wait_freed(2, 3)
+        assert lazy.ready and log.failures() == []
+
+
+async def test_on_demand_and_not_to_be_had() -> None:
+    parts = (
+        Part(_tone(), frozenset({"anna"})),
+        Part(_process("make_unloadable"), frozenset({"bert"}), on_demand=True),
+    )
+    async with routed(*parts) as (engine, log):
+        for utterance in (1, 2):  # the second tries again
+            say(engine, utterance, "bert")
+            await log.wait_freed(utterance)
+            say(engine, utterance + 10, "anna")
+            await log.wait_freed(utterance + 10)
+        assert log.failures() == [1, 2]
+        assert all("model.bin" in e.message for e in log.events if isinstance(e, Failure))
+
+
+async def test_a_part_that_cannot_be_loaded_stops_the_start() -> None:
+    tone = _tone()
+    engine = RoutedEngine(
+        [Part(tone, frozenset({"anna"})), Part(_process("make_unloadable"), frozenset({"bert"}))]
+    )
+    with pytest.raises(EngineError, match=r"model\.bin"):
+        await engine.start(Log())
+    assert not tone.ready
+
+
+async def test_a_stop_while_a_part_is_loading() -> None:
+    parts = (
+        Part(_tone(), frozenset({"anna"})),
+        Part(_process("make_slow"), frozenset({"bert"}), on_demand=True),
+    )
+    async with routed(*parts) as (engine, log):
+        say(engine, 1, "bert")
+    assert not engine.ready and log.of(1) == []
