@@ -6,156 +6,22 @@ import argparse
 import asyncio
 import codecs
 import contextlib
+import math
 import os
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-
-from realtime.audio.opus import CODED_RATE, OpusDecoder
+from realtime.audio.opus import CODED_RATE
 from realtime.client import Chunk, ClientError, Context, Session, connect
-from realtime.session.frames import FrameKind
-from realtime.types import TIMELINE_RATE, Pcm
+from realtime.sinks import FileSink, PlayerSink, Sink
+from realtime.types import TIMELINE_RATE
 
 DEFAULT_URL = "ws://127.0.0.1:8000"
 _SEND_CHARACTERS = 2000  # per message: far under the limit, in whatever alphabet
-_PLAYER_BLOCK_MS = 20
-
-
-class Sink(Protocol):
-    """Takes sound: mono float32 at `CODED_RATE`."""
-
-    def write(self, pcm: Pcm) -> None:
-        """Take more sound; returns at once."""
-        ...
-
-    async def close(self) -> None:
-        """Returns when everything has been played or written."""
-        ...
-
-
-class FileSink:
-    """Writes a .wav (16 bit) or .ogg (Opus) file."""
-
-    def __init__(self, path: Path) -> None:
-        """The ending of `path` chooses; raises `ClientError` for others."""
-        import soundfile
-
-        kinds = {".wav": ("WAV", "PCM_16"), ".ogg": ("OGG", "OPUS")}
-        kind = kinds.get(path.suffix.lower())
-        if kind is None:
-            raise ClientError(f"{path}: a sound file must end in {' or '.join(kinds)}")
-        try:
-            self._file: Any = soundfile.SoundFile(
-                path, "w", samplerate=CODED_RATE, channels=1, format=kind[0], subtype=kind[1]
-            )
-        except (OSError, soundfile.LibsndfileError) as error:
-            raise ClientError(f"{path} cannot be written: {error}") from error
-
-    def write(self, pcm: Pcm) -> None:
-        """Append."""
-        self._file.write(pcm)
-
-    async def close(self) -> None:
-        """Complete the file."""
-        self._file.close()
-
-
-@contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """ALSA writes thirty lines to the file descriptor itself where there is no sound card."""
-    saved = os.dup(2)
-    with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-
-
-class PlayerSink:
-    """Plays on the system's sound device, by miniaudio."""
-
-    def __init__(self) -> None:
-        """Raises `ClientError` when there is no device."""
-        import miniaudio
-
-        self._waiting: deque[Pcm] = deque()
-        self._lock = threading.Lock()
-        self._ended = False
-        self._silent = threading.Event()
-        # The null device swallows sound without a word: better to say that there is none.
-        backends = [name for name in miniaudio.get_enabled_backends() if name is not miniaudio.Backend.NULL]
-        try:
-            with _quiet_stderr():
-                self._device: Any = miniaudio.PlaybackDevice(
-                    output_format=miniaudio.SampleFormat.FLOAT32,
-                    nchannels=1,
-                    sample_rate=CODED_RATE,
-                    buffersize_msec=_PLAYER_BLOCK_MS,
-                    backends=backends,
-                )
-            source = self._source()
-            next(source)
-            self._device.start(source)
-        except miniaudio.MiniaudioError as error:
-            raise ClientError("there is no sound device here; write a file with --out FILE.wav") from error
-
-    def _source(self) -> Generator[bytes, int, None]:
-        wanted = yield b""
-        while True:
-            with self._lock:
-                parts: list[Pcm] = []
-                missing = wanted
-                while missing and self._waiting:
-                    head = self._waiting.popleft()
-                    parts.append(head[:missing])
-                    if len(head) > missing:
-                        self._waiting.appendleft(head[missing:])
-                    missing -= len(parts[-1])
-                if missing and self._ended:
-                    self._silent.set()
-            parts.append(np.zeros(missing, np.float32))
-            wanted = yield np.concatenate(parts).tobytes()
-
-    def write(self, pcm: Pcm) -> None:
-        """Queue for playing."""
-        with self._lock:
-            self._waiting.append(pcm)
-
-    async def close(self) -> None:
-        """Wait until the last sample has been played."""
-        with self._lock:
-            self._ended = True
-        await asyncio.to_thread(self._silent.wait)
-        await asyncio.sleep(2 * _PLAYER_BLOCK_MS / 1000)
-        self._device.close()
-
-
-class Decoder:
-    """Turns the frames of one context into sound at `CODED_RATE`, cut to the true length."""
-
-    def __init__(self, pre_skip: int) -> None:
-        """`pre_skip` in samples of 48 kHz, from `session.ready`."""
-        self._scale = TIMELINE_RATE // CODED_RATE
-        self._skip = pre_skip // self._scale
-        self._opus = OpusDecoder(CODED_RATE)
-
-    def decode(self, chunk: Chunk) -> Pcm:
-        """The sound of a frame."""
-        if not chunk.payload:
-            return np.zeros(0, np.float32)
-        if chunk.kind is FrameKind.PCM_S16LE:
-            return np.frombuffer(chunk.payload, "<i2").astype(np.float32) / np.float32(32768)
-        pcm = self._opus.decode(chunk.payload)
-        skipped, self._skip = min(self._skip, len(pcm)), max(0, self._skip - len(pcm))
-        return pcm[skipped : skipped + chunk.duration // self._scale]
 
 
 class Progress:
@@ -264,6 +130,8 @@ class Feeder:
         self._limits = session.ready.limits
         self._room = asyncio.Semaphore(self._limits.contexts)
         self.contexts: asyncio.Queue[Context | None] = asyncio.Queue()
+        #: The text of each context so far.
+        self.texts: list[str] = []
 
     async def feed(self, texts: AsyncIterator[str]) -> None:
         """Send everything; ends every context, and puts None behind the last."""
@@ -275,6 +143,7 @@ class Feeder:
                 if sent + size > self._limits.text_bytes_per_context:
                     await context.end()
                     context, sent = await self._next(), 0
+                self.texts[-1] += text
                 await context.send(text)
                 sent += size
             await context.end()
@@ -284,6 +153,7 @@ class Feeder:
     async def _next(self) -> Context:
         await self._room.acquire()
         context = self._session.open()
+        self.texts.append("")
         self.contexts.put_nowait(context)
         return context
 
@@ -292,35 +162,92 @@ class Feeder:
         self._room.release()
 
 
+class Listener:
+    """Hears the contexts one after the other, all of them or so many samples at `CODED_RATE`."""
+
+    def __init__(self, output: Sink, progress: Progress, samples: int | None) -> None:
+        """`samples`: after so many the person interrupts; None: never."""
+        self._output = output
+        self._progress = progress
+        self._left = samples
+        #: Contexts heard to their end.
+        self.heard = 0
+
+    async def hear(self, context: Context) -> float | None:
+        """Take the sound of a context; None, or how many ms of it were taken when it is interrupted."""
+        self._progress.next_context()
+        taken = 0
+        async for chunk in context:
+            self._progress.received(chunk, context)
+            pcm = context.decode(chunk, CODED_RATE)[: self._left]
+            self._output.write(pcm)
+            taken += len(pcm)
+            if self._left is not None:
+                self._left -= len(pcm)
+                if self._left == 0:
+                    return taken * 1000 / CODED_RATE
+        self.heard += 1
+        return None
+
+
 async def speak(
-    url: str, texts: AsyncIterator[str], sink: Callable[[], Sink], stats: bool, settings: dict[str, Any]
+    url: str,
+    text: str | None,
+    sink: Callable[[], Sink],
+    stats: bool,
+    settings: dict[str, Any],
+    interrupt_after: float | None = None,
 ) -> None:
-    """Speak `texts` through the server at `url`; raises `ClientError`."""
+    """Speak `text`, or standard input when it is None, through the server at `url`; raises `ClientError`.
+
+    `interrupt_after`: seconds of sound after which it is cancelled; tells what was heard and what was not.
+    """
     async with connect(url, **settings) as session:
         output = sink()
         progress = Progress(sys.stderr.isatty())
         feeder = Feeder(session, progress)
-        feeding = asyncio.create_task(feeder.feed(texts))
+        samples = None if interrupt_after is None else max(1, round(interrupt_after * CODED_RATE))
+        listener = Listener(output, progress, samples)
+        feeding = asyncio.create_task(feeder.feed(_standard_input() if text is None else _pieces(text)))
         spoken: Context | None = None
+        taken_ms: float | None = None
         try:
-            while (context := await feeder.contexts.get()) is not None:
+            while taken_ms is None and (context := await feeder.contexts.get()) is not None:
                 spoken = context
-                decoder = Decoder(session.ready.pre_skip)
-                progress.next_context()
-                async for chunk in context:
-                    progress.received(chunk, context)
-                    output.write(decoder.decode(chunk))
+                taken_ms = await listener.hear(context)
                 feeder.spoken()
-            await feeding
+            if taken_ms is None:
+                await feeding
         finally:
             progress.end()
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
-            await output.close()
+            await output.close()  # when this returns, what was taken has been played
+        if interrupt_after is not None:
+            heard = sum(map(len, feeder.texts[: listener.heard]))
+            if taken_ms is not None and spoken is not None:
+                heard += (await spoken.cancel(played_ms=taken_ms)).source_offset
+            print(_heard("".join(feeder.texts) if text is None else text, heard))
         if progress.audio_s == 0:
             print("say: there was nothing to say in this text", file=sys.stderr)
         if stats and spoken is not None:
             print(progress.figures(spoken), file=sys.stderr)
+
+
+def _heard(text: str, characters: int) -> str:
+    """What was heard of a text and what was not, each in one line."""
+    heard, rest = (" ".join(part.split()) for part in (text[:characters], text[characters:]))
+    return f"heard:     {heard or '(nothing)'}\nnot heard: {rest or '(nothing: everything was heard)'}"
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"must be seconds above 0, not {value!r}")
+    return seconds
 
 
 def _arguments(arguments: list[str]) -> argparse.Namespace:
@@ -338,19 +265,26 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--language", help='"auto" or a BCP 47 code; default: the voice\'s')
     parser.add_argument("--format", choices=["opus", "pcm_s16le"], default="opus", help="what is sent")
     parser.add_argument("--stats", action="store_true", help="print latency figures")
+    parser.add_argument(
+        "--interrupt-after",
+        type=_seconds,
+        metavar="SECONDS",
+        help="barge in after so much sound, and print the words that were heard and those that were not",
+    )
     parsed = parser.parse_args(arguments)
     if (parsed.text is None) == (parsed.file is None):
         parser.error("give a text, or -, or --file")
     return parsed
 
 
-def _texts(arguments: argparse.Namespace) -> AsyncIterator[str]:
-    if arguments.file is not None:
-        try:
-            return _pieces(arguments.file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ClientError(f"{arguments.file} cannot be read: {error}") from error
-    return _standard_input() if arguments.text == "-" else _pieces(arguments.text)
+def _text(arguments: argparse.Namespace) -> str | None:
+    """What is to be said; None for standard input."""
+    if arguments.file is None:
+        return None if arguments.text == "-" else str(arguments.text)
+    try:
+        return str(arguments.file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClientError(f"{arguments.file} cannot be read: {error}") from error
 
 
 def main(arguments: list[str]) -> int:
@@ -365,7 +299,7 @@ def main(arguments: list[str]) -> int:
         return FileSink(parsed.out) if parsed.out else PlayerSink()
 
     try:
-        asyncio.run(speak(parsed.url, _texts(parsed), sink, parsed.stats, settings))
+        asyncio.run(speak(parsed.url, _text(parsed), sink, parsed.stats, settings, parsed.interrupt_after))
     except ClientError as error:
         print(f"say: {error}", file=sys.stderr)
         return 1

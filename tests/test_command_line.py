@@ -115,6 +115,74 @@ def test_a_file_longer_than_a_context(tmp_path: Path) -> None:
     assert 870 < soundfile.info(tmp_path / "long.wav").duration < 875
 
 
+def _told(done: subprocess.CompletedProcess[bytes]) -> tuple[str, str]:
+    """What `--interrupt-after` says was heard, and what was not."""
+    heard, rest = done.stdout.decode().splitlines()
+    assert heard.startswith("heard:     ") and rest.startswith("not heard: "), done.stderr
+    return heard[11:], rest[11:]
+
+
+@pytest.mark.parametrize("form", ["opus", "pcm_s16le"])
+def test_a_barge_in_tells_what_was_heard(server: ServerProcess, tmp_path: Path, form: str) -> None:
+    out = tmp_path / "short.wav"
+    told, rest = _told(say(server, FOX, "--interrupt-after", "1.8", "--format", form, "--out", out))
+    assert soundfile.info(out).frames == 1.8 * 24_000
+    assert f"{told} {rest}" == FOX and rest.endswith("lazy dog.")
+    assert word_error_rate([told], [heard(out)]) <= 0.2  # the word that is cut off may be guessed
+
+
+def test_a_barge_in_while_standard_input_is_open(server: ServerProcess, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "realtime",
+            "say",
+            "-",
+            "--interrupt-after",
+            "0.5",
+            "--out",
+            tmp_path / "x.wav",
+        ],
+        env=os.environ | {"REALTIME_URL": f"http://127.0.0.1:{server.port}"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(b"The first sentence is here. And the second one ")
+        process.stdin.flush()
+        assert process.wait(30) == 0
+        lines = process.stdout.read().decode().splitlines()
+        process.stdin.close()
+    assert lines[0].startswith("heard:     The") and lines[1].endswith("And the second one")
+    assert soundfile.info(tmp_path / "x.wav").frames == 0.5 * 24_000
+
+
+def test_a_barge_in_after_the_end_heard_everything(server: ServerProcess, tmp_path: Path) -> None:
+    done = say(server, FOX, "--interrupt-after", "60", "--out", tmp_path / "fox.wav")
+    assert _told(done) == (FOX, "(nothing: everything was heard)")
+    assert soundfile.info(tmp_path / "fox.wav").duration < 4
+
+
+def test_a_barge_in_within_a_later_context(tmp_path: Path) -> None:
+    text = tmp_path / "long.txt"
+    text.write_text("One two three. " * 700)
+    with ServerProcess(ENGINE="tone", ENGINE_RUNNER="thread", MAX_TEXT_PER_CONTEXT="2500") as server:
+        arguments = ("--file", text, "--interrupt-after", "300", "--out", tmp_path / "long.wav")
+        told, rest = _told(say(server, *arguments))
+    assert f"{told} {rest}" == ("One two three. " * 700).strip()
+    # A sentence and its pause take 1.24 s.
+    assert 238 < len(told.split()) / 3 < 244
+    assert soundfile.info(tmp_path / "long.wav").frames == 300 * 24_000
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
+def test_seconds_that_are_none(seconds: str) -> None:
+    done = say(None, FOX, f"--interrupt-after={seconds}")
+    assert done.returncode == 2 and f"must be seconds above 0, not '{seconds}'".encode() in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
@@ -122,7 +190,7 @@ def test_a_file_longer_than_a_context(tmp_path: Path) -> None:
         (["--out", "/nowhere/at/all.wav", "Hello"], b"cannot be written"),
         (["--file", "/nowhere.txt", "--out", "x.wav"], b"cannot be read"),
         (["--voice", "nobody", "--out", "x.wav", "Hello"], b"heart"),
-        (["--language", "tlh", "--out", "x.wav", "Hello"], b"it speaks: en"),
+        (["--language", "tlh", "--out", "x.wav", "Hello"], b"spoken: en"),
         ([], b"usage"),
     ],
 )

@@ -1,19 +1,27 @@
 """What vulture takes for dead: names that are only written, or that others call by name."""
 
+from realtime.client import Context, Session
 from realtime.config import table
-from realtime.engines import embedded, tone
+from realtime.engines import embedded, espeak, tone
 from realtime.engines.engine import Capabilities
 from realtime.errors import CloseCode, ErrorKind
 from realtime.server.status import Health
-from realtime.session import frames, messages
+from realtime.session import messages, one_shot
 from realtime.types import FrameFlags
 
 # Called by name, from another process or from a test of the README.
-_ = (table, embedded.make, tone.make)
+_ = (table, embedded.make, espeak.make, tone.make)
+
+# For the programs of those who use the client.
+_ = (Context.continue_, Session.ping, Session.buffered_ms)
 
 # Attributes of onnxruntime's session options.
 inter_op_num_threads = intra_op_num_threads = log_severity_level = None
 _ = (inter_op_num_threads, intra_op_num_threads, log_severity_level)
+
+# Attributes of PyAV's streams and packets.
+layout = stream = time_base = dts = pts = None
+_ = (layout, stream, time_base, dts, pts)
 
 # Attributes of a logging.LogRecord.
 msg = args = exc_text = None
@@ -35,13 +43,11 @@ _ = (
     Health.sessions,
     Health.segments_waiting,
     FrameFlags.REPLAYED,
-    messages.SessionStart.speed,
-    messages.SessionStart.timestamps,
     messages.SessionStart.max_lead_ms,
     messages.SessionStart.lexicon,
     messages.SessionStart.resume,
     messages.ContextOpen.instruct,
-    messages._OneShot.input,
+    one_shot.ErrorEvent.detail,
     messages.SessionReady.protocol,
     messages.Word.end_ms,
     messages.ContextTiming.total_ms,
@@ -50,6 +56,4 @@ _ = (
     messages.ContextCancelled.source_offset,
     messages.ContextCancelled.engine_freed_ms,
     messages.SessionClosing.drain_ms,
-    frames.FrameKind.CONTAINER,
-    frames.FrameKind.MULAW,
 )
