@@ -7,11 +7,12 @@ TEST_PROGRAMS := opusdec:opus-tools
 OUT ?=
 TEXT ?=
 
-.PHONY: help run say test lint bench lock clean
+.PHONY: help run say japanese test lint bench lock clean
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
 	@echo 'make say TEXT="Hello" [OUT=hello.wav]  speak through it'
+	@echo 'make japanese                          install the voice that reads kanji (200 MB)'
 	@echo 'make test                              install what the tests need, and run everything'
 	@echo 'make bench                             latency figures'
 
@@ -38,6 +39,12 @@ $(VENV)/.installed-test: requirements-test.lock | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-japanese: requirements-japanese.lock | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-japanese.lock
+	@touch $@ $(VENV)/.installed
+
+japanese: $(VENV)/.installed-japanese
+
 test: $(VENV)/.installed-test
 	@sh tests/system-packages.sh $(TEST_PROGRAMS)
 	@$(MAKE) --no-print-directory lint
@@ -52,6 +59,7 @@ lint: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m bench.latency
+	$(BIN)/python -m bench.session
 
 # New versions within the ranges of pyproject.toml, for every platform, with hashes. Needs uv.
 LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \

@@ -90,8 +90,8 @@ def test_make_run(tmp_path: Path) -> None:
 
 
 def test_python_recipe(server: ServerProcess) -> None:
-    """It runs, and shows words that were heard and words that were not."""
-    (recipe,) = [block for kind, block in BLOCKS if kind == "python"]
+    """It runs, and shows words that were heard and words that were not. The one for LLMs has its own test."""
+    (recipe,) = [block for kind, block in BLOCKS if kind == "python" and "openai" not in block]
     done = subprocess.run(
         [sys.executable, "-c", recipe.replace(":8000", f":{server.port}")],
         cwd=ROOT,
@@ -107,6 +107,21 @@ def test_python_recipe(server: ServerProcess) -> None:
     assert rest.group(1)
 
 
+def test_barge_in_on_the_command_line(server: ServerProcess, tmp_path: Path) -> None:
+    """It prints what the README shows."""
+    (command,) = [each for each in COMMANDS if "--interrupt-after" in each]
+    (shown,) = [block for kind, block in BLOCKS if kind == "text" and block.startswith("heard:")]
+    printed = subprocess.run(
+        ["sh", "-c", command.replace("short.wav", str(tmp_path / "short.wav"))],
+        env=os.environ | {"REALTIME_URL": f"ws://127.0.0.1:{server.port}"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert printed.stdout == shown, printed.stderr
+
+
 def test_the_table_of_settings_is_that_of_the_code() -> None:
     rows = [f"| `{name}` | `{default}` | {meaning} |" for name, default, meaning in table()]
     assert "\n".join(rows) in README
@@ -114,7 +129,8 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
 
 def test_the_table_of_dependencies_is_complete() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = {re.split(r"[<>=!~;\[ ]", each)[0] for each in project["dependencies"]}
+    packages = project["dependencies"] + project["optional-dependencies"]["japanese"]
+    names = {re.split(r"[<>=!~;\[ ]", each)[0] for each in packages}
     section = README.split("## Dependencies")[1]
     listed = {
         name.split(" ")[0]
@@ -125,7 +141,7 @@ def test_the_table_of_dependencies_is_complete() -> None:
 
 
 def test_locks_hold_versions_and_hashes_and_no_host() -> None:
-    for name in ("requirements.lock", "requirements-test.lock"):
+    for name in ("requirements.lock", "requirements-japanese.lock", "requirements-test.lock"):
         lock = (ROOT / name).read_text()
         assert "://" not in lock and "--index" not in lock and "--find-links" not in lock
         pins = re.findall(r"^[\w.-]+==.*?(?=^[\w.-]+==|\Z)", lock, re.MULTILINE | re.DOTALL)

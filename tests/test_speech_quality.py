@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hibari import Hibari
 
 from realtime.app import running
 from realtime.config import Config
-from tests.speech_judges import Sound, mean_opinion, transcribe, word_error_rate
+from tests.speech_judges import Sound, mean_opinion, transcribe, word_error_rate, words
 from tests.wire_client import decode, open_client
 
 SENTENCES = (Path(__file__).parents[1] / "bench/data/sentences.txt").read_text().splitlines()
@@ -83,19 +84,34 @@ async def test_tokens_of_one_character_give_the_same_audio() -> None:
     assert len(packets[0]) > 100 and packets[0] == packets[1]
 
 
+CUT_TEXTS = (
+    "Please leave your message after the tone and we will call you back tomorrow morning.",
+    "The train to the city leaves at noon. It stops at every station, and it is never late.",
+    "Turn left at the church and walk along the river until you see a small red house.",
+)
+
+
 async def test_the_cut_of_a_cancel_is_where_the_sound_says_it_is() -> None:
     """The sound up to the cut, heard by the recogniser, is the text that is said to have been spoken."""
-    text = "Please leave your message after the tone and we will call you back tomorrow morning."
+    chance = random.Random(5)
+    wrong: list[tuple[str, str]] = []
     async with running(Config(port=0)) as server, open_client(server.url) as client:
-        await client.send("text", text=text)
-        await client.send("flush")
-        await client.until("flush.done")
-        await client.send("cancel", played_ms=2200)
-        cancelled = await client.until("context.cancelled")
-        sound = decode(client.frames())[: 2200 * 48]
-    said = cancelled["text_spoken"]
-    assert said + cancelled["text_remaining"] == text and 20 < len(said) < 70
-    heard = transcribe(np.concatenate([sound, np.zeros(24_000, np.float32)]), 48_000)
-    # A word that was cut through may be heard or not.
-    assert abs(len(said.split()) - len(heard.split())) <= 1
-    assert word_error_rate([" ".join(said.split()[:6])], [" ".join(heard.split()[:6])]) <= 0.2
+        for number in range(12):
+            text, name = CUT_TEXTS[number % len(CUT_TEXTS)], f"c{number}"
+            await client.send("text", context_id=name, text=text)
+            await client.send("end", context_id=name)
+            done = await client.until("context.done", context_id=name)
+            played_ms = chance.uniform(0.3, 0.95) * done["audio_ms"]
+            await client.send("cancel", context_id=name, played_ms=played_ms)
+            cancelled = await client.until("context.cancelled", context_id=name)
+            said = cancelled["text_spoken"]
+            assert said + cancelled["text_remaining"] == text
+            sound = decode(client.frames(done["handle"]))[: round(played_ms * 48)]
+            heard = transcribe(np.concatenate([sound, np.zeros(24_000, np.float32)]), 48_000)
+            # A word that was cut through may be heard or not; before it everything is the same.
+            whole = min(len(words(said)), len(words(heard)))
+            far = abs(len(words(said)) - len(words(heard))) > 1
+            if far or words(said)[: whole - 1] != words(heard)[: whole - 1]:
+                wrong.append((said, heard))
+    print(f"{12 - len(wrong)} of 12 cuts heard as told; others: {wrong}")
+    assert len(wrong) <= 1  # the recogniser is not perfect either

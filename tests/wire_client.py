@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from realtime.session.frames import Frame, FrameKind, decode_frame
 
+Sound = NDArray[np.float32]
 PATH = "/v1/audio/speech/ws"
 
 
@@ -86,20 +88,36 @@ async def open_client(url: str, **options: Any) -> AsyncIterator[WireClient]:
         yield WireClient(connection)
 
 
-def decode(frames: list[Frame], pre_skip: int = 312) -> NDArray[np.float32]:
-    """The sound of one context's frames at 48 kHz, by FFmpeg's own Opus decoder, cut to the true length."""
-    length = sum(frame.packet.duration for frame in frames)
+def decode(frames: list[Frame], pre_skip: int = 312) -> Sound:
+    """The sound of one context's frames, by FFmpeg's own decoders: at 48 kHz, PCM at its own rate.
+
+    Opus packets are cut to the length that their headers give; of a file its decoder knows the length.
+    """
+    payload = b"".join(frame.packet.payload for frame in frames)
     if frames[0].kind is FrameKind.PCM_S16LE:
-        raw = b"".join(frame.packet.payload for frame in frames)
-        return np.frombuffer(raw, "<i2").astype(np.float32) / 32768
-    decoder = av.CodecContext.create("opus", "r")
-    decoder.sample_rate = 48_000  # type: ignore[attr-defined]
+        return np.frombuffer(payload, "<i2").astype(np.float32) / 32768
+    if frames[0].kind is FrameKind.CONTAINER:
+        return _decode_file(payload)
+    if frames[0].kind is FrameKind.MULAW:
+        return _decode_packets("pcm_mulaw", 8000, [payload])
+    length = sum(frame.packet.duration for frame in frames)
+    packets = [frame.packet.payload for frame in frames if frame.packet.payload]
+    return _decode_packets("opus", 48_000, packets)[pre_skip : pre_skip + length]
+
+
+def _decode_packets(codec: str, rate: int, packets: list[bytes]) -> Sound:
+    decoder = av.CodecContext.create(codec, "r")
+    decoder.sample_rate = rate  # type: ignore[attr-defined]
     decoder.layout = "mono"  # type: ignore[attr-defined]
-    parts = [
-        part.to_ndarray().reshape(-1)
-        for frame in frames
-        if frame.packet.payload
-        for part in decoder.decode(av.Packet(frame.packet.payload))  # type: ignore[attr-defined]
-    ]
-    sound: NDArray[np.float32] = np.concatenate(parts)[pre_skip : pre_skip + length].astype(np.float32)
-    return sound
+    return _joined(frame for packet in packets for frame in decoder.decode(av.Packet(packet)))  # type: ignore[attr-defined]
+
+
+def _decode_file(data: bytes) -> Sound:
+    with av.open(io.BytesIO(data)) as container:
+        return _joined(container.decode(audio=0))
+
+
+def _joined(frames: Iterable[av.AudioFrame]) -> Sound:
+    parts = [frame.to_ndarray().reshape(-1) for frame in frames]
+    sound = np.concatenate(parts)
+    return sound.astype(np.float32) / (32768 if sound.dtype == np.int16 else 1)

@@ -9,15 +9,18 @@ import aiohttp
 import psutil
 import pytest
 
-from realtime.app import Server
+from realtime.app import Server, running
+from realtime.config import Config
 from tests.conftest import Serve
 from tests.wire_client import eventually, open_client
 
 
-def engine_process() -> psutil.Process:
-    """The engine's process of the one server that runs."""
+def engine_process(engine: str = "tone") -> psutil.Process:
+    """The process of an engine of the one server that runs."""
     (child,) = (
-        each for each in psutil.Process().children() if "realtime.engines.child" in " ".join(each.cmdline())
+        each
+        for each in psutil.Process().children()
+        if f"realtime.engines.{engine}:make" in " ".join(each.cmdline())
     )
     return child
 
@@ -49,3 +52,27 @@ async def test_a_dead_or_frozen_engine_fails_its_utterances_alone(serve_tone: Se
             assert (await client.speak("All is well.", "again"))["reason"] == "completed"
         assert await is_ready(server)
         await eventually(lambda: not server.scheduler.admitted)
+
+
+async def test_espeak_dies_in_mid_sentence() -> None:
+    """That utterance ends as failed, the next one speaks, and English never notices."""
+    german = "Guten Tag, das ist ein langer Satz, der noch lange nicht zu Ende ist. " * 20
+    async with (
+        running(Config(port=0)) as server,
+        open_client(server.url) as one,
+        open_client(server.url) as other,
+    ):
+        await one.send("session.start", language="de")
+        await one.send("text", text=german)
+        await one.until_frame()
+        await one.send("pause")  # so that much of it is still to be spoken
+        await one.pong()
+        os.kill(engine_process("espeak").pid, signal.SIGKILL)
+        error = await one.until("error")
+        assert error["code"] == "engine_failed" and not error["fatal"]
+        assert (await other.speak("It is noon."))["reason"] == "completed"
+        await one.send("continue")
+        failed = await one.until("context.done")
+        assert failed["reason"] == "failed" and failed["audio_ms"] > 0
+        done = await one.speak("Alles ist gut.", "again")
+        assert done["reason"] == "completed" and done["audio_ms"] > 500
