@@ -122,10 +122,11 @@ class Offer:
         """
         primary = wanted.replace("_", "-").split("-")[0].lower()
         language = _MACROLANGUAGES.get(primary, primary)
+        is_auto = wanted.lower() == AUTO
         default = self.voices[self.default_voice.lower()]
         if name is not None:
             voice = self.voice(name)
-        elif language == AUTO:
+        elif is_auto:
             voice = default
         else:
             candidates = (voice for voice in (default, *self.voices.values()) if language in voice.languages)
@@ -133,7 +134,7 @@ class Offer:
             if found is None:
                 raise self._unknown_language(wanted, language)
             voice = found
-        if language == AUTO:
+        if is_auto:
             return voice, voice.languages[0]
         if language not in voice.languages:
             raise InvalidMessageError(

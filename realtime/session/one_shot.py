@@ -85,7 +85,7 @@ class OneShot:
         self._waiting: deque[_Utterance | ErrorEvent] = deque()
         self._handle = 0
         self._speaks = False
-        self._text = ""
+        self._texts: deque[tuple[int, str]] = deque(maxlen=2)  # of what is spoken, and what was before it
         self._closed = False
 
     def receive(self, frame: str | bytes, now: float) -> list[Action]:
@@ -143,8 +143,8 @@ class OneShot:
         return self._handle if self._speaks else None
 
     def text(self, handle: int) -> str:
-        """The input that is or was spoken last; empty for others."""
-        return self._text if handle == self._handle else ""
+        """The input that is spoken, or was spoken before it; empty for others."""
+        return dict(self._texts).get(handle, "")
 
     def _close(self, code: int, reason: str) -> list[Action]:
         self._closed = True
@@ -179,8 +179,9 @@ class OneShot:
             if isinstance(following, ErrorEvent):
                 actions.append(Send(following))
                 continue
-            self._speaks, self._text = True, following.text
+            self._speaks = True
             self._handle += 1
+            self._texts.append((self._handle, following.text))
             actions += self._begin(following)
         return actions
 

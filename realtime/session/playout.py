@@ -34,6 +34,7 @@ class _Head:
     reported_at: float = 0.0
     paused_at: float | None = None
     stopped: bool = False
+    heard: bool = False  # to its end, for a later one is heard
 
     def stands_still_at(self) -> float:
         """From when on the clock does not move it."""
@@ -100,14 +101,17 @@ class Playout:
     def report(self, handle: int, played_ms: float, now: float) -> None:
         """The listener says how much of `handle` it has heard."""
         head = self._heads.get(handle)
-        if head is None or played_ms < (head.reported_ms or 0.0):
+        if head is None or head.heard or played_ms < (head.reported_ms or 0.0):
             return
         if played_ms == 0:  # it has not begun: perhaps it still hears the one before
             head.earliest_start = now
             head.place(0.0, now)
             self._settle(now, handle)
             return
-        head.reported_ms, head.reported_at = min(played_ms, head.sent_ms), now
+        head.reported_at = now
+        if head.reported_ms == head.sent_ms:
+            return  # that it has come to the end was said before
+        head.reported_ms = min(played_ms, head.sent_ms)
         head.place(head.reported_ms, now)
         if head.paused_at is not None:
             head.paused_at = now
@@ -117,17 +121,25 @@ class Playout:
     def pause(self, handle: int, now: float) -> None:
         """The listener stands still in `handle`."""
         head = self._heads.get(handle)
-        if head is not None and head.paused_at is None:
+        if head is None or head.paused_at is not None:
+            return
+        over = head.ends_at() <= now
+        if not over:
             head.place(head.position_ms(now), max(now, head.base_time))
-            head.paused_at = now
+        head.paused_at = now
+        if not over:
             self._settle(now, handle)
 
     def go_on(self, handle: int, now: float) -> None:
         """The listener goes on in `handle` from where it stood."""
         head = self._heads.get(handle)
-        if head is not None and head.paused_at is not None:
+        if head is None or head.paused_at is None:
+            return
+        over = head.ends_at() <= now  # it was stopped, or reported as heard, while it was paused
+        head.paused_at, head.reported_at = None, now
+        if not over:
             head.place(head.base_ms, now)
-            head.paused_at, head.reported_at, head.earliest_start = None, now, now
+            head.earliest_start = now
             self._settle(now, handle)
 
     def stop(self, handle: int, now: float) -> None:
@@ -139,13 +151,25 @@ class Playout:
         head.sent_ms, head.stopped = head.base_ms, True
         self._settle(now, handle)
 
-    def forget(self, handle: int) -> None:
-        """Nothing will be asked about `handle` any more."""
-        self._heads.pop(handle, None)
+    def forget(self, handle: int, now: float) -> None:
+        """Nothing will be asked about `handle` any more; who stands still in it holds up nobody."""
+        head = self._heads.pop(handle, None)
+        if head is not None and head.ends_at() > now:
+            behind = next((other for other in self._heads if other > handle), None)
+            if behind is not None:
+                self._settle(now, behind)
 
     def _finish_before(self, handle: int, now: float) -> None:
-        for head in self._unheard_before(handle, now):
-            head.place(head.sent_ms, now)
+        """Who hears `handle` has heard all before it."""
+        earlier = False
+        for other in reversed(self._heads):
+            head = self._heads[other]
+            if earlier and head.heard:
+                return
+            if earlier:
+                head.place(head.sent_ms, min(now, head.ends_at()))
+                head.heard, head.reported_ms = True, head.sent_ms
+            earlier = earlier or other == handle
 
     def _settle(self, now: float, changed: int) -> None:
         """When `changed` and the contexts after it start to play, those that have not."""
@@ -156,9 +180,12 @@ class Playout:
             if handle == changed:
                 break
         for head in reversed(behind):
-            if head.reported_ms is None and head.paused_at is None:
+            if head.reported_ms is None and not head.stopped:
                 start = max(head.earliest_start, busy_until)
-                if start > now or not head.base_ms:
+                if head.base_time > now:  # it has not begun, so it does not begin in the past
+                    start = max(start, now)
+                begins_anew = head is not behind[-1] and start >= now
+                if begins_anew or (not head.base_ms and head.paused_at is None):
                     head.place(0.0, start)
             busy_until = max(busy_until, head.ends_at())
         self._busy_until = busy_until

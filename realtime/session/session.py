@@ -245,7 +245,7 @@ class Session:
         """Raises `InvalidMessageError` when nothing of an id is still to be spoken or may still be heard."""
         check_context_id(context_id)
         context = self._turns.latest(context_id)
-        if context is None or context.state in (State.FAILED, State.CANCELLED):
+        if context is None or context.state is State.CANCELLED:
             raise InvalidMessageError(f"context {context_id!r} is not open", ErrorCode.CONTEXT_CLOSED)
 
     def _late(self, context: Context) -> list[Action]:

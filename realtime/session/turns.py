@@ -117,7 +117,8 @@ class Turns:
 
     def end_all(self) -> list[Action]:
         """No more text will come for any context."""
-        return [EndSpeaker(context.handle) for context in self._contexts.live() if context.step(Step.END)]
+        ended = [context for context in self._contexts.live() if context.step(Step.END)]
+        return [EndSpeaker(context.handle) for context in ended if context.failure is None]
 
     def cancel(self, context_id: str, played_ms: float | None, now: float) -> list[Action]:
         """Silence what bears an id, and tell what was heard of it."""
@@ -162,10 +163,7 @@ class Turns:
             context.paused = False
             context.last_activity = now
             self._playout.go_on(context.handle, now)
-        head = self._contexts.head()
-        if head is not None and head.failure is not None:
-            return self._fail(head, head.failure, now)
-        return []
+        return self._give_turn(now)
 
     # -- what its speaker tells -------------------------------------------------------------------------
 
@@ -184,7 +182,8 @@ class Turns:
             return [Send(wire.FlushDone(context.context_id, context.handle, event.flush_id))]
         if isinstance(event, Finished):
             context.step(Step.FINISHED)
-            return self._over(context, replies.done(context, "completed", event.timing, now), now)
+            self._retire(context, now)
+            return [replies.done(context, "completed", event.timing, now), *self._give_turn(now)]
         return self._fail(context, event, now)
 
     def on_failure(self, context: Context, failure: Failed) -> list[Action]:
@@ -210,7 +209,7 @@ class Turns:
                 context.forget_at = keep_until
             else:
                 self._contexts.forget(context)
-                self._playout.forget(context.handle)
+                self._playout.forget(context.handle, now)
         silent = self._silent_head()
         return self.end(silent[0]) if silent is not None and silent[1] <= now else []
 
@@ -247,31 +246,33 @@ class Turns:
         context.step(Step.CANCEL)
         context.cut, context.cancel_reason = cut, reason
         self._playout.stop(context.handle, now)
-        self._retire(context, now + KEEP_S)
+        self._retire(context, now)
         return [*stop, replies.cancelled(context, cut), *self._give_turn(now)]
 
     def _fail(self, context: Context, failure: Failed, now: float) -> list[Action]:
+        return [*self._end_as_failed(context, failure, now), *self._give_turn(now)]
+
+    def _end_as_failed(self, context: Context, failure: Failed, now: float) -> list[Action]:
         context.step(Step.FAILED)
-        actions: list[Action] = []
-        if context.failure is None:
-            actions.append(StopSpeaker(context.handle, "failed"))
-        actions += self.on_failure(context, failure)
-        return actions + self._over(context, replies.done(context, "failed", failure.timing, now), now)
+        stop: list[Action] = [] if context.failure else [StopSpeaker(context.handle, "failed")]
+        self._retire(context, now)
+        told = self.on_failure(context, failure)
+        return [*stop, *told, replies.done(context, "failed", failure.timing, now)]
 
-    def _over(self, context: Context, done: Send, now: float) -> list[Action]:
-        self._retire(context, self._playout.expected_end(context.handle, now) + KEEP_S)
-        return [done, *self._give_turn(now)]
-
-    def _retire(self, context: Context, forget_at: float) -> None:
-        for forgotten in self._contexts.retire(context, forget_at):
-            self._playout.forget(forgotten.handle)
+    def _retire(self, context: Context, now: float) -> None:
+        """It is over: it is kept until a while after it was heard, or was cancelled."""
+        end = now if context.cut is not None else self._playout.expected_end(context.handle, now)
+        for forgotten in self._contexts.retire(context, end + KEEP_S):
+            self._playout.forget(forgotten.handle, now)
 
     def _give_turn(self, now: float) -> list[Action]:
         """A context is over: another may be the head now, to be silent from now on, or to end as failed."""
-        head = self._contexts.head()
-        if head is not None and head is not self._turn:
-            head.last_activity = now
-        self._turn = head
-        if head is not None and head.failure is not None and not head.paused:
-            return self._fail(head, head.failure, now)
-        return []
+        actions: list[Action] = []
+        while True:
+            head = self._contexts.head()
+            if head is not None and head is not self._turn:
+                head.last_activity = now
+            self._turn = head
+            if head is None or head.failure is None or head.paused:
+                return actions
+            actions += self._end_as_failed(head, head.failure, now)
