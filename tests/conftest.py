@@ -6,11 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
+import hypothesis
 import pytest
 
 from realtime.app import Server, running
 from realtime.config import Config
 from tests.wire_client import WireClient, open_client
+
+# How long an example takes says nothing on a machine that is shared.
+hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.load_profile("shared")
 
 #: The engine whose sound and time are exact, in this process: a server starts in milliseconds.
 TONE = Config(port=0, engine="tone", engine_runner="thread", engine_threads=1)

@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
-from realtime.app import FEATURES
-from realtime.errors import ERRORS, CloseCode, ErrorCode
-from realtime.session import actions, frames
+from realtime.app import FEATURES, make_offer
+from realtime.audio.containers import OggOpusEncoder, WebmOpusEncoder
+from realtime.audio.formats import FORMATS, make_encoder, pre_skip
+from realtime.audio.opus import OpusEncoder
+from realtime.config import Config
+from realtime.errors import ERRORS, CloseCode, ErrorCode, InvalidMessageError
+from realtime.session import actions, frames, one_shot
 from realtime.session import messages as wire
-from realtime.session.offer import Format, Limits, Offer
+from realtime.session.offer import Limits
 from realtime.session.session import Session
-from realtime.types import FrameFlags, Packet, SourceWord, Voice, WordsTimed
+from realtime.speech.timeline import Timeline
+from realtime.types import (
+    AudioChunk,
+    AudioSettings,
+    Failed,
+    Finished,
+    FrameFlags,
+    Packet,
+    SegmentStarted,
+    SourceWord,
+    SpanLink,
+    TextPiece,
+    Timing,
+    WordsTimed,
+)
+from realtime.voices.catalogue import by_name, voices_of
 
 DOCUMENT = (Path(__file__).parent.parent / "protocol.md").read_text(encoding="utf-8")
 NOT_YET = "*(not yet)*"
@@ -26,14 +49,16 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     wire.type_of(kind): kind for kind in (*wire.ClientMessage.__args__, *wire.ServerMessage.__args__)
 }
 PRE_SKIP = 312
+OFFER = make_offer(Config())
+RATES = [(name, rate) for name, rates in FORMATS.items() for rate in rates]
 
 
-def _blocks(info: str) -> list[str]:
-    return [match["body"] for match in _FENCE.finditer(DOCUMENT) if match["info"] == info]
+def _blocks(info: str, text: str = DOCUMENT) -> list[str]:
+    return [match["body"] for match in _FENCE.finditer(text) if match["info"] == info]
 
 
-def _lines(info: str) -> list[str]:
-    return [line for body in _blocks(info) for line in body.splitlines() if line.strip()]
+def _lines(info: str, text: str = DOCUMENT) -> list[str]:
+    return [line for body in _blocks(info, text) for line in body.splitlines() if line.strip()]
 
 
 def _section(heading: str) -> str:
@@ -84,6 +109,34 @@ def _missing(example: Any, coded: Any, at: str = "$") -> list[str]:
     return [] if same else [f"{at} is {coded!r}, not {example!r}"]
 
 
+# -- the document itself ------------------------------------------------------------------------------------
+
+
+def test_fences_are_known() -> None:
+    """A block with a mistyped info string would not be read at all."""
+    infos = {match["info"] for match in _FENCE.finditer(DOCUMENT)}
+    assert infos == {"json client", "json server", "json one-shot", "json planned", "hex frame", "text"}
+    assert DOCUMENT.count("```") == 2 * len(_FENCE.findall(DOCUMENT))
+    for line in _lines("json planned"):
+        assert isinstance(json.loads(line), dict)
+
+
+def test_links_lead_somewhere() -> None:
+    """Every link inside the document has its heading, and every chapter is in the contents."""
+    headings = re.findall(r"^#+ (.+)$", DOCUMENT, re.MULTILINE)
+    links = re.findall(r"\]\(#([^)]+)\)", DOCUMENT)
+    assert set(links) <= {_anchor(heading) for heading in headings}
+    chapters = re.findall(r"^## (.+)$", DOCUMENT, re.MULTILINE)
+    assert links[: len(chapters)] == [_anchor(chapter) for chapter in chapters]
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+# -- messages -----------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("line", _lines("json client"))
 def test_client_examples_are_messages(line: str) -> None:
     """The real decoder takes each, and loses no field."""
@@ -124,6 +177,7 @@ def test_field_tables(name: str) -> None:
 def test_nested_fields() -> None:
     """The keys of the objects inside messages."""
     tables: list[tuple[str, str, type[msgspec.Struct]]] = [
+        ("`words`", "key of `words`", wire.Word),
         ("`context.done`", "key of `timing`", wire.ContextTiming),
         ("Resume", "key of `resume`", wire.ResumeRequest),
         ("Limits", "key of `limits`", wire.LimitsReport),
@@ -133,32 +187,238 @@ def test_nested_fields() -> None:
         assert names == [field.encode_name for field in msgspec.structs.fields(kind)]
 
 
+def test_cuts_in_examples_add_up() -> None:
+    """`source_offset` is the length of `text_spoken` in characters."""
+    for line in _lines("json server"):
+        message = wire.decode_server(line)
+        if isinstance(message, wire.ContextCancelled):
+            assert message.source_offset == len(message.text_spoken)
+        if isinstance(message, wire.Error):
+            assert message.code in list(ErrorCode)
+
+
+def test_words_in_examples_are_as_the_rules_say() -> None:
+    """Slices of the text, in order, and none overlaps another."""
+    shown = [wire.decode_server(line) for line in _lines("json server") if '"words"' in line]
+    entries = [message.words for message in shown if isinstance(message, wire.Words)]
+    assert len(entries) >= 8
+    for words in entries:
+        assert words
+        for word in words:
+            assert len(word.text) == word.source[1] - word.source[0]
+            assert word.start_ms <= word.end_ms
+        for one, following in pairwise(words):
+            assert one.source[1] <= following.source[0] and one.end_ms <= following.start_ms
+    texts = re.findall(r"^Of the text `([^\n]+?)`[,:].*?\n```json server\n(.*?)^```", DOCUMENT, re.M | re.S)
+    assert len(texts) == 2
+    for text, lines in texts:
+        for line in lines.splitlines():
+            for entry in json.loads(line)["words"]:
+                assert text[slice(*entry["source"])] == entry["text"]
+
+
+# -- what is refused ----------------------------------------------------------------------------------------
+
+
+def _session() -> Session:
+    return Session("session", lambda: "token", OFFER, 0.0)
+
+
+def _sent(done: list[actions.Action]) -> list[msgspec.Struct]:
+    return [action.message for action in done if isinstance(action, actions.Send)]
+
+
+def _told(done: list[actions.Action]) -> list[Any]:
+    """What a client reads."""
+    return [msgspec.json.decode(wire.encode(message)) for message in _sent(done)]
+
+
+def _codes(session: Session, **message: Any) -> list[str]:
+    """The codes of the errors that answer a message."""
+    answers = _sent(session.receive(json.dumps(message), 0.0))
+    return [answer.code for answer in answers if isinstance(answer, wire.Error)]
+
+
+#: Fields that a message must have.
+REQUIRED: dict[str, dict[str, Any]] = {"text": {"text": "a"}, "playback": {"played_ms": 1}}
+
+
 def test_what_the_server_refuses_is_marked() -> None:
     """A client message that no session receives is visibly planned, and the others are not."""
-    session = Session("session", "token", _offer(), 0.0)
+    session = _session()
     for kind in wire.ClientMessage.__args__:
         name = wire.type_of(kind)
-        body = _section(f"`{name}`").strip()
-        required = {"text": ', "text": "a"', "playback": ', "played_ms": 1'}.get(name, "")
-        replies = _sent(session.receive(f'{{"type": "{name}"{required}, "context_id": "x"}}', 0.0))
-        refused = any(isinstance(reply, wire.Error) and reply.code == "unsupported" for reply in replies)
-        assert body.startswith(NOT_YET) is refused, name
+        required = REQUIRED.get(name, {})
+        codes = _codes(session, type=name, context_id="x", **required)
+        assert _section(f"`{name}`").strip().startswith(NOT_YET) is ("unsupported" in codes), name
 
 
-def test_fences_are_known() -> None:
-    """A block with a mistyped info string would not be read at all."""
-    infos = {match["info"] for match in _FENCE.finditer(DOCUMENT)}
-    assert infos == {"json client", "json server", "json planned", "hex frame", "text"}
-    assert DOCUMENT.count("```") == 2 * len(_FENCE.findall(DOCUMENT))
-    for line in _lines("json planned"):
-        assert isinstance(json.loads(line), dict)
+#: A value of each setting that is not its default.
+OTHER_VALUES: dict[str, Any] = {
+    "formats": ["mulaw"],
+    "sample_rate": 8000,
+    "bitrate": 6000,
+    "frame_ms": 60,
+    "voice": "espeak-fr",
+    "language": "fr",
+    "speed": 2,
+    "normalize": False,
+    "timestamps": "word",
+    "max_lead_ms": 1000,
+    "lexicon": {"SQL": "sequel"},
+    "resume": {"session_id": "s", "token": "t", "last": {}},
+    "context_id": "other",
+    "instruct": "softly",
+    "seed": 5,
+    "buffer": "manual",
+    "on_conflict": "preempt",
+}
 
 
-def test_links_lead_somewhere() -> None:
-    """Every link inside the document has its heading."""
-    headings = re.findall(r"^#+ (.+)$", DOCUMENT, re.MULTILINE)
-    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    assert set(re.findall(r"\]\(#([^)]+)\)", DOCUMENT)) <= anchors
+@pytest.mark.parametrize("name", ["session.start", "session.update", "context.open"])
+def test_settings_that_the_server_refuses_are_marked(name: str) -> None:
+    for row in _table(_section(f"`{name}`"), "field"):
+        field = _name(row["field"])
+        codes = _codes(_session(), type=name, **{field: OTHER_VALUES[field]})
+        assert codes == (["unsupported"] if NOT_YET in row["meaning"] else []), field
+
+
+@pytest.mark.parametrize("line", _lines("json client"))
+def test_examples_are_refused_only_for_what_is_not_there_yet(line: str) -> None:
+    message = json.loads(line)
+    if message["type"] not in ("session.start", "session.update", "context.open"):
+        return
+    marked = {
+        _name(row["field"])
+        for row in _table(_section(f"`{message['type']}`"), "field")
+        if NOT_YET in row["meaning"]
+    }
+    asked = {field for field in marked & message.keys() if message[field] not in (True, 0, "", {})}
+    assert _codes(_session(), **message) == (["unsupported"] if asked else [])
+
+
+@pytest.mark.parametrize(
+    "row", _table(_section("Session and context"), "state"), ids=lambda row: row["state"]
+)
+def test_states_of_a_context(row: dict[str, str]) -> None:
+    """What `text`, `flush` and `end` do to an id in each state."""
+
+    def reached() -> Session:
+        session = _session()
+        if row["state"] == "(unknown)":
+            session.receive('{"type": "ping"}', 0.0)
+            return session
+        session.receive('{"type": "text", "text": "a"}', 0.0)
+        if row["state"] in ("ending", "done"):
+            session.receive('{"type": "end"}', 0.0)
+        if row["state"] == "done":
+            session.on_event(1, Finished(0), 0.0)
+        elif row["state"] == "failed":
+            session.on_event(1, Failed(ErrorCode.ENGINE_FAILED, "broken"), 0.0)
+        elif row["state"] == "cancelled":
+            session.receive('{"type": "cancel"}', 0.0)
+        return session
+
+    def outcome(session: Session, message: str) -> str:
+        answers = _sent(session.receive(message, 0.0))
+        assert len(answers) <= 1
+        if answers and isinstance(answers[0], wire.Error):
+            return answers[0].code
+        return "opened" if answers else "taken"
+
+    text = '{"type": "text", "text": "b"}'
+    expected = {
+        "opens a context": ["opened"],
+        "appended": ["taken", "taken"],
+        "opens a new context": ["opened"],
+        "dropped, one `context_closed`": ["context_closed", "taken"],
+    }[row["`text` for the id"]]
+    session = reached()
+    assert [outcome(session, text) for _ in expected] == expected
+    expected = {
+        "`context_closed`": ["context_closed", "context_closed"],
+        "accepted": ["taken", "taken"],
+        "the same one": ["context_closed", "taken"],
+    }[row["`flush`, `end` for the id"]]
+    session = reached()
+    assert [outcome(session, line) for line in ('{"type": "flush"}', '{"type": "end"}')] == expected
+
+
+# -- voices -------------------------------------------------------------------------------------------------
+
+
+def test_voices() -> None:
+    """Those of the default engine, in the order in which they are chosen."""
+    rows = _table(_section("Voices and languages"), "voice")
+    documented = [
+        (
+            _name(row["voice"]),
+            tuple(_NAME.findall(row["language"])),
+            tuple(_NAME.findall(row["aliases"])),
+            _NAME.findall(row["needs"])[0] if row["needs"] else None,
+        )
+        for row in rows
+    ]
+    assert documented == [
+        (voice.id, voice.languages, voice.aliases, voice.extra) for voice in voices_of(Config().engine)
+    ]
+    assert OFFER.default_voice == documented[0][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "spoken"),
+    [
+        (None, "auto", ("heart", "en")),
+        (None, "en", ("heart", "en")),
+        (None, "ko", ("espeak-ko", "ko")),
+        (None, "sv", ErrorCode.UNKNOWN_LANGUAGE),
+        ("espeak-fr", "auto", ("espeak-fr", "fr")),
+        ("FR", "fr-CA", ("espeak-fr", "fr")),
+        ("heart", "fr", ErrorCode.UNKNOWN_LANGUAGE),
+        ("nobody", "auto", ErrorCode.UNKNOWN_VOICE),
+        (None, "en-GB", ("heart", "en")),
+        (None, "EN_us", ("heart", "en")),
+        (None, "cmn-Hans-CN", ("espeak-zh", "zh")),
+        (None, "eng", ErrorCode.UNKNOWN_LANGUAGE),
+        (None, "english", ErrorCode.UNKNOWN_LANGUAGE),
+    ],
+)
+def test_which_voice_speaks(name: str | None, wanted: str, spoken: tuple[str, str] | ErrorCode) -> None:
+    """The table of what was asked for, and what is said about tags."""
+    if isinstance(spoken, ErrorCode):
+        with pytest.raises(InvalidMessageError) as refused:
+            OFFER.speaker(name, wanted)
+        assert refused.value.code == spoken
+    else:
+        voice, language = OFFER.speaker(name, wanted)
+        assert (voice.id, language) == spoken
+
+
+def test_errors_in_examples_are_what_a_session_says() -> None:
+    """Those about voices, languages and wrong fields; also without the extra, which the tests install."""
+    shown = [json.loads(line) for line in _lines("json server") if '"type": "error"' in line]
+    voices = voices_of(Config().engine)
+    bare = replace(
+        OFFER,
+        voices=by_name(voice for voice in voices if voice.extra is None),
+        missing_voices=by_name(voice for voice in voices if voice.extra is not None),
+    )
+    session = Session("session", lambda: "token", bare, 0.0)
+    session.receive('{"type": "session.start", "voice": "heart"}', 0.0)
+    for message in (
+        {"type": "text", "text": 5},
+        {"type": "context.open", "context_id": "antwort-3", "language": "de"},
+        {"type": "session.update", "voice": "kokoro-ja"},
+    ):
+        (answer,) = _told(session.receive(json.dumps(message), 0.0))
+        assert answer in shown
+
+
+# -- frames and formats -------------------------------------------------------------------------------------
+
+
+#: What the examples of samples are: format, rate in Hz, bytes of a sample.
+SAMPLES = {frames.FrameKind.PCM_S16LE: ("pcm_s16le", 24_000, 2), frames.FrameKind.MULAW: ("mulaw", 8_000, 1)}
 
 
 @pytest.mark.parametrize("text", _blocks("hex frame"))
@@ -171,6 +431,11 @@ def test_frame_examples(text: str) -> None:
         assert frame.packet.duration
     else:
         assert frame.packet.duration == 0 and frame.packet.flags == FrameFlags.LAST
+    if frame.kind in SAMPLES:
+        name, rate, width = SAMPLES[frame.kind]
+        assert frame.packet.duration * rate == len(frame.packet.payload) // width * 48_000
+        delay = 2 * _encoder(name, rate, 20).lookahead
+        assert frame.packet.position + delay == frame.packet.seq * 960
 
 
 def test_frame_table() -> None:
@@ -184,16 +449,114 @@ def test_frame_table() -> None:
 
 
 def test_frame_layout() -> None:
-    """Offsets and widths of the header's fields."""
+    """Offsets and widths of the header's fields, and the kinds of payload."""
     rows = _table(_section("Binary frames"), "offset")
     end = 0
     for row in rows[:-1]:
         assert int(row["offset"]) == end
         end += int(row["type"].removeprefix("u")) // 8
     assert int(rows[-1]["offset"]) == end == frames.HEADER_BYTES
+    kinds = [int(number) for number in re.findall(r"(?<=[:,] )(\d) ", rows[1]["field"])]
+    assert kinds == [kind.value for kind in frames.FrameKind]
     flags = _table(_section("Binary frames"), "flag bit")
     assert [int(row["value"]) for row in flags] == [flag.value for flag in FrameFlags]
     assert [1 << int(row["flag bit"]) for row in flags] == [flag.value for flag in FrameFlags]
+
+
+def test_formats() -> None:
+    """All of them, their rates with the default first, and what is to be dropped."""
+    documented = {
+        _name(row["format"]): (
+            int(row["kind"]),
+            tuple(map(int, row["`sample_rate`"].split(", "))),
+            int(row["`pre_skip`"]),
+        )
+        for row in _table(_section("Formats"), "format")
+    }
+    assert documented == {
+        name: (OFFER.formats[name].kind.value, rates, pre_skip(name)) for name, rates in FORMATS.items()
+    }
+    assert documented["opus"][2] == PRE_SKIP
+
+
+def _encoder(name: str, rate: int, frame_ms: int) -> Any:
+    return make_encoder(AudioSettings(name, rate, frame_ms, 64_000))
+
+
+def test_durations() -> None:
+    """The first frame of each format, as its timeline makes it, and the length of the second."""
+    rows = _table(_section("Durations"), "format")
+    assert sorted((_name(row["format"]), int(row["`sample_rate`"])) for row in rows) == sorted(RATES)
+    for row in rows:
+        for column, frame_ms in (("first frame at 20 ms", 20), ("at 40 ms", 40), ("at 60 ms", 60)):
+            timeline, _ = _placed(_name(row["format"]), int(row["`sample_rate`"]), frame_ms, 9600)
+            first, second, *_ = timeline.packets(100)
+            assert first.duration == int(row[column]) == 48 * frame_ms - int(row["d"])
+            assert second.duration == 48 * frame_ms
+
+
+def _placed(name: str, rate: int, frame_ms: int, samples: int) -> tuple[Timeline, int]:
+    """A timeline with one segment of so many samples at 24 kHz, and its length at 48 kHz."""
+    timeline = Timeline(_encoder(name, rate, frame_ms))
+    piece = TextPiece(0, "One.", (0, 4), (SpanLink(0, 4, 0, 4),), "en")
+    timeline.add(piece, AudioChunk(0, np.full(samples, 0.5, np.float32), 24_000))
+    return timeline, samples * 2
+
+
+@pytest.mark.parametrize("frame_ms", [20, 60])
+def test_what_a_flush_adds(frame_ms: int) -> None:
+    """In frames: from, and below; over many lengths of what is flushed."""
+    bounds = {
+        "less than one `frame_ms`": (0, 1),
+        "one `frame_ms`, and less than one more": (1, 2),
+    }
+    rows = {_name(row["format"]): row for row in _table(_section("Flush and the end"), "format")}
+    assert rows.keys() == FORMATS.keys()
+    for name, rate in RATES:
+        said = rows[name]["silence that a flush adds, at most"]
+        if said.startswith("at 24 kHz none, else "):
+            said = said.removeprefix("at 24 kHz none, else ")
+            lowest, below = (0, 1e-9) if rate == 24_000 else bounds[said]
+        else:
+            lowest, below = bounds[said]
+        for samples in range(2400, 2400 + 24 * frame_ms, 99):
+            timeline, length = _placed(name, rate, frame_ms, samples)
+            timeline.packets(100)
+            timeline.flush()
+            timeline.packets(100, partial=True)
+            added = (timeline.length - length) / (48 * frame_ms)
+            assert lowest <= added < below, (name, rate, samples)
+
+
+def test_where_a_packet_is_in_a_file() -> None:
+    """WebM: in its own frame; Ogg: in the next one, and a flushed end in an empty frame."""
+    section = _table(_section("Files"), "")
+    bare = OpusEncoder(64_000)
+    loud = np.random.default_rng(1).integers(-9000, 9000, (4, 480)).astype(np.int16)
+    sound = [samples.tobytes() for samples in loud]
+    packets = [bare.encode(frame) for frame in sound]
+    webm, ogg = WebmOpusEncoder(64_000), OggOpusEncoder(64_000)
+    in_webm, in_ogg = ([encoder.encode(frame) for frame in sound] for encoder in (webm, ogg))
+    assert all(packet in payload for packet, payload in zip(packets, in_webm, strict=True))
+    assert all(packet in payload for packet, payload in zip(packets, in_ogg[1:], strict=False))
+    assert section[0]["`ogg_opus`"] == "the header only" and packets[0] not in in_ogg[0]
+    assert section[1]["`webm_opus`"].startswith("one whole cluster")
+    assert all(payload.startswith(b"\x1f\x43\xb6\x75") for payload in in_webm[1:])
+    assert section[1]["`ogg_opus`"].startswith("one whole page")
+    assert all(payload.count(b"OggS") == 1 for payload in in_ogg[1:])
+    assert section[3]["`webm_opus`"] == "no payload" and webm.close() == b""
+    assert section[3]["`ogg_opus`"] == "the last page"
+    rest = ogg.close()
+    assert rest.count(b"OggS") == 1 and packets[-1] in rest
+    ended = OggOpusEncoder(64_000)
+    *before, last = sound
+    for frame in before:
+        ended.encode(frame)
+    assert section[2]["`ogg_opus`"] == "the two last pages"
+    assert ended.encode_last(last, 3).count(b"OggS") == 2
+
+
+# -- tables of codes, limits and features -------------------------------------------------------------------
 
 
 def test_errors() -> None:
@@ -233,36 +596,161 @@ def test_features() -> None:
     planned = [_name(row["planned feature"]) for row in _table(_section("Features"), "planned feature")]
     assert present == list(FEATURES)
     assert not set(planned) & set(FEATURES)
-    ready = [wire.decode_server(line) for line in _lines("json server") if '"session.ready"' in line]
-    assert ready
-    for message in ready:
-        assert isinstance(message, wire.SessionReady)
-        assert message.features == list(FEATURES)
-        assert message.limits == Limits().report()
+    assert set(FORMATS) <= set(present)
 
 
-# -- the worked example is what a session really answers ---------------------------------------------------
+@pytest.mark.parametrize("line", [line for line in _lines("json server") if '"session.ready"' in line])
+def test_ready_examples_are_what_a_session_answers(line: str) -> None:
+    """To a `session.start` that asks for what is in force then, without the voice."""
+    shown = json.loads(line)
+    asked = {name: shown[name] for name in ("sample_rate", "frame_ms", "language")}
+    session = Session(shown["session_id"], lambda: shown["resume_token"], OFFER, 0.0)
+    start = {"type": "session.start", "formats": [shown["format"]], **asked}
+    assert _told(session.receive(json.dumps(start), 0.0)) == [shown]
 
 
-def _offer() -> Offer:
-    return Offer(
-        engine="embedded",
-        voices={"heart": Voice("heart", ("en",), "embedded")},
-        default_voice="heart",
-        formats={"opus": Format(frames.FrameKind.OPUS, 48_000, PRE_SKIP)},
-        features=FEATURES,
-        limits=Limits(),
-        bitrate=32_000,
+# -- the one-shot form --------------------------------------------------------------------------------------
+
+
+def test_one_shot_examples() -> None:
+    """Inputs choose the form and are spoken to their end; errors are what is answered to what they name."""
+    shown = [json.loads(line) for line in _lines("json one-shot")]
+    inputs = [each for each in shown if "input" in each]
+    errors = [each for each in shown if each.get("event") == "error"]
+    assert len(inputs) >= 3 and len(errors) == 3
+    assert [each for each in shown if each not in inputs + errors] == [{"event": "done"}]
+    machine = one_shot.OneShot(OFFER, 0.0)
+    for handle, each in enumerate(inputs, 1):
+        line = json.dumps(each)
+        assert one_shot.is_chosen_by(line)
+        assert not _missing(each, msgspec.to_builtins(msgspec.json.decode(line, type=one_shot.Input)))
+        assert isinstance(machine.receive(line, 0.0)[0], actions.OpenSpeaker)
+        assert _told(machine.on_event(handle, Finished(0), 0.0)) == [{"event": "done"}]
+    wrong: list[str | bytes] = [
+        '{"input": "Hej.", "language": "sv"}',
+        '{"type": "text", "text": "Hello."}',
+        b"\0",
+    ]
+    assert [_told(machine.receive(each, 0.0))[0] for each in wrong] == errors
+
+
+def test_one_shot_fields() -> None:
+    rows = _table(_section("One-shot form"), "field")
+    fields = msgspec.structs.fields(one_shot.Input)
+    assert [_name(row["field"]) for row in rows] == [field.encode_name for field in fields]
+    assert [row["default"] == "required" for row in rows] == [field.required for field in fields]
+    events = {_name(row["`event`"]): row["fields"] for row in _table(_section("One-shot form"), "`event`")}
+    assert events.keys() == {wire.type_of(one_shot.Done), wire.type_of(one_shot.ErrorEvent)}
+    assert _NAME.findall(events["error"]) == ["detail"]
+    assert f"others (see [Limits](#limits): {Limits().contexts})" in _section("One-shot form").replace(
+        "\n  ", " "
     )
 
 
-def _sent(done: list[actions.Action]) -> list[wire.ServerMessage]:
-    return [action.message for action in done if isinstance(action, actions.Send)]
+# -- the worked examples are what a session really answers ---------------------------------------------------
+
+
+class _Replay:
+    """Plays an example of the document to a session on virtual time, and compares what it answers."""
+
+    def __init__(self, section: str) -> None:
+        self.lines = [
+            (match["info"], json.loads(line))
+            for match in _FENCE.finditer(section)
+            if match["info"] in ("json client", "json server")
+            for line in match["body"].splitlines()
+        ]
+        readies = [line for _, line in self.lines if line["type"] == "session.ready"]
+        tokens = iter([ready["resume_token"] for ready in readies])
+        self.ready = readies[0]
+        self.session = Session(self.ready["session_id"], lambda: next(tokens), OFFER, 0.0)
+        self.answers: list[Any] = []
+
+    def packets(self, done: dict[str, Any]) -> Iterator[Packet]:
+        """All frames of a context that ends so, by the rules of the format."""
+        encoder = _encoder(self.ready["format"], self.ready["sample_rate"], self.ready["frame_ms"])
+        late, size = 2 * encoder.lookahead, 2 * encoder.frame_samples
+        starts = [
+            round(line["start_ms"] * 48)
+            for _, line in self.lines
+            if line["type"] == "segment" and line["handle"] == done["handle"]
+        ]
+        length = round(done["audio_ms"] * 48)
+        for seq in range(done["last_seq"] + 1):
+            position, end = max(0, seq * size - late), min(length, (seq + 1) * size - late)
+            flags = FrameFlags.NONE if seq else FrameFlags.FIRST
+            if end == length:
+                flags |= FrameFlags.LAST
+            if any(position <= start < end for start in starts):
+                flags |= FrameFlags.SEGMENT
+            yield Packet(b"x", seq, position, end - position, flags)
+        assert end == length and position < length, "`last_seq` goes with `audio_ms`"
+
+    def send(self, message: dict[str, Any], now: float) -> None:
+        self.answers += _told(self.session.receive(json.dumps(message), now))
+
+    def expect(self, line: dict[str, Any]) -> None:
+        """What the server says: an answer that has come, or what follows from a speaker's event."""
+        if line["type"] == "segment":
+            start = round(line["start_ms"] * 48)
+            event = SegmentStarted(
+                line["index"], line["text"], (line["source"][0], line["source"][1]), line["language"], start
+            )
+            self.answers += _told(self.session.on_event(line["handle"], event, 0.0))
+        elif line["type"] == "words":
+            words = tuple(
+                SourceWord(
+                    word["source"][0],
+                    word["source"][1],
+                    round(word["start_ms"] * 48),
+                    round(word["end_ms"] * 48),
+                )
+                for word in line["words"]
+            )
+            timed = WordsTimed(line["segment"], words, line["estimated"])
+            self.answers += _told(self.session.on_event(line["handle"], timed, 0.0))
+        elif line["type"] == "context.done":
+            told = line["timing"]
+            for packet in self.packets(line):
+                self.session.on_event(line["handle"], packet, told["first_audio_ms"] / 1000)
+            timing = Timing(
+                queue_s=told["queue_ms"] / 1000,
+                infer_s=told["infer_ms"] / 1000,
+                encode_s=told["encode_ms"] / 1000,
+            )
+            finished = Finished(round(line["audio_ms"] * 48), timing)
+            self.answers += _told(self.session.on_event(line["handle"], finished, told["total_ms"] / 1000))
+        assert self.answers.pop(0) == line
+
+    def run(self, times: list[float] | None = None) -> None:
+        """The whole example; `times` of the client's messages, all 0 when there are none."""
+        clock = iter(times or [0.0] * len(self.lines))
+        for info, line in self.lines:
+            if info == "json client":
+                self.send(line, next(clock))
+            else:
+                self.expect(line)
+        assert not self.answers
+        assert next(clock, None) in (None, 0.0)
+
+
+@pytest.mark.parametrize("heading", ["Quick start", "With words"])
+def test_first_examples(heading: str) -> None:
+    """They are what a session answers to them; and the frames that the text counts are those there are."""
+    replay = _Replay(_section(heading))
+    replay.run()
+    done = next(line for _, line in replay.lines if line["type"] == "context.done")
+    ends = [(packet.position + packet.duration) / 48 for packet in replay.packets(done)]
+    if heading == "Quick start":
+        assert f"the {len(ends)} binary frames" in _section(heading)
+    else:
+        reach = re.search(r"frames 0 to (\d+), which reach to ([\d.]+) ms", _section(heading))
+        assert reach is not None and ends[int(reach[1])] == float(reach[2])
+        assert f"frames {int(reach[1]) + 1} to {len(ends) - 1}." in _section(heading)
 
 
 def _worked(info: str) -> list[str]:
-    section = _section("Worked example: a barge-in")
-    return [line for m in _FENCE.finditer(section) if m["info"] == info for line in m["body"].splitlines()]
+    return _lines(info, _section("Worked example: a barge-in"))
 
 
 def test_worked_example() -> None:
@@ -271,7 +759,7 @@ def test_worked_example() -> None:
     text, flush, cancel, *late = _worked("json client")
     answers = [json.loads(line) for line in _worked("json server")]
     source = json.loads(text)["text"]
-    session = Session("session", "token", _offer(), 0.0)
+    session = _session()
     session.receive(text, 0.0)
     session.receive(flush, 0.0)
 
@@ -292,17 +780,174 @@ def test_worked_example() -> None:
         session.on_event(1, Packet(b"x", seq, position, duration, flags), 0.1)
     assert int(rows[-1]["position"]) + int(rows[-1]["duration"]) >= words[-1].end
 
-    got: list[wire.ServerMessage] = []
+    got: list[Any] = []
     for message in (cancel, *late):
-        got += _sent(session.receive(message, 1.78))
-    assert [json.loads(wire.encode(message)) for message in got] == answers
+        got += _told(session.receive(message, 1.78))
+    assert got == answers
 
 
-def test_cuts_in_examples_add_up() -> None:
-    """`source_offset` is the length of `text_spoken` in characters."""
-    for line in _lines("json server"):
-        message = wire.decode_server(line)
-        if isinstance(message, wire.ContextCancelled):
-            assert message.source_offset == len(message.text_spoken)
-        if isinstance(message, wire.Error):
-            assert message.code in list(ErrorCode)
+REPORTED = _section("Worked example: words, reports and a cancel")
+
+
+def _times() -> list[float]:
+    """When the client of the second worked example says what."""
+    return [float(row["time"]) for row in _table(REPORTED, "time") if row["who"] == "client"]
+
+
+def test_worked_example_with_reports() -> None:
+    """Played to a session at the times of its table, it is answered as it says."""
+    _Replay(REPORTED).run(_times())
+
+
+def test_frames_of_the_worked_example_with_reports() -> None:
+    """Its table, and how far the frames reach that lie between its messages."""
+    replay = _Replay(REPORTED)
+    done = next(line for _, line in replay.lines if line["type"] == "context.done")
+    packets = list(replay.packets(done))
+    for row in _table(REPORTED, "seq"):
+        packet = packets[int(row["seq"])]
+        assert (packet.position, packet.duration) == (int(row["position"]), int(row["duration"]))
+        assert int(row["flags"].split()[0]) == packet.flags
+        assert int(row["bytes"]) == packet.duration // 3 * 2  # at 16 kHz
+        end = packet.position + packet.duration
+        assert row["covers, in ms"] == f"{packet.position / 48:.2f} to {end / 48:.2f}".replace("0.00", "0")
+    flagged = [packet.seq for packet in packets if packet.flags]
+    assert flagged == [int(row["seq"]) for row in _table(REPORTED, "seq") if not row["flags"].startswith("0")]
+    runs = [
+        (int(a), int(b), float(ms))
+        for a, b, ms in re.findall(r"Frames (\d+) to (\d+), up to ([\d.]+) ms", REPORTED)
+    ]
+    assert [first for first, _, _ in runs] == [0, *(last + 1 for _, last, _ in runs[:-1])]
+    assert runs[-1][1] == done["last_seq"]
+    assert all((packets[last].position + packets[last].duration) / 48 == ms for _, last, ms in runs)
+
+
+@pytest.mark.parametrize("heading", ["With words", "Worked example: words, reports and a cancel"])
+def test_words_are_told_before_the_frame_in_which_they_end(heading: str) -> None:
+    """The order of messages and frames in the examples."""
+    sent_ms = 0.0
+    for part in re.split(r"((?:which reach|up) to [\d.]+ ms)", _section(heading)):
+        if reached := re.fullmatch(r"(?:which reach|up) to ([\d.]+) ms", part):
+            sent_ms = float(reached[1])
+        for line in _lines("json server", part):
+            for word in json.loads(line).get("words", []):
+                assert word["end_ms"] > sent_ms
+
+
+@pytest.mark.parametrize("row", _table(REPORTED, "reports"), ids=lambda row: row["why"][:20])
+def test_other_cases_of_the_worked_example_with_reports(row: dict[str, str]) -> None:
+    replay = _Replay(REPORTED)
+    steps = iter(replay.lines)
+    for info, line in steps:
+        if info == "json client":
+            replay.send(line, 0.0)
+        else:
+            replay.expect(line)
+        if line["type"] == "context.done":
+            break
+    reports = [line for _, line in steps if line["type"] == "playback"]
+    told_at = _times()[3:]
+    for report, now in list(zip(reports, told_at, strict=False))[
+        : {"none": 0, "only the first": 1}.get(row["reports"])
+    ]:
+        replay.send(report, now)
+    cancel: dict[str, Any] = {"type": "cancel", "context_id": "answer-7"}
+    if row["its `played_ms`"]:
+        cancel["played_ms"] = float(row["its `played_ms`"])
+    replay.send(cancel, float(row["cancel at"]))
+    (answer,) = replay.answers
+    assert (answer["played_ms"], answer["text_spoken"]) == (float(row["position"]), _cut_of(row))
+
+
+def _cut_of(row: dict[str, str]) -> str:
+    """The text between its backticks, with the space at its end."""
+    match = re.fullmatch(r"`(.*)`", row["`text_spoken`"])
+    assert match is not None
+    return match[1]
+
+
+# -- reports ------------------------------------------------------------------------------------------------
+
+
+#: What is done, with seconds and milliseconds, and where a cancel of all then finds the listener.
+REPORTS: dict[str, tuple[list[tuple[Any, ...]], list[tuple[str, float]]]] = {
+    "above 0, and not below the last report about this context": (
+        [("sound", "a", 9000), ("wait", 5), ("report", "a", 1000), ("wait", 1), ("report", "a", 1100)],
+        [("a", 3100)],
+    ),
+    "the same as the last one": (
+        [("sound", "a", 9000), ("report", "a", 1000), ("wait", 60), ("report", "a", 1000)],
+        [("a", 3000)],
+    ),
+    "beyond what was sent by then": (
+        [("sound", "a", 1000), ("report", "a", 5000), ("sound", "a", 9000)],
+        [("a", 3000)],
+    ),
+    "0, when there was no report above 0": (
+        [("sound", "a", 90_000), ("wait", 3), ("report", "a", 0)],
+        [("a", 60_000)],
+    ),
+    "below the last one, or below 0": (
+        [("sound", "a", 9000), ("report", "a", 1000), ("wait", 1)]
+        + [("report", "a", played_ms) for played_ms in (999, 0, -1)],
+        [("a", 3000)],
+    ),
+    "of a context behind others, above 0": (
+        [
+            ("sound", "a", 9000),
+            ("end", "a"),
+            ("sound", "b", 9000),
+            ("report", "b", 500),
+            ("report", "a", 600),
+        ],
+        [("b", 2500)],
+    ),
+    "while the context is paused": (
+        [("sound", "a", 9000), ("pause", "a"), ("report", "a", 1200), ("wait", 60), ("continue", "a")],
+        [("a", 3200)],
+    ),
+    "of an id that is unknown, of which nothing was sent, or that was cancelled": (
+        [("sound", "a", 9000), ("cancel", "a"), ("sound", "b", 90_000), ("context.open", "c")]
+        + [("report", context_id, 500) for context_id in ("a", "c", "never")],
+        [("b", 60_000), ("c", 0)],
+    ),
+    "of an id that was opened more than once": (
+        [("sound", "a", 1000), ("end", "a"), ("sound", "a", 9000)]
+        + [("report", "a", played_ms) for played_ms in (200, 1000, 300)],
+        [("a", 2300)],
+    ),
+}
+
+
+@pytest.mark.parametrize("row", _table(_section("Where the listener is"), "`playback` with `played_ms`"))
+def test_reports(row: dict[str, str]) -> None:
+    """Each row of the table is what a session does; at the end a minute passes."""
+    steps, expected = REPORTS[row["`playback` with `played_ms`"]]
+    session, now = _session(), 0.0
+    sent: dict[str, tuple[int, int]] = {}  # by id: handle, samples sent
+
+    def do(kind: str, context_id: str, **fields: Any) -> list[Any]:
+        message = {"type": kind, "context_id": context_id, **fields}
+        return _told(session.receive(json.dumps(message), now))
+
+    for kind, *values in [*steps, ("wait", 60)]:
+        if kind == "wait":
+            now += values[0]
+        elif kind == "report":
+            assert do("playback", values[0], played_ms=values[1]) == []
+        elif kind == "sound":
+            context_id, ms = values
+            if context_id not in sent:
+                sent[context_id] = (do("text", context_id, text="One.")[-1]["handle"], 0)
+            handle, position = sent[context_id]
+            packet = Packet(b"x", 0, position, ms * 48, FrameFlags.NONE)
+            session.on_event(handle, packet, now)
+            sent[context_id] = (handle, position + packet.duration)
+        else:
+            do(kind, values[0])
+            if kind == "end":
+                handle, length = sent.pop(values[0])
+                session.on_event(handle, Finished(length), now)
+    *answers, last = do("cancel", "*")
+    assert last["context_id"] == "*"
+    assert [(answer["context_id"], answer["played_ms"]) for answer in answers] == expected

@@ -155,6 +155,7 @@ class Playout:
         """Nothing will be asked about `handle` any more; who stands still in it holds up nobody."""
         head = self._heads.pop(handle, None)
         if head is not None and head.ends_at() > now:
+            self._busy_until = max((other.ends_at() for other in self._heads.values()), default=0.0)
             behind = next((other for other in self._heads if other > handle), None)
             if behind is not None:
                 self._settle(now, behind)
