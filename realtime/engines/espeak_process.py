@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import struct
+import warnings
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -39,7 +40,9 @@ def speak(
     reading, writing = os.pipe()
     # Only this thread lives on in the fork. It takes no lock that another may have held: it imports and logs
     # nothing, and the C library makes its own locks anew.
-    process = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads
+        process = os.fork()
     if process == 0:
         _serve(writing, text, voice, pause_at_end)
     os.close(writing)
@@ -55,17 +58,21 @@ def _receive(read: Callable[[int], bytes], cancellation: Cancellation) -> tuple[
     sound = bytearray()
     words: list[WordEvent] = []
     while not cancellation.cancelled:
-        head = read(_HEAD.size)
-        if len(head) < _HEAD.size:
-            raise EngineError("espeak-ng stopped working on this text")
-        count, size = _HEAD.unpack(head)
+        count, size = _HEAD.unpack(_exactly(read, _HEAD.size))
         if (count, size) == _END:
             break
         if count == _FAILED:
-            raise EngineError(read(size).decode())
-        words += [WordEvent(*_WORD.unpack(read(_WORD.size))) for _ in range(count)]
-        sound += read(size)
+            raise EngineError(_exactly(read, size).decode())
+        words += [WordEvent(*_WORD.unpack(_exactly(read, _WORD.size))) for _ in range(count)]
+        sound += _exactly(read, size)
     return bytes(sound), words
+
+
+def _exactly(read: Callable[[int], bytes], size: int) -> bytes:
+    data = read(size)
+    if len(data) < size:
+        raise EngineError("espeak-ng stopped working on this text")
+    return data
 
 
 def _serve(writing: int, text: str, voice: str, pause_at_end: bool) -> NoReturn:

@@ -52,7 +52,7 @@ def readable(written: str, language: str) -> Readable:
     for index, character in enumerate(written):
         category = unicodedata.category(character)
         if category not in _DROPPED:
-            kept.append(character)
+            kept.append(" " if category == "Cc" else character)
             positions.append(index)
     text = "".join(kept).translate(_NARROW)
     if language == "ja":

@@ -154,10 +154,8 @@ class OneShot:
         if isinstance(frame, bytes):
             raise InvalidMessageError("binary frames are not taken; send JSON text frames")
         if not is_chosen_by(frame):
-            # A wrong field is told by its name; what is left is JSON of another kind.
-            decode_as(frame, dict[str, msgspec.Raw])
             raise InvalidMessageError(
-                "this socket takes inputs only: objects with `input` and without `type`"
+                "this socket takes inputs only: JSON objects with `input` and without `type`"
             )
         request: Input = decode_as(frame, Input)
         too_long = self._offer.limits.text_too_long(len(request.input.encode()), 0)
