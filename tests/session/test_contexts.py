@@ -6,10 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.session.contexts import LIVE, Contexts, Ledger, State, Step
+from realtime.session.contexts import (
+    KEPT_CONTEXTS,
+    KEPT_TEXT_BYTES,
+    LIVE,
+    Context,
+    Contexts,
+    Ledger,
+    State,
+    Step,
+)
+from realtime.session.offer import ContextSettings
 from realtime.types import SourceWord, VoiceSettings
+from tests.session.talk import OPUS
 
-SETTINGS = VoiceSettings("anna", "en")
+SETTINGS = ContextSettings(VoiceSettings("anna", "en"), OPUS)
 
 
 def ledger_of(text: str, *words: tuple[int, int]) -> Ledger:
@@ -18,6 +29,14 @@ def ledger_of(text: str, *words: tuple[int, int]) -> Ledger:
     ledger.append(text, len(text.encode()))
     ledger.timed(tuple(SourceWord(0, source_end, 0, end) for source_end, end in words))
     return ledger
+
+
+def forget_due(contexts: Contexts, now: float) -> list[Context]:
+    """Forget what is due, as a session does; returns it."""
+    due = contexts.due(now)
+    for context in due:
+        contexts.forget(context)
+    return due
 
 
 # -- states -------------------------------------------------------------------------------------------------
@@ -79,7 +98,7 @@ def test_handles_begin_at_one_and_are_never_used_again() -> None:
     assert (first.handle, second.handle) == (1, 2)
     for context in (first, second):
         context.forget_at = 1.0
-    contexts.forget(1.0)
+    forget_due(contexts, 1.0)
     assert contexts.known() == []
     assert contexts.open("a", SETTINGS, 2.0).handle == 3
 
@@ -113,14 +132,64 @@ def test_forgetting_what_is_due_and_nothing_else() -> None:
     assert contexts.next_forget() is None
     old.forget_at, kept.forget_at = 10.0, 20.0
     assert contexts.next_forget() == 10.0
-    assert contexts.forget(9.999) == []
-    assert contexts.forget(10.0) == [old]
+    assert forget_due(contexts, 9.999) == []
+    assert contexts.due(10.0) == [old]
+    assert contexts.known() == [old, new, kept]
+    assert forget_due(contexts, 10.0) == [old]
     assert contexts.known() == [new, kept]
     assert contexts.latest("a") is kept
     assert contexts.next_forget() == 20.0
-    assert contexts.forget(100.0) == [kept]
+    assert forget_due(contexts, 100.0) == [kept]
     assert contexts.latest("a") is None
     assert contexts.get(2) is new
+
+
+def test_all_that_bear_an_id_oldest_first() -> None:
+    contexts = Contexts()
+    first, _, second = (contexts.open(name, SETTINGS, 0.0) for name in "aba")
+    second.step(Step.CANCEL)
+    assert contexts.named("a") == [first, second]
+    assert contexts.named("never") == []
+    contexts.forget(first)
+    assert contexts.named("a") == [second]
+
+
+def retired(contexts: Contexts, text_bytes: int) -> tuple[Context, list[Context]]:
+    """A context that is over, with a text of so many bytes; and what was forgotten for it."""
+    context = contexts.open("a", SETTINGS, 0.0)
+    context.ledger.append("x" * text_bytes, text_bytes)
+    context.step(Step.CANCEL)
+    return context, contexts.retire(context, 60.0)
+
+
+def test_of_many_that_are_over_the_oldest_are_forgotten_first() -> None:
+    contexts = Contexts()
+    live = contexts.open("live", SETTINGS, 0.0)
+    over = [retired(contexts, 1) for _ in range(KEPT_CONTEXTS)]
+    assert not any(dropped for _, dropped in over)
+    last, dropped = retired(contexts, 1)
+    assert dropped == [over[0][0]]
+    assert contexts.known() == [live, *(context for context, _ in over[1:]), last]
+    # To be retired again, by a cancel after the end, makes nobody older or younger.
+    assert contexts.retire(over[1][0], 90.0) == []
+    assert over[1][0].forget_at == 90.0
+    assert retired(contexts, 1)[1] == [over[1][0]]
+
+
+def test_of_much_text_that_is_over_the_oldest_is_forgotten_first() -> None:
+    contexts = Contexts()
+    big = KEPT_TEXT_BYTES // 4
+    over = [retired(contexts, big)[0] for _ in range(4)]
+    assert contexts.known() == over
+    assert retired(contexts, 1)[1] == [over[0]]
+    assert retired(contexts, 2 * big)[1] == [over[1], over[2]]
+    # The latest is kept, however long it is.
+    latest, dropped = retired(contexts, KEPT_TEXT_BYTES + 1)
+    assert contexts.known() == [latest]
+    assert len(dropped) == 3
+    # What is forgotten in time makes room, too.
+    contexts.forget(latest)
+    assert [dropped for _, dropped in (retired(contexts, big) for _ in range(4))] == [[], [], [], []]
 
 
 # -- the cut ------------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Where the listener is by the clock: it begins, queues, stands still when dry, goes on, and is stopped."""
+"""Where the listener is by the clock: it begins, queues, stands still when dry, goes on, and is stopped.
+
+What reports and pauses do to it is in `test_playout_reports`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ def test_nothing_sent_is_nothing_heard() -> None:
     assert playout.position_ms(1, 5.0) == 0.0
     assert playout.ends_at(1, 5.0) == 5.0
     playout.stop(1, 5.0)
-    playout.forget(1)
+    playout.forget(1, 6.0)
     assert playout.position_ms(1, 9.0) == 0.0
 
 
@@ -140,7 +143,7 @@ def test_stopping_the_last_moves_nothing_before_it() -> None:
 def test_what_is_forgotten_is_not_known() -> None:
     playout = Playout()
     playout.sent(1, 1000, 10.0)
-    playout.forget(1)
+    playout.forget(1, 10.5)
     assert playout.position_ms(1, 10.5) == 0.0
     assert playout.ends_at(1, 10.5) == 10.5
 
@@ -166,7 +169,8 @@ def test_the_listener_never_goes_back_nor_beyond_what_was_sent(sends: list[tuple
 def test_one_context_sounds_at_a_time(sends: list[tuple[int, int, int]]) -> None:
     """Contexts are sent in order; together they move exactly as fast as time does."""
     playout = Playout()
-    now, total, heard = 0.0, {}, 0.0
+    now = 0.0
+    total: dict[int, int] = {}
     for handle, wait, sound in sorted(sends, key=lambda send: send[0]):
         before = sum(playout.position_ms(known, now) for known in total)
         now += wait / 1000
