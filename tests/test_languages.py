@@ -23,6 +23,7 @@ from realtime.config import Config
 from realtime.engines.engine import Open
 from realtime.engines.espeak import VOICES, EspeakSynthesizer
 from realtime.types import TextPiece
+from realtime.voices import catalogue
 from tests.speech_judges import transcribe, word_error_rate
 from tests.wire_client import Sound, decode, open_client
 
@@ -170,3 +171,35 @@ async def test_kanji_for_the_voice_that_reads_kana_names_the_extra() -> None:
         (error,) = client.messages("error")
         assert error["code"] == "engine_failed" and "realtime-voice[japanese]" in error["message"]
         assert (await client.speak("きょうはいいてんきです。", "kana"))["reason"] == "completed"
+
+
+async def test_kanji_by_the_extra() -> None:
+    """The default voice of Japanese where it is installed; it is loaded while English is spoken."""
+    text = "今日は良い天気です。"
+    async with (
+        running(Config(port=0)) as server,
+        open_client(server.url) as japanese,
+        open_client(server.url) as english,
+    ):
+        await japanese.send("session.start", language="ja", formats=["pcm_s16le"], timestamps="word")
+        await japanese.send("text", text=text)
+        await japanese.send("end")
+        assert (await english.speak("It is noon."))["reason"] == "completed"
+        done = await japanese.until("context.done")
+        assert japanese.messages("context.opened")[0]["voice"] == "kokoro-ja"
+        words = [word for message in japanese.messages("words") for word in message["words"]]
+        assert "".join(word["text"] for word in words) == text.rstrip("。") and len(words) >= 4
+        sound = decode(japanese.frames())
+    assert done["reason"] == "completed" and 1000 <= done["audio_ms"] <= 3000
+    assert abs(level_db(sound) + 25) <= 6
+
+
+async def test_without_the_extra_errors_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "find_spec", lambda name: None)
+    async with running(Config(port=0, engine_runner="thread")) as server, open_client(server.url) as client:
+        await client.send("session.start", voice="kokoro-ja")
+        error = await client.until("error")
+        assert error["code"] == "unknown_voice" and "realtime-voice[japanese]" in error["message"]
+        await client.send("session.start", language="ja")
+        await client.send("context.open")
+        assert (await client.until("context.opened"))["voice"] == "espeak-ja"

@@ -19,7 +19,8 @@ def align_words(written: str, normalized: str) -> list[tuple[int, int]]:
     """For every whitespace-separated word of `normalized`, [start, end) of its word in `written`.
 
     Words that are equal but for case and punctuation match exactly. Where n words became m others ("$3.50" ->
-    "three fifty"), the m are spread over the n in order. Empty when `written` has no word.
+    "three fifty"), the m are spread over the n in order, or the n over the m. A word that is left out belongs
+    to the one before it. Empty when `written` has no word.
     """
     sources = [match.span() for match in _WORD.finditer(written)]
     if not sources:
@@ -34,6 +35,12 @@ def align_words(written: str, normalized: str) -> list[tuple[int, int]]:
         count = j2 - j1
         if operation == "insert":  # said in addition: belongs to the word before it
             spans += [sources[max(0, i1 - 1)]] * count
-        elif operation != "delete":
-            spans += [sources[i1 + number * (i2 - i1) // count] for number in range(count)]
+        elif operation == "delete":
+            if spans and any(written_keys[i1:i2]):
+                spans[-1] = (spans[-1][0], sources[i2 - 1][1])
+        else:
+            for number in range(count):
+                first = i1 + number * (i2 - i1) // count
+                last = max(first, i1 + (number + 1) * (i2 - i1) // count - 1)
+                spans.append((sources[first][0], sources[last][1]))
     return spans

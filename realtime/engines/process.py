@@ -109,7 +109,10 @@ class _Child:
         return cls(process, ring, reader, writer)
 
     def send(self, message: Command | Released) -> None:
-        self.writer.write(encode_message(message))
+        """Does nothing once the child is gone: whoever listens to it will notice, and fail what it held."""
+        if not self.writer.is_closing():
+            with contextlib.suppress(ConnectionError, RuntimeError):  # uvloop raises either
+                self.writer.write(encode_message(message))
 
     def take_sound(self, made: ChunkMade) -> AudioChunk:
         """Copy a chunk out of the ring, and give its room back."""
@@ -181,6 +184,10 @@ class ProcessEngine:
         except EngineError as error:
             self._fail_all(error.message)
             raise
+        except OSError as error:  # no process, no memory, no descriptor
+            message = f"the engine could not be started: {error.strerror or error}"
+            self._fail_all(message)
+            raise EngineError(message) from error
         self._keeper = asyncio.create_task(self._keep(child))
 
     def send(self, command: Command) -> None:

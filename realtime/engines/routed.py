@@ -101,11 +101,15 @@ class RoutedEngine:
             self._starts[number] = asyncio.create_task(self._try_start(number, part))
 
     async def _try_start(self, number: int, part: Part) -> None:
+        started = False
         try:
             await self._start(part)
+            started = True
         except EngineError as error:  # the engine has failed what was opened meanwhile
             _log.error("engine_not_started", voices=sorted(part.voices), message=error.message)
-            del self._starts[number]  # the next utterance may try again
+        finally:
+            if not started:
+                del self._starts[number]  # the next utterance may try again
 
     def _take(self, number: int, event: Event) -> None:
         if isinstance(event, Stats):

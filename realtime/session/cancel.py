@@ -6,7 +6,7 @@ more than was sent. The cut falls after the last word that had ended by then.
 
 from __future__ import annotations
 
-from realtime.session.contexts import Context, Cut
+from realtime.session.contexts import Context, Cut, State
 from realtime.session.playout import Playout
 from realtime.types import TIMELINE_PER_MS
 
@@ -30,7 +30,10 @@ def cut(context: Context, playout: Playout, played_ms: float | None, now: float)
     """Where `context` is cut at `played_ms`, or where the clock puts the listener."""
     if played_ms is None:
         played_ms = playout.position_ms(context.handle, now)
-    played_ms = min(max(0.0, played_ms), context.sent / TIMELINE_PER_MS)
+    sent_ms = context.sent / TIMELINE_PER_MS
+    played_ms = min(max(0.0, played_ms), sent_ms)
+    if context.state is State.DONE and context.sent and played_ms == sent_ms:
+        return Cut(played_ms, len(context.ledger.text()))  # all was heard, also words that make no sound
     # A millisecond is 48 samples: round up, so that a word's own end_ms counts as heard.
     spoken, _ = context.ledger.cut(-int(-played_ms * TIMELINE_PER_MS // 1))
     return Cut(played_ms, len(spoken))

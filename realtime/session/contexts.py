@@ -105,21 +105,29 @@ class Ledger:
 
 
 def _after_word(text: str, position: int) -> int:
-    """Index of what follows the word that ends at `position`: past closing punctuation, signs and space."""
-    attached = True  # a quote or dash that touches the word is its own; after a space it is the next word's
-    while position < len(text):
-        character = text[position]
-        attached = attached and not character.isspace()
-        if _begins_word(character) or (not attached and character in _EITHER_SIDE):
-            break
+    """Index of what follows the word that ends at `position`: past closing punctuation, signs and space.
+
+    After a space, what touches the next word is that word's own: an opening quote, "¿", a currency, "**".
+    """
+    while position < len(text) and not text[position].isspace():
+        if _begins_word(text[position]):
+            return position
         position += 1
+    while position < len(text):
+        start = position
+        while start < len(text) and text[start].isspace():
+            start += 1
+        end = start
+        while end < len(text) and not text[end].isspace():
+            if text[end].isalnum():
+                return start
+            end += 1
+        position = end  # nothing in it is a word
     return position
 
 
-_EITHER_SIDE = frozenset("\"'-")
-
-
 def _begins_word(character: str) -> bool:
+    """Whether a character that touches the word before it belongs to the next one all the same."""
     if character.isalnum() or character in "$£€¥#@&+":
         return True
     return unicodedata.category(character) in ("Ps", "Pi")

@@ -103,18 +103,16 @@ class Playout:
         head = self._heads.get(handle)
         if head is None or head.heard or played_ms < (head.reported_ms or 0.0):
             return
+        if head.reported_ms == head.sent_ms:
+            head.reported_at = now
+            return  # that it has come to the end was said before
         if played_ms == 0:  # it has not begun: perhaps it still hears the one before
             head.earliest_start = now
             head.place(0.0, now)
             self._settle(now, handle)
             return
-        head.reported_at = now
-        if head.reported_ms == head.sent_ms:
-            return  # that it has come to the end was said before
-        head.reported_ms = min(played_ms, head.sent_ms)
+        head.reported_ms, head.reported_at = min(played_ms, head.sent_ms), now
         head.place(head.reported_ms, now)
-        if head.paused_at is not None:
-            head.paused_at = now
         self._finish_before(handle, now)
         self._settle(now, handle)
 

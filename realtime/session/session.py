@@ -167,8 +167,10 @@ class Session:
 
     def _close(self, message: wire.SessionClose, now: float) -> list[Action]:
         self._phase = _Phase.DRAINING
-        silenced = [] if message.drain else self._turns.cancel_all("cancelled", None, now)
-        return silenced + self._turns.end_all()
+        if not message.drain:
+            return self._turns.cancel_all("cancelled", None, now)
+        # Who is paused goes on: after this message nobody might ever tell it to.
+        return [*self._turns.go_on_all(now), *self._turns.end_all()]
 
     def _close_if_drained(self) -> list[Action]:
         if self._phase is not _Phase.DRAINING or self._turns.head() is not None:

@@ -6,7 +6,8 @@ The rules:
    `context.done`, and every time with the same cut.
 3. A cancel is a barrier: the speaker is stopped before the answer is given out, and with it goes its sound.
 4. A failure is told at once; the ending that follows from it keeps its order with the sound of those before.
-5. An unended head that says nothing for `SILENT_HEAD_S` while another waits is ended. A paused one is not.
+5. An unended head that says nothing for `SILENT_HEAD_S` while another waits is ended; but not one that is
+   paused, or has still to speak what was flushed.
 """
 
 from __future__ import annotations
@@ -159,7 +160,14 @@ class Turns:
 
     def go_on(self, context_id: str, now: float) -> list[Action]:
         """What bears an id goes on from where it was paused."""
-        for context in self._contexts.named(context_id):
+        return self._go_on(self._contexts.named(context_id), now)
+
+    def go_on_all(self, now: float) -> list[Action]:
+        """Everything goes on from where it was paused."""
+        return self._go_on([context for context in self._contexts.live() if context.paused], now)
+
+    def _go_on(self, contexts: list[Context], now: float) -> list[Action]:
+        for context in contexts:
             context.paused = False
             context.last_activity = now
             self._playout.go_on(context.handle, now)
@@ -216,7 +224,7 @@ class Turns:
     def _silent_head(self) -> tuple[Context, float] | None:
         """The context that blocks others without having been ended, and when it will be."""
         live = self._contexts.live()
-        if len(live) < 2 or live[0].state is not State.OPEN or live[0].paused:
+        if len(live) < 2 or live[0].state is not State.OPEN or live[0].paused or live[0].pending_flushes:
             return None
         silent_since = max(live[0].last_activity, live[1].opened_at)
         return live[0], silent_since + SILENT_HEAD_S

@@ -11,6 +11,7 @@ first packet is shorter by it, and the last is cut to the true end.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import replace
 
@@ -41,6 +42,7 @@ FADE_S = 0.005  # at an edge that was cut, so that it does not click
 #: Silence from the last audible sample of a segment to the first of the next, by how the first one ends.
 GAP_S = {"sentence": 0.45, "clause": 0.20, "other": 0.30}
 _BYTES_PER_SAMPLE = 2
+_WORD = re.compile(r"\S+")
 _SCALE = TIMELINE_RATE // CODED_RATE
 #: Segments end on multiples of this, so that their ends are whole samples at every rate from 8 kHz on.
 _QUANTUM = CODED_RATE // 8_000
@@ -252,9 +254,18 @@ class Timeline:
             word = self._words.popleft()
             start = max(self._segment_start, word.start + offset)
             end = max(start, min(word.end + offset, self._audible_end) if last else word.end + offset)
-            source = source_of(piece, word.spoken_start, word.spoken_end)
-            settled.append(SourceWord(*source, start * _SCALE, end * _SCALE))
+            for spoken_start, spoken_end in _written_words(piece.text, word):
+                source = source_of(piece, spoken_start, spoken_end)
+                settled.append(SourceWord(*source, start * _SCALE, end * _SCALE))
+                start = end  # a word without a time of its own ends with the one before it
         return tuple(settled)
+
+
+def _written_words(text: str, word: WordTiming) -> list[tuple[int, int]]:
+    """The words in a timing's run of text: most often one."""
+    found = [match.span() for match in _WORD.finditer(text, word.spoken_start, word.spoken_end)]
+    said = [(start, end) for start, end in found if any(map(str.isalnum, text[start:end]))]
+    return said if len(said) > 1 else [(word.spoken_start, word.spoken_end)]
 
 
 def source_of(piece: TextPiece, spoken_start: int, spoken_end: int) -> tuple[int, int]:

@@ -23,28 +23,49 @@ def _is_speakable(character: str) -> bool:
     return unicodedata.category(character) not in _UNSPEAKABLE and character not in _VARIATION_SELECTORS
 
 
-def _speakable(word: str) -> str:
-    if not word.isascii():
-        word = "".join(filter(_is_speakable, word))
-    return _MARKS.sub("", word)
+def _spoken_indices(word: str) -> list[int]:
+    """Which characters of a word are spoken."""
+    if word.isascii():
+        indices = list(range(len(word)))
+    else:
+        indices = [index for index, character in enumerate(word) if _is_speakable(character)]
+    spoken = word if len(indices) == len(word) else "".join(word[index] for index in indices)
+    for mark in reversed(list(_MARKS.finditer(spoken))):
+        del indices[mark.start() : mark.end()]
+    return indices
+
+
+def _runs(indices: list[int]) -> list[tuple[int, int]]:
+    """[start, end) of the runs of consecutive numbers."""
+    runs: list[tuple[int, int]] = []
+    for index in indices:
+        if runs and runs[-1][1] == index:
+            runs[-1] = (runs[-1][0], index + 1)
+        else:
+            runs.append((index, index + 1))
+    return runs
 
 
 def clean(text: str, position: int) -> tuple[str, tuple[SpanLink, ...]]:
-    """The speakable words of `text`, one space between two, and a link from each to its source.
+    """The speakable words of `text`, one space between two, and links to what they were in the source.
 
     `position` is where `text` begins in the context's text. Control characters separate words as space does;
-    emoji, emphasis marks and the like are left out. Empty when no letter or digit is left.
+    emoji, emphasis marks and the like are left out. A link is a run that is spoken as it was written: a word,
+    or the parts of one from which something was left out. Empty when no letter or digit is left.
     """
     words: list[str] = []
     links: list[SpanLink] = []
     spoken = 0
     for match in _WORD.finditer(_CONTROL.sub(" ", text)):
-        word = _speakable(match.group())
-        if not word:
+        word, start = match.group(), position + match.start()
+        parts = _runs(_spoken_indices(word))
+        if not parts:
             continue
-        words.append(word)
-        links.append(SpanLink(spoken, spoken + len(word), position + match.start(), position + match.end()))
-        spoken += len(word) + 1
+        for begin, end in parts:
+            links.append(SpanLink(spoken, spoken + end - begin, start + begin, start + end))
+            spoken += end - begin
+        words.append("".join(word[begin:end] for begin, end in parts))
+        spoken += 1
     cleaned = " ".join(words)
     if not any(character.isalnum() for character in cleaned):
         return "", ()

@@ -11,7 +11,7 @@ from realtime.session import frames
 from realtime.session import messages as wire
 from realtime.session.actions import AppendText, EndSpeaker, Send, SendFrame, StopSpeaker
 from realtime.session.offer import Limits
-from realtime.types import Failed, Finished, FrameFlags, Packet, Timing
+from realtime.types import Failed, Finished, Flushed, FrameFlags, Packet, Timing
 from tests.session.talk import FRAME, MS, OFFER, Talk, error_of, every, messages, only
 
 # -- order --------------------------------------------------------------------------------------------------
@@ -47,21 +47,33 @@ def test_a_silent_head_that_blocks_another_is_ended_after_ten_seconds(talk: Talk
     assert talk.wait(60) == []
 
 
-@pytest.mark.parametrize("sign", ["text", "flush", "frame"])
+@pytest.mark.parametrize("sign", ["text", "flush.done", "frame"])
 def test_the_ten_seconds_begin_anew_with_every_sign_of_life(talk: Talk, sign: str) -> None:
     talk.send("text", context_id="a", text="x")
     talk.send("text", context_id="b", text="x")
     talk.wait(9)
     if sign == "frame":
         talk.frame(1)
-    elif sign == "flush":
+    elif sign == "flush.done":
         talk.send("flush", context_id="a")
+        talk.event(1, Flushed(None))
     else:
         talk.send("text", context_id="a", text="y")
     # Life in what waits is none in what blocks it.
     talk.wait(5)
     talk.send("text", context_id="b", text="y")
     assert talk.wait(4.999) == []
+    assert talk.wait(0.001) == [EndSpeaker(1)]
+
+
+def test_what_was_flushed_and_is_not_spoken_yet_is_no_silence(talk: Talk) -> None:
+    """The engine may be slow; the context has something to say."""
+    talk.send("text", context_id="a", text="x")
+    talk.send("flush", context_id="a")
+    talk.send("text", context_id="b", text="x")
+    assert talk.wait(60) == []
+    talk.event(1, Flushed(None))
+    assert talk.wait(9.999) == []
     assert talk.wait(0.001) == [EndSpeaker(1)]
 
 
