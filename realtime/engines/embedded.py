@@ -26,7 +26,7 @@ UNIT_FRAMES = 2
 #: More phonemes than this in one run cost memory and time without end (5,000 characters: 16 s and 1.8 GB).
 MAX_PHONEMES = 400
 _DURATIONS = "/Clip_output_0"
-_LEAD_UNITS = 3  # kept before the first phoneme: sound begins up to 30 ms before its nominal start
+_LEAD_UNITS = 5  # kept before the first phoneme: soft ones are heard up to 90 ms before their nominal start
 _TAIL_UNITS = 10  # kept from the last phoneme's nominal start: it is audible up to 0.21 s after it
 #: Phonemes sound earlier than the durations say: by this many frames (12.5 ms each) where words meet.
 _EARLY_FRAMES = 3

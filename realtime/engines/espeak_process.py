@@ -8,11 +8,14 @@ and the GPL's code is in no process that lives on.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import select
 import signal
 import struct
+import sys
+import time
 import warnings
-from collections.abc import Callable
 from typing import NoReturn
 
 from realtime.engines import espeak_library
@@ -27,6 +30,8 @@ _WORD = struct.Struct("=ii")  # position, sample
 _END = (0xFFFFFFFF, 0)  # nothing follows
 _FAILED = 0xFFFFFFFE  # as the number of events: what follows is the text of an error
 _MAX_DESCRIPTORS = 1024
+_POLL_MS = 50
+_PR_SET_PDEATHSIG = 1  # sys/prctl.h
 
 
 def speak(
@@ -47,32 +52,56 @@ def speak(
         _serve(writing, text, voice, pause_at_end)
     os.close(writing)
     try:
-        with open(reading, "rb") as frames:
-            return _receive(frames.read, cancellation)
+        return _receive(_Pipe(reading, cancellation), cancellation)
     finally:
+        os.close(reading)
         os.kill(process, signal.SIGKILL)  # it has ended, or is no longer wanted
         os.waitpid(process, 0)
 
 
-def _receive(read: Callable[[int], bytes], cancellation: Cancellation) -> tuple[bytes, list[WordEvent]]:
+class _UnwantedError(Exception):
+    """It was cancelled."""
+
+
+class _Pipe:
+    """The reading end; waits for no longer than `_LIMIT_S`, nor for what is cancelled."""
+
+    def __init__(self, descriptor: int, cancellation: Cancellation) -> None:
+        self._descriptor = descriptor
+        self._cancellation = cancellation
+        self._deadline = time.monotonic() + _LIMIT_S
+        self._readable = select.poll()
+        self._readable.register(descriptor, select.POLLIN)
+
+    def read(self, size: int) -> bytes:
+        """Exactly so many bytes; raises `EngineError` when they do not come."""
+        data = b""
+        while len(data) < size:
+            if self._cancellation.cancelled:
+                raise _UnwantedError
+            if self._readable.poll(_POLL_MS):
+                more = os.read(self._descriptor, size - len(data))
+                if not more:
+                    raise EngineError("espeak-ng stopped working on this text")
+                data += more
+            elif time.monotonic() > self._deadline:  # a fork that was stopped cannot end itself
+                raise EngineError("espeak-ng did not come to an end with this text")
+        return data
+
+
+def _receive(pipe: _Pipe, cancellation: Cancellation) -> tuple[bytes, list[WordEvent]]:
     sound = bytearray()
     words: list[WordEvent] = []
-    while not cancellation.cancelled:
-        count, size = _HEAD.unpack(_exactly(read, _HEAD.size))
-        if (count, size) == _END:
-            break
-        if count == _FAILED:
-            raise EngineError(_exactly(read, size).decode())
-        words += [WordEvent(*_WORD.unpack(_exactly(read, _WORD.size))) for _ in range(count)]
-        sound += _exactly(read, size)
+    with contextlib.suppress(_UnwantedError):
+        while not cancellation.cancelled:
+            count, size = _HEAD.unpack(pipe.read(_HEAD.size))
+            if (count, size) == _END:
+                break
+            if count == _FAILED:
+                raise EngineError(pipe.read(size).decode())
+            words += [WordEvent(*word) for word in _WORD.iter_unpack(pipe.read(count * _WORD.size))]
+            sound += pipe.read(size)
     return bytes(sound), words
-
-
-def _exactly(read: Callable[[int], bytes], size: int) -> bytes:
-    data = read(size)
-    if len(data) < size:
-        raise EngineError("espeak-ng stopped working on this text")
-    return data
 
 
 def _serve(writing: int, text: str, voice: str, pause_at_end: bool) -> NoReturn:
@@ -86,6 +115,8 @@ def _serve(writing: int, text: str, voice: str, pause_at_end: bool) -> NoReturn:
     with contextlib.suppress(BaseException):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody reads: nobody wants it
         signal.alarm(_LIMIT_S)
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # it goes with its parent
         # Else the engine's connections would stay open for as long as this lives.
         os.closerange(3, writing)
         os.closerange(writing + 1, _MAX_DESCRIPTORS)

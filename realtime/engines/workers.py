@@ -1,4 +1,4 @@
-"""Runs a `Synthesizer` on worker threads, in the order of deadlines.
+"""Runs a `Synthesizer` on worker threads, in the order of deadlines; what can wait is parked between chunks.
 
 This is the message-shaped core that both `ThreadEngine` and the child process are made of. It knows no event
 loop: commands come in by `handle` from any thread, events go out by the `emit` callback on worker threads.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from realtime.engines.engine import (
@@ -27,7 +27,7 @@ from realtime.engines.engine import (
     Synthesizer,
 )
 from realtime.errors import EngineError
-from realtime.types import TextPiece
+from realtime.types import AudioChunk, TextPiece
 
 #: How long one of these threads may hold the GIL before another thread of its process gets it, for
 #: `sys.setswitchinterval`: 0.5 ms instead of 5, as commands and first packets must not wait for a voice.
@@ -43,16 +43,19 @@ class _Utterance:
     made_ms: float = 0.0
     deadline: float = 0.0
     busy: bool = False
+    parked: Iterator[AudioChunk] | None = None  # the rest of a piece, while another is spoken first
     finished: bool = False
     cancelled: bool = False
     step_began: float | None = None  # when the synthesizer was last asked for sound, None while it is not
 
     def may_start(self) -> bool:
-        """Whether a worker may take its next piece; one at a time, so that segments keep their order."""
-        return bool(self.waiting) and not self.busy and self.made_ms < self.granted_ms
+        """Whether a worker may go on with it; one at a time, so that segments keep their order."""
+        has_work = self.parked is not None or bool(self.waiting)
+        return has_work and not self.busy and self.made_ms < self.granted_ms
 
     def is_over(self) -> bool:
-        return not self.busy and (self.cancelled or (self.finished and not self.waiting))
+        has_work = self.parked is not None or bool(self.waiting)
+        return not self.busy and (self.cancelled or (self.finished and not has_work))
 
 
 class Workers:
@@ -114,6 +117,7 @@ class Workers:
             elif isinstance(command, Cancel):
                 utterance.cancelled = True
                 utterance.waiting.clear()
+                utterance.parked = None
             freed = self._remove_if_over(utterance)
             if utterance.may_start():
                 self._changed.notify()
@@ -147,8 +151,13 @@ class Workers:
                 if self._stopping or utterance is None:
                     return
                 utterance.busy = True
-                piece, fed_at = utterance.waiting.popleft()
-            self._speak(utterance, piece, fed_at)
+                sounds, utterance.parked = utterance.parked, None
+                queue_s = 0.0
+                if sounds is None:
+                    piece, fed_at = utterance.waiting.popleft()
+                    queue_s = time.monotonic() - fed_at
+                    sounds = self._begin(utterance, piece)
+            self._speak(utterance, sounds, queue_s)
             with self._changed:
                 utterance.busy = False
                 freed = self._remove_if_over(utterance)
@@ -156,10 +165,13 @@ class Workers:
                 self._emit(Freed(utterance.request.utterance))
             self._emit(self.stats())
 
-    def _speak(self, utterance: _Utterance, piece: TextPiece, fed_at: float) -> None:
-        queue_s = time.monotonic() - fed_at
+    def _begin(self, utterance: _Utterance, piece: TextPiece) -> Iterator[AudioChunk]:
+        """A generator, so that whatever `synthesize` does is done by `_speak`, outside the lock."""
+        yield from self._synthesizer.synthesize(piece, utterance.request, utterance)
+
+    def _speak(self, utterance: _Utterance, sounds: Iterator[AudioChunk], queue_s: float) -> None:
+        """Make the sound of a piece to its end, or until it is better parked."""
         try:
-            sounds = iter(self._synthesizer.synthesize(piece, utterance.request, utterance))
             while True:
                 utterance.step_began = begun = time.monotonic()
                 audio = next(sounds, None)
@@ -170,15 +182,28 @@ class Workers:
                 infer_s = time.monotonic() - begun
                 self._emit(Chunk(utterance.request.utterance, audio, queue_s, infer_s))
                 queue_s = 0.0
+                if not audio.last_of_segment and self._park(utterance, sounds):
+                    return
         except EngineError as error:
             self._fail(utterance, error.message)
         except Exception as error:
             self._fail(utterance, f"the engine failed on this text ({type(error).__name__})")
+
+    def _park(self, utterance: _Utterance, sounds: Iterator[AudioChunk]) -> bool:
+        """Put a piece aside when enough of it was made, or when another utterance needs sound sooner."""
+        with self._changed:
+            other = self._most_urgent()  # never this one, which is busy
+            enough = utterance.made_ms >= utterance.granted_ms
+            if utterance.cancelled or not (enough or (other and other.deadline < utterance.deadline)):
+                return False
+            utterance.parked = sounds
+            return True
 
     def _fail(self, utterance: _Utterance, message: str) -> None:
         with self._changed:
             utterance.step_began = None
             was_cancelled, utterance.cancelled = utterance.cancelled, True
             utterance.waiting.clear()
+            utterance.parked = None
         if not was_cancelled:
             self._emit(Failure(utterance.request.utterance, message))

@@ -151,8 +151,10 @@ class Driver:
             writer = tasks.create_task(self._write())
             try:
                 await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
-                if self._close is not None:  # the reader ends first while the writer closes the transport
-                    await writer
+                if self._close is not None and await writer:
+                    reader.cancel()  # what still comes is for the closing handshake
+                    await asyncio.wait({reader})
+                    await self._transport.close(self._close.code, self._close.reason)
             finally:
                 reader.cancel()
                 writer.cancel()
@@ -176,22 +178,23 @@ class Driver:
         except TransportClosedError:
             return
 
-    async def _write(self) -> None:
+    async def _write(self) -> bool:
+        """True when everything was sent before a close."""
         try:
             while True:
                 async with asyncio.timeout(STALL_S) as stall:
                     idle = await self._send_burst(stall)
                 if idle and self._close is not None:
-                    await self._transport.close(self._close.code, self._close.reason)
-                    return
+                    return True
                 if idle:
                     await self._wait()
                 else:
                     await asyncio.sleep(0)
         except TransportClosedError:
-            return
+            return False
         except TimeoutError:
             await self._transport.close(CloseCode.LISTENER_STALLED, "the listener took nothing for 30 s")
+            return False
 
     async def _send_burst(self, stall: asyncio.Timeout) -> bool:
         """Send what there is, up to `BURST` pieces; True when nothing is left."""

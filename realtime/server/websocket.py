@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import WSMsgType, web
 
-from realtime.errors import ERRORS, QueueFullError
+from realtime.errors import ERRORS, CloseCode, QueueFullError
 from realtime.live.driver import Driver, Transport, TransportClosedError
 from realtime.live.registry import Registry
 from realtime.session import messages as wire
@@ -21,7 +21,9 @@ WRITE_BUFFER_BYTES = 8 * 1024
 NOT_SENT_BYTES = 16 * 1024
 #: Seconds until the kernel asks a silent peer for life, seconds between two such probes, and their number.
 KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+#: Seconds for the closing handshake, and after a drain, when the listener has still to take the last sound.
 _CLOSE_TIMEOUT_S = 2.0
+_DRAIN_TIMEOUT_S = 30.0
 
 
 class WebSocketTransport:
@@ -55,10 +57,15 @@ class WebSocketTransport:
             raise TransportClosedError from error
 
     async def close(self, code: int, reason: str) -> None:
-        """Close with the handshake; a client that does not answer it within two seconds is cut off."""
-        with contextlib.suppress(OSError, RuntimeError):
-            # Not drained: a listener that takes nothing would hold us here.
-            await self._socket.close(code=code, message=reason.encode(), drain=False)
+        """Close with the handshake; a client that does not answer it is cut off.
+
+        It has two seconds, but thirty when all is done: who takes sound as it plays has still to take it.
+        """
+        patience_s = _DRAIN_TIMEOUT_S if code == CloseCode.DONE else _CLOSE_TIMEOUT_S
+        with contextlib.suppress(OSError, RuntimeError, TimeoutError):
+            async with asyncio.timeout(patience_s):
+                # Not drained: a listener that takes nothing would hold us here.
+                await self._socket.close(code=code, message=reason.encode(), drain=False)
 
     def abort_if_unsent(self) -> None:
         """Cut the connection off if the other side has not taken what was sent: it would wait for ever."""
@@ -110,7 +117,7 @@ def speech_handler(
             compress=False,
             # aiohttp refuses what is as large as its limit; the contract refuses what is larger.
             max_msg_size=max_message_bytes + 1,
-            timeout=_CLOSE_TIMEOUT_S,
+            timeout=_DRAIN_TIMEOUT_S,
             writer_limit=1,
         )
         await ws.prepare(request)

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import numpy as np
 import psutil
 import pytest
+import uvloop
 
 from realtime.engines.child import _MAX_SAMPLES
 from realtime.engines.embedded import EmbeddedSynthesizer
@@ -487,3 +488,22 @@ def test_a_child_whose_parent_is_gone_ends_in_mid_hang() -> None:
         child.channel.close()
         child.process.kill()
         child.process.wait()
+
+
+def test_commands_to_a_child_that_has_just_died_disturb_nobody() -> None:
+    """The server runs on uvloop, whose transports raise where asyncio's only warn."""
+
+    async def main() -> None:
+        async with running(TONE) as (engine, log):
+            engine.send(Open(1, "tone", "en"))
+            (child,) = children()
+            child.kill()
+            while engine.ready:
+                engine.send(Grant(1, 1, 0.0))
+                await asyncio.sleep(0)
+            await log.wait_freed(1)
+            say(engine, 2, "On.")
+            await log.wait_freed(2)
+            assert log.failures() == [1]
+
+    uvloop.run(main())

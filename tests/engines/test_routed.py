@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import errno
 from collections.abc import AsyncIterator
 
 import pytest
@@ -136,3 +138,23 @@ async def test_a_stop_while_a_part_is_loading() -> None:
     async with routed(*parts) as (engine, log):
         say(engine, 1, "bert")
     assert not engine.ready and log.of(1) == []
+
+
+async def test_on_demand_and_no_process_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When there are processes again, the next utterance speaks."""
+
+    async def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    lazy = _process("make_faulty")
+    parts = Part(_tone(), frozenset({"anna"})), Part(lazy, frozenset({"bert"}), on_demand=True)
+    async with routed(*parts) as (engine, log):
+        with monkeypatch.context() as patched:
+            patched.setattr(asyncio, "create_subprocess_exec", refuse)
+            say(engine, 1, "bert")
+            await log.wait_freed(1)
+        say(engine, 2, "bert")
+        await log.wait_freed(2)
+        assert log.failures() == [1]
+        (failure,) = (event for event in log.events if isinstance(event, Failure))
+        assert "temporarily unavailable" in failure.message

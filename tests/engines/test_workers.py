@@ -411,3 +411,74 @@ def test_exactly_one_freed_for_each_opened_whatever_the_order(seed: int) -> None
             assert event.utterance not in over, "nothing comes after Freed"
         if isinstance(event, Freed):
             over.add(event.utterance)
+
+
+# -- parking ------------------------------------------------------------------------------------------------
+
+
+class Chunked(Gated):
+    """Three chunks of 100 ms for every piece, each behind a gate "NAME/NUMBER"."""
+
+    def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
+        self.started.put(piece.text)
+        for number in range(3):
+            assert self._gate(f"{piece.text}/{number}").wait(PATIENCE_S)
+            pcm = np.full(RATE // 10, number, np.float32)
+            yield AudioChunk(piece.segment, pcm, RATE, last_of_segment=number == 2)
+        self.ended.append(piece.text)
+
+    def open_all(self, name: str) -> None:
+        self.open(*(f"{name}/{number}" for number in range(3)))
+
+
+@contextmanager
+def chunked() -> Iterator[tuple[Bench, Chunked]]:
+    with bench() as b:
+        synthesizer = Chunked()
+        b.synthesizer = b.workers._synthesizer = synthesizer
+        yield b, synthesizer
+
+
+def levels(log: Log, utterance: int) -> list[float]:
+    """The chunks of an utterance, told by their level."""
+    return [float(e.audio.pcm[0]) for e in log.events if isinstance(e, Chunk) and e.utterance == utterance]
+
+
+def test_what_can_wait_is_parked_between_chunks_for_what_cannot() -> None:
+    with chunked() as (b, synthesizer):
+        b.speak(1, "patient", deadline=50)
+        assert synthesizer.next_started() == "patient"
+        b.speak(2, "urgent", deadline=10)
+        b.speak(3, "idle", deadline=90)
+        synthesizer.open("patient/0")
+        assert synthesizer.next_started() == "urgent"
+        assert levels(b.log, 1) == [0] and synthesizer.ended == []
+        for name in ("urgent", "patient", "idle"):
+            synthesizer.open_all(name)
+        b.log.wait_freed(1, 2, 3)
+        assert synthesizer.ended == ["urgent", "patient", "idle"]
+        assert levels(b.log, 1) == levels(b.log, 2) == levels(b.log, 3) == [0, 1, 2]
+
+
+def test_no_more_is_made_than_granted_also_within_a_piece() -> None:
+    with chunked() as (b, synthesizer):
+        for name in ("long", "sentinel", "again"):
+            synthesizer.open_all(name)
+        b.speak(1, "long", grant=150)
+        b.speak(2, "sentinel", deadline=99)
+        assert [synthesizer.next_started() for _ in range(2)] == ["long", "sentinel"]
+        b.log.wait_freed(2)
+        assert levels(b.log, 1) == [0, 1], "200 ms were made of the 150 ms granted"
+        b.workers.handle(Grant(1, 250, 0))
+        b.log.wait_freed(1)
+        assert levels(b.log, 1) == [0, 1, 2]
+
+
+def test_a_cancel_frees_what_is_parked() -> None:
+    with chunked() as (b, synthesizer):
+        synthesizer.open_all("long")
+        b.speak(1, "long", grant=1)
+        b.log.wait(lambda events: any(isinstance(e, Stats) and e.busy == 0 for e in events))
+        b.workers.handle(Cancel(1))
+        b.log.wait_freed(1)
+        assert b.log.of(1) == ["Chunk", "Freed"] and synthesizer.ended == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import socket
 
 import aiohttp
 import numpy as np
@@ -110,6 +111,26 @@ class TestSession:
         with pytest.raises(ConnectionClosed) as closed:
             await client.receive()
         assert closed.value.rcvd is not None and closed.value.rcvd.code == 1000
+
+    async def test_a_close_waits_for_a_listener_that_takes_sound_slowly(self, server: Server) -> None:
+        """Longer than for a closing handshake: everything and its ending still arrive."""
+        host, port = server.url.removeprefix("http://").split(":")
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        narrow.connect((host, int(port)))
+        narrow.setblocking(False)
+        async with open_client(server.url, sock=narrow, max_queue=1) as client:
+            await client.send("session.start", formats=["pcm_s16le"])
+            await client.send("text", text="Some words to be said here. " * 8)
+            await client.send("end")
+            await client.send("session.close")
+            with pytest.raises(ConnectionClosed) as closed:
+                while await client.receive():
+                    if len(client.frames()) % 20 == 0:
+                        await asyncio.sleep(0.1)
+            (done,) = client.messages("context.done")
+            assert sum(frame.packet.duration for frame in client.frames()) == done["audio_ms"] * 48
+            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1000
 
     async def test_idle_sessions_are_closed(self, serve_tone: Serve) -> None:
         async with serve_tone(idle_timeout_s=1.0) as server, open_client(server.url) as client:
