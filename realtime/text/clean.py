@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
+from itertools import pairwise
 
 from realtime.types import SpanLink
 
@@ -46,26 +48,43 @@ def _runs(indices: list[int]) -> list[tuple[int, int]]:
     return runs
 
 
+def _links(runs: list[tuple[int, int]], spoken: int, source: int, length: int) -> list[SpanLink]:
+    """Links for the spoken runs of a word of `length` characters; marks at its edges go with a neighbour."""
+    (first, _), (_, last) = runs[0], runs[-1]
+    links: list[SpanLink] = []
+    for begin, end in runs:
+        cuts = [begin, end]
+        if begin == first > 0 and end > begin + 1:
+            cuts.insert(1, begin + 1)
+        if end == last < length and end - 1 > cuts[-2]:
+            cuts.insert(-1, end - 1)
+        for start, stop in pairwise(cuts):
+            links.append(SpanLink(spoken, spoken + stop - start, source + start, source + stop))
+            spoken += stop - start
+    links[0] = replace(links[0], source_start=source)
+    links[-1] = replace(links[-1], source_end=source + length)
+    return links
+
+
 def clean(text: str, position: int) -> tuple[str, tuple[SpanLink, ...]]:
     """The speakable words of `text`, one space between two, and links to what they were in the source.
 
     `position` is where `text` begins in the context's text. Control characters separate words as space does;
     emoji, emphasis marks and the like are left out. A link is a run that is spoken as it was written: a word,
-    or the parts of one from which something was left out. Empty when no letter or digit is left.
+    or the parts of one from which something was left out; what was left out before or after a word belongs to
+    its first or last character. Empty when no letter or digit is left.
     """
     words: list[str] = []
     links: list[SpanLink] = []
     spoken = 0
     for match in _WORD.finditer(_CONTROL.sub(" ", text)):
-        word, start = match.group(), position + match.start()
-        parts = _runs(_spoken_indices(word))
-        if not parts:
+        word = match.group()
+        runs = _runs(_spoken_indices(word))
+        if not runs:
             continue
-        for begin, end in parts:
-            links.append(SpanLink(spoken, spoken + end - begin, start + begin, start + end))
-            spoken += end - begin
-        words.append("".join(word[begin:end] for begin, end in parts))
-        spoken += 1
+        links += _links(runs, spoken, position + match.start(), len(word))
+        words.append("".join(word[begin:end] for begin, end in runs))
+        spoken += len(words[-1]) + 1
     cleaned = " ".join(words)
     if not any(character.isalnum() for character in cleaned):
         return "", ()

@@ -35,7 +35,7 @@ def check_sources(text: str, pieces: list[TextPiece]) -> None:
             end, spoken_end = span.source_end, span.spoken_end
             said = piece.text[span.spoken_start : span.spoken_end]
             written = text[span.source_start : span.source_end]
-            assert said == written
+            assert said == written or (len(said) == 1 and said in written)
         assert spoken_end == len(piece.text)
     letters = [c for piece in pieces for c in piece.text if c.isalnum()]
     assert letters == [c for c in text if c.isalnum()]
