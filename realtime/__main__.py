@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from realtime import __version__
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = arguments[0] if arguments else ""
     try:
         if command == "serve" and arguments[1:] in (["-h"], ["--help"]):
-            print(_settings())
+            print(_settings(), flush=True)
             return 0
         if command == "--version":
             print(f"realtime {__version__}")
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             serve()
             return 0
         if command == "voices" and len(arguments) == 1:
-            print(_voices())
+            print(_voices(), flush=True)
             return 0
         if command == "say":
             from realtime.say import main as say
@@ -60,6 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `| head` has seen enough; nothing may be written at the exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     print(_USAGE, file=sys.stderr, end="")
     return 0 if command in ("-h", "--help") else 2
 

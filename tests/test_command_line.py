@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -365,3 +366,13 @@ async def test_shutdown_waits_for_no_frozen_engine() -> None:
         server.process.terminate()
         assert await asyncio.to_thread(server.process.wait, 20) == 0
     assert not any(engine.is_running() for engine in engines)
+
+
+def test_voices_are_listed_also_into_a_pipe_that_closes() -> None:
+    command = f"{sys.executable} -m realtime voices"
+    listed = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    rows = [re.split(r"  +", line) for line in listed.stdout.splitlines()]
+    assert rows[0][:4] == ["voice", "language", "engine", "aliases"]
+    assert ["heart", "en", "embedded", "default"] in rows and ["espeak-ko", "ko", "espeak", "ko"] in rows
+    closed = subprocess.run(f"{command} | true", shell=True, capture_output=True, text=True, timeout=60)
+    assert closed.returncode == 0 and closed.stderr == ""
