@@ -181,6 +181,8 @@ class Watched:
                     model.paused = kind == "pause" and model.live
         elif kind == "session.close":
             self.draining = True
+            for model in self.contexts.values():
+                model.paused = model.paused and not fields.get("drain", True)
         elif kind in ("session.start", "session.update"):
             self.tells_words = fields.get("timestamps", "word" if self.tells_words else "none") == "word"
 
