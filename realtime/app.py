@@ -116,11 +116,11 @@ def make_engine(config: Config) -> Engine:
 
 
 def _part_engine(name: str, config: Config) -> Engine:
+    apart = name in SINGLE_THREADED
     threads = config.engine_threads or min(MOST_ENGINE_THREADS, max(1, _cores() - 1))
+    threads = 1 if apart else threads
     module = f"realtime.engines.{name}"
-    if name in SINGLE_THREADED:
-        return ProcessEngine(f"{module}:make", 1, config.engine_timeout_s)
-    if config.engine_runner == "process":
+    if apart or config.engine_runner == "process":
         return ProcessEngine(f"{module}:make", threads, config.engine_timeout_s)
     synthesizer: Synthesizer = importlib.import_module(module).make()
     return ThreadEngine(synthesizer, threads)

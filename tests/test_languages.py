@@ -20,7 +20,7 @@ import pytest
 from realtime.app import running
 from realtime.audio.resample import Resampler
 from realtime.config import Config
-from realtime.engines.engine import Open
+from realtime.engines.engine import NeverCancelled, Open
 from realtime.engines.espeak import VOICES, EspeakSynthesizer
 from realtime.types import TextPiece
 from realtime.voices import catalogue
@@ -101,14 +101,10 @@ def phonemes(text: str, voice: str) -> str:
     return subprocess.run(arguments, capture_output=True, check=True).stdout.decode()
 
 
-class _Never:
-    cancelled = False
-
-
 def bare(text: str, voice: str, language: str) -> Sound:
     """The voice by itself, at the rate of the wire."""
     piece = TextPiece(0, text, (0, len(text)), (), language)
-    chunks = list(EspeakSynthesizer().synthesize(piece, Open(0, voice, language), _Never()))
+    chunks = list(EspeakSynthesizer().synthesize(piece, Open(0, voice, language), NeverCancelled()))
     resampler = Resampler(chunks[0].sample_rate, RATE)
     return np.concatenate([resampler.process(np.concatenate([c.pcm for c in chunks])), resampler.finish()])
 

@@ -7,7 +7,6 @@ every sentence is not even computed, and the first 0.3 s leave before the rest i
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.engines.alignment import align_words
-from realtime.engines.engine import Cancellation, Capabilities, Open
+from realtime.engines.engine import Cancellation, Capabilities, NeverCancelled, Open
+from realtime.engines.network import open_network, silence_telemetry
 from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
 
 SAMPLE_RATE = 24_000
@@ -139,21 +139,13 @@ class EmbeddedSynthesizer:
 
     def load(self) -> None:
         """Read the network and the lexicon, and speak once, so that the first utterance pays nothing."""
-        # onnxruntime's builds report to their maker, and leave files in the home folder, unless told not to.
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        silence_telemetry()
         import onnx
-        import onnxruntime
         from hibari import Hibari
         from hibari.voices import voice_path
 
         model = onnx.load(voice_path("heart", download_missing=False))
-        model.graph.output.append(onnx.ValueInfoProto(name=_DURATIONS))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_network(model, _DURATIONS)
         voice = Hibari.__new__(Hibari)  # its own constructor would load the network a second time
         voice.voice, voice._g2p = "heart", None
         self._g2p = voice.g2p
@@ -161,7 +153,7 @@ class EmbeddedSynthesizer:
         self._vocabulary = _read_vocabulary()
         self._renderer = _Renderer()
         warm_up = TextPiece(0, _WARM_UP, (0, len(_WARM_UP)), (), "en")
-        for _ in self.synthesize(warm_up, Open(0, "heart", "en"), _Never()):
+        for _ in self.synthesize(warm_up, Open(0, "heart", "en"), NeverCancelled()):
             pass
 
     def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
@@ -259,10 +251,6 @@ class _Unreadable:
 
     phonemes: str = ""
     whitespace: str = ""
-
-
-class _Never:
-    cancelled = False
 
 
 def _spell_digits(number: re.Match[str]) -> str:

@@ -155,6 +155,12 @@ class Cancellation(Protocol):
         ...
 
 
+class NeverCancelled:
+    """The `Cancellation` of what nobody cancels, such as a warm-up."""
+
+    cancelled = False
+
+
 class Synthesizer(Protocol):
     """The blocking heart of an engine that speaks segment by segment; run by `engines.workers`."""
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from realtime.engines.engine import Cancellation, Capabilities, Open
+from realtime.engines.engine import Cancellation, Capabilities, NeverCancelled, Open
 from realtime.engines.espeak_library import SAMPLE_RATE
 from realtime.engines.espeak_process import speak
 from realtime.engines.espeak_text import is_speech, readable, runs_of
@@ -72,7 +72,7 @@ class EspeakSynthesizer:
 
     def load(self) -> None:
         """Speak once; raises `EngineError` when the library or its data is missing."""
-        sound, _ = speak(_WARM_UP, VOICES["espeak-de"].file, False, _Never())
+        sound, _ = speak(_WARM_UP, VOICES["espeak-de"].file, False, NeverCancelled())
         if not any(sound):
             raise EngineError("espeak-ng was loaded and makes no sound")
 
@@ -118,10 +118,6 @@ class EspeakSynthesizer:
             return empty
         words, estimated = time_words(text, events, pcm, voice.words)
         return AudioChunk(0, pcm, SAMPLE_RATE, tuple(words), estimated)
-
-
-class _Never:
-    cancelled = False
 
 
 def make() -> EspeakSynthesizer:

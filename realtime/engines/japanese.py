@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
 import threading
 from collections.abc import Iterator
@@ -22,8 +21,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.engines.engine import Cancellation, Capabilities, Open
+from realtime.engines.engine import Cancellation, Capabilities, NeverCancelled, Open
 from realtime.engines.japanese_text import JapaneseReader, Phoneme
+from realtime.engines.network import open_network, silence_telemetry
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
 
@@ -89,10 +89,8 @@ class JapaneseSynthesizer:
 
         The network is put together in memory: the package's own way writes it to a cache folder.
         """
-        # onnxruntime's builds report to their maker, and leave files in the home folder, unless told not to.
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        silence_telemetry()
         import onnx
-        import onnxruntime
 
         try:
             self._reader = JapaneseReader()
@@ -100,18 +98,12 @@ class JapaneseSynthesizer:
             model = onnx.ModelProto.FromString(_read_network((data / "model.sha256").read_text().strip()))
         except ImportError as error:
             raise EngineError(f"{_MISSING} ({error})") from None
-        model.graph.output.append(onnx.ValueInfoProto(name=_DURATIONS))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_network(model, _DURATIONS)
         self._vocabulary = json.loads((data / "vocab.json").read_text(encoding="utf-8"))["vocab"]
         with (data / "voices_ja.npz").open("rb") as file, np.load(file) as voices:
             self._styles = {voice: voices[name].astype(np.float32) for voice, name in VOICES.items()}
         warm_up = TextPiece(0, _WARM_UP, (0, len(_WARM_UP)), (), "ja")
-        for _ in self.synthesize(warm_up, Open(0, "kokoro-ja", "ja"), _Never()):
+        for _ in self.synthesize(warm_up, Open(0, "kokoro-ja", "ja"), NeverCancelled()):
             pass
 
     def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
@@ -188,10 +180,6 @@ class JapaneseSynthesizer:
                 words.append(((start, end), number, number + 1))
         last = next((each.symbol for each in reversed(phonemes) if each.symbol != " "), " ")
         return _Run(ids, words, _PAUSE_S.get(last, 0.0))
-
-
-class _Never:
-    cancelled = False
 
 
 def _read_network(digest: str) -> bytes:
