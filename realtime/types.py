@@ -31,10 +31,21 @@ class SpanLink:
 
 
 @dataclass(frozen=True, slots=True)
+class Pronunciation:
+    """How a run of spoken characters is to be pronounced, in the International Phonetic Alphabet."""
+
+    spoken_start: int
+    spoken_end: int
+    ipa: str
+
+
+@dataclass(frozen=True, slots=True)
 class TextPiece:
     """Text that is ready to be spoken: one segment of an utterance, or a part of one.
 
-    `source` is [start, end) in the client's text; `spans` are ordered and disjoint on both sides.
+    `source` is [start, end) in the client's text; `spans` are ordered and disjoint on both sides, and cover
+    every spoken character that is not space. `normalized`: numbers and signs have been written out, and no
+    engine does it again. `pause_after_ms` is the silence after it, None what its last mark asks for.
     """
 
     segment: int
@@ -43,6 +54,9 @@ class TextPiece:
     spans: tuple[SpanLink, ...]
     language: str
     last_of_segment: bool = True
+    normalized: bool = False
+    pronunciations: tuple[Pronunciation, ...] = ()
+    pause_after_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +114,10 @@ class Packet:
 class VoiceSettings:
     """How one context shall sound. `seed` makes the same text the same sound, sample for sample.
 
-    `speed` is a tempo from 0.25 to 4; the pitch stays.
+    `speed` is a tempo from 0.25 to 4; the pitch stays. `lexicon` holds pairs of a written word and what is
+    said for it; `markup`: the text may hold tags (`text.markup`). `auto_voices` holds pairs of a language and
+    the voice that speaks it, when each segment's language is found out by its text; empty when `language` is
+    that of all text. `language` is then the one that is assumed where the text does not tell.
     """
 
     voice: str
@@ -108,6 +125,10 @@ class VoiceSettings:
     seed: int = 0
     buffer: Buffering = "auto"
     speed: float = 1.0
+    normalize: bool = True
+    lexicon: tuple[tuple[str, str], ...] = ()
+    markup: bool = False
+    auto_voices: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

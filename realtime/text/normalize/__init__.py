@@ -1,0 +1,36 @@
+"""From what is written in digits and signs to what is said, in ten languages: a module for each."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+
+from realtime.text.normalize.base import Reader
+
+#: The module of each language, ISO 639-1.
+_MODULES = {
+    "de": "german",
+    "en": "english",
+    "es": "spanish",
+    "fr": "french",
+    "it": "italian",
+    "ja": "japanese",
+    "ko": "korean",
+    "pt": "portuguese",
+    "ru": "russian",
+    "zh": "chinese",
+}
+LANGUAGES = tuple(_MODULES)
+
+
+@functools.cache
+def reader(language: str) -> Reader | None:
+    """How a language reads digits and signs; None for one that is not known, whose text stays as it is.
+
+    The first call for a language imports its module and libraries, up to a second; it may be made on any thread.
+    """
+    module = _MODULES.get(language)
+    if module is None:
+        return None
+    made: Reader = importlib.import_module(f"realtime.text.normalize.{module}").make()
+    return made

@@ -1,0 +1,98 @@
+"""Edits keep the way back to the source, whatever they are."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.text.spans import Edit, MappedText, share
+from realtime.types import SpanLink
+
+TEXTS = st.text(alphabet="ab *7\n今", max_size=40)
+
+
+@st.composite
+def edited(draw: st.DrawFn) -> tuple[str, list[list[Edit]], MappedText]:
+    """A text, stages of edits, and what became of it."""
+    text = draw(TEXTS)
+    mapped = MappedText(text, 100)
+    stages: list[list[Edit]] = []
+    for _ in range(draw(st.integers(1, 3))):
+        cuts = sorted(set(draw(st.lists(st.integers(0, len(mapped.text)), max_size=8))))
+        edits = [
+            Edit(start, end, draw(st.sampled_from(["", "x", "four five", "今天"])), draw(st.booleans()))
+            for start, end in zip(cuts[::2], cuts[1::2], strict=False)
+        ]
+        stages.append(edits)
+        mapped = mapped.edited(edits)
+    return text, stages, mapped
+
+
+@given(edited())
+def test_links_are_ordered_disjoint_and_cover_what_is_spoken(
+    case: tuple[str, list[list[Edit]], MappedText],
+) -> None:
+    text, _, mapped = case
+    for each in (mapped, mapped.stripped()):
+        covered: set[int] = set()
+        spoken_end, source_end = 0, 100
+        for link in each.links():
+            assert spoken_end <= link.spoken_start < link.spoken_end <= len(each.text)
+            assert source_end <= link.source_start < link.source_end <= 100 + len(text)
+            spoken_end, source_end = link.spoken_end, link.source_end
+            covered |= set(range(link.spoken_start, link.spoken_end))
+        assert {at for at, character in enumerate(each.text) if not character.isspace()} <= covered
+
+
+@given(TEXTS)
+def test_stripped_has_single_spaces_and_says_the_same(text: str) -> None:
+    stripped = MappedText(text, 0).stripped()
+    assert stripped.text == " ".join(text.split())
+
+
+@given(edited())
+def test_what_is_settled_stays(case: tuple[str, list[list[Edit]], MappedText]) -> None:
+    _, _, mapped = case
+    once = MappedText("one two three", 0).edited([Edit(4, 7, "deux", settled=True)])
+    assert once.edited([Edit(3, 6, "x"), Edit(9, 14, "drei")]).text == "one deux drei"
+
+
+def test_what_is_left_out_goes_with_what_it_touches() -> None:
+    mapped = MappedText("a **bo*ld** 😀 **c", 0).edited(
+        [Edit(2, 4, ""), Edit(6, 7, ""), Edit(9, 11, ""), Edit(12, 13, ""), Edit(14, 16, "")]
+    )
+    assert mapped.stripped().text == "a bold c"
+    links = mapped.stripped().links()
+    assert [(link.source_start, link.source_end) for link in links] == [
+        (0, 1),
+        (2, 5),
+        (5, 7),
+        (7, 8),
+        (8, 11),
+        (14, 17),
+    ]
+
+
+def test_a_rewritten_run_is_one_link() -> None:
+    mapped = MappedText("It costs $3.50 now", 10).edited([Edit(9, 14, "three dollars and fifty cents")])
+    assert mapped.text == "It costs three dollars and fifty cents now"
+    assert mapped.links()[2] == SpanLink(9, 38, 19, 24)
+    assert mapped.spoken_range(19, 24) == (9, 38)
+
+
+def test_two_stages_lead_back_to_the_first() -> None:
+    mapped = (
+        MappedText("[5 km](u)", 0)
+        .edited([Edit(0, 1, ""), Edit(5, 9, "")])
+        .edited([Edit(0, 4, "five kilometers")])
+    )
+    assert mapped.text == "five kilometers" and mapped.links() == (SpanLink(0, 15, 0, 9),)
+
+
+def test_spoken_words_are_shared_out_over_the_written_ones() -> None:
+    assert share("$5 million", 0, 10, "five million dollars") == [
+        Edit(0, 2, "five"),
+        Edit(3, 10, "million dollars"),
+    ]
+    assert share("p. m.", 0, 5, "P.M.") == [Edit(0, 5, "P.M.")]
+    assert share("x 7 y", 2, 3, "seven") == [Edit(2, 3, "seven")]
