@@ -157,7 +157,7 @@ class MappedText:
         return made
 
     def links(self) -> tuple[SpanLink, ...]:
-        """Runs of characters and their sources: a run that is spoken as written within a word, or a rewritten one.
+        """Runs of characters with their sources: spoken as it is written, within a word, or rewritten.
 
         They are ordered and disjoint on both sides, and cover every spoken character that is not space.
         """

@@ -27,7 +27,7 @@ LANGUAGES = tuple(_MODULES)
 def reader(language: str) -> Reader | None:
     """How a language reads digits and signs; None for one that is not known, whose text stays as it is.
 
-    The first call for a language imports its module and libraries, up to a second; it may be made on any thread.
+    The first call for a language imports its module and libraries, up to a second; any thread may make it.
     """
     module = _MODULES.get(language)
     if module is None:

@@ -21,7 +21,7 @@ class Reader(Protocol):
         ...
 
     def cardinal(self, digits: str) -> str:
-        """A whole number of ASCII digits, perhaps with a minus, as a cardinal; a very long one digit by digit."""
+        """A whole number in ASCII digits, perhaps with a minus; a very long one digit by digit."""
         ...
 
     def ordinal(self, digits: str) -> str:
@@ -38,7 +38,7 @@ class Rule:
     """`say` gives what is said for a match of `pattern`, or None to leave it; then later rules may take it.
 
     Patterns must be linear: every repetition bounded or over disjoint characters. The characters of
-    `needs` say when it is worth trying: at least one of them must be in the text ("0": any ASCII digit); empty: always.
+    `needs` say when it is worth trying: one of them is in the text ("0": any ASCII digit). Empty: always.
     """
 
     pattern: re.Pattern[str]
