@@ -60,6 +60,7 @@ lint: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m bench.latency
 	$(BIN)/python -m bench.session
+	$(BIN)/python -m bench.text
 
 # New versions within the ranges of pyproject.toml, for every platform, with hashes. Needs uv.
 LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \

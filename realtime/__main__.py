@@ -1,4 +1,4 @@
-"""The command line: `python -m realtime serve`, `say` and `voices`."""
+"""The command line: `python -m realtime serve`, `say`, `text` and `voices`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _USAGE = """usage: python -m realtime COMMAND
 
   serve            run the server; settings come from the environment (see README.md)
   say [TEXT]       speak a text, a file (--file) or standard input as it arrives (-); see `say --help`
+  text [TEXT]      show how a text is cut, cleaned and written out; see `text --help`
   voices           list the voices: id, language, engine, aliases
 """
 
@@ -56,6 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
             from realtime.say import main as say
 
             return say(arguments[1:])
+        if command == "text":
+            from realtime.text_command import main as text
+
+            return text(arguments[1:])
     except RealtimeError as error:
         print(f"realtime: {error.message}", file=sys.stderr)
         return 1

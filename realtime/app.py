@@ -9,10 +9,11 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import structlog
 import uvloop
@@ -22,7 +23,7 @@ from realtime import __version__
 from realtime.audio.formats import FORMATS, make_encoder, pre_skip
 from realtime.clock import Clock, MonotonicClock
 from realtime.config import Config, from_environment
-from realtime.engines.engine import Engine, Synthesizer
+from realtime.engines.engine import Capabilities, Engine, Synthesizer
 from realtime.engines.process import ProcessEngine
 from realtime.engines.routed import Part, RoutedEngine
 from realtime.engines.thread import ThreadEngine
@@ -38,8 +39,9 @@ from realtime.session.offer import Format, Limits, Offer
 from realtime.session.session import Session
 from realtime.speech.scheduler import Scheduler
 from realtime.speech.speaker import Speaker
-from realtime.text.frontend import Frontend
-from realtime.types import AudioSettings, VoiceSettings
+from realtime.text.frontend import Frontend, TextOptions, warm_up
+from realtime.text.lexicon import Lexicon, check_entries, load_lexicon
+from realtime.types import AudioSettings, BlockReading, VoiceSettings
 from realtime.voices.catalogue import by_name, is_installed, voices_of
 
 #: What this server does beyond the spine of the protocol; grows with it. protocol.md lists the names.
@@ -55,6 +57,10 @@ FEATURES = (
     "session.close",
     "one_shot",
     "speed",
+    "auto_language",
+    "normalize",
+    "lexicon",
+    "markup",
     "seed",
     "bitrate",
     "frame_ms",
@@ -150,6 +156,25 @@ def make_offer(config: Config) -> Offer:
         ),
         bitrate=config.opus_bitrate,
         missing_voices=by_name(voice for voice in voices if not is_installed(voice)),
+        check_lexicon=check_entries,
+    )
+
+
+def text_options(
+    settings: VoiceSettings, capabilities: Capabilities, config: Config, lexicon: Mapping[str, str]
+) -> TextOptions:
+    """How the text of a context is read; `lexicon` is the server's."""
+    return TextOptions(
+        settings.language,
+        languages=tuple(language for language, _ in settings.auto_voices),
+        language_fixed=capabilities.language_fixed_per_utterance,
+        buffering=settings.buffer,
+        normalize=settings.normalize and not capabilities.normalizes_text,
+        lexicon=Lexicon.merged(lexicon, dict(settings.lexicon)) if lexicon or settings.lexicon else None,
+        markup=settings.markup,
+        code=cast(BlockReading, config.code_blocks),
+        tables=cast(BlockReading, config.tables),
+        words=capabilities.takes == "word",
     )
 
 
@@ -195,14 +220,25 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
             "engine_freed", utterance=utterance, engine_freed_ms=round(seconds * 1000, 1)
         ),
     )
+    lexicon = load_lexicon(config.lexicon) if config.lexicon != "none" else {}
     registry = Registry(config.max_sessions)
     offer = make_offer(config)
     executor = ThreadPoolExecutor(config.encoder_threads, thread_name_prefix="encode")
 
     def open_speaker(settings: VoiceSettings, audio: AudioSettings, on_output: Callable[[], None]) -> Speaker:
-        frontend = Frontend(settings.language, settings.buffer)
+        frontend = Frontend(text_options(settings, scheduler.capabilities, config, lexicon))
         encoder = make_encoder(audio)
-        return Speaker(settings, frontend, encoder, scheduler, executor, clock, config.buffer_ms, on_output)
+        return Speaker(
+            settings,
+            frontend,
+            encoder,
+            scheduler,
+            executor,
+            clock,
+            config.buffer_ms,
+            on_output,
+            config.text_wait_ms / 1000,
+        )
 
     def make_driver(transport: Transport, request_id: str | None) -> Driver:
         session = Session(new_id(), new_id, offer, clock.now())
@@ -237,7 +273,9 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
             raise ConfigError(f"cannot listen on {config.host}:{config.port}: {reason}") from None
         port = runner.addresses[0][1]
         log.info("loading", engine=config.engine, runner=config.engine_runner)
-        await scheduler.start()
+        languages = dict.fromkeys(language for voice in offer.voices.values() for language in voice.languages)
+        warming = asyncio.get_running_loop().run_in_executor(executor, warm_up, tuple(languages))
+        await asyncio.gather(scheduler.start(), warming)
         yield Server(config.host, port, registry, scheduler)
     finally:
         await registry.close_all(CLOSE_SESSIONS_S)

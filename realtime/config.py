@@ -96,6 +96,18 @@ class Config:
     max_text_per_context: int = _setting(
         64 * 1024, _whole(1, 16 * 1024 * 1024), "bytes of text in one context"
     )
+    text_wait_ms: int = _setting(
+        1_000,
+        _whole(0, 60_000),
+        "text that stops arriving is spoken after so long, when the listener has nothing else; 0: never",
+    )
+    code_blocks: str = _setting(
+        "skip",
+        _one_of("skip", "say", "announce"),
+        "blocks of code in a text: `skip`, `say` or `announce` them",
+    )
+    tables: str = _setting("say", _one_of("skip", "say", "announce"), "the same for tables")
+    lexicon: str = _setting("none", _text, "file of words and what is said for them")
     idle_timeout_s: float = _setting(
         300.0, _seconds(1, 86_400), "a session in which nothing is sent is closed"
     )

@@ -262,7 +262,8 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
         "--url", default=os.environ.get("REALTIME_URL", DEFAULT_URL), help="default %(default)s"
     )
     parser.add_argument("--voice", help="the voice; default: the server's")
-    parser.add_argument("--language", help='"auto" or a BCP 47 code; default: the voice\'s')
+    parser.add_argument("--language", help='a BCP 47 code; default: "auto", that of each sentence')
+    parser.add_argument("--markup", action="store_true", help="the text may hold tags, see protocol.md")
     parser.add_argument("--format", choices=["opus", "pcm_s16le"], default="opus", help="what is sent")
     parser.add_argument("--stats", action="store_true", help="print latency figures")
     parser.add_argument(
@@ -291,9 +292,7 @@ def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
     parsed = _arguments(arguments)
     settings: dict[str, Any] = {"formats": [parsed.format]}
-    settings |= {
-        name: getattr(parsed, name) for name in ("voice", "language") if getattr(parsed, name) is not None
-    }
+    settings |= {name: value for name in ("voice", "language", "markup") if (value := getattr(parsed, name))}
 
     def sink() -> Sink:
         return FileSink(parsed.out) if parsed.out else PlayerSink()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntFlag
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,8 @@ class TextPiece:
 
     `source` is [start, end) in the client's text; `spans` are ordered and disjoint on both sides, and cover
     every spoken character that is not space. `normalized`: numbers and signs have been written out, and no
-    engine does it again. `pause_after_ms` is the silence after it, None what its last mark asks for.
+    engine does it again. `pause_before_ms` is the silence before it, None what is usual there. Of a segment
+    in parts each part but the first begins with the space before it, if there is one; the last may be empty.
     """
 
     segment: int
@@ -56,7 +57,28 @@ class TextPiece:
     last_of_segment: bool = True
     normalized: bool = False
     pronunciations: tuple[Pronunciation, ...] = ()
-    pause_after_ms: int | None = None
+    pause_before_ms: int | None = None
+
+
+_Run = TypeVar("_Run", SpanLink, Pronunciation)
+
+
+def joined(piece: TextPiece, rest: TextPiece) -> TextPiece:
+    """A part of a segment and the part after it as one."""
+    shift = len(piece.text)
+    return replace(
+        piece,
+        text=piece.text + rest.text,
+        source=(piece.source[0], max(piece.source[1], rest.source[1])),
+        spans=(*piece.spans, *(later(span, shift) for span in rest.spans)),
+        pronunciations=(*piece.pronunciations, *(later(each, shift) for each in rest.pronunciations)),
+        last_of_segment=rest.last_of_segment,
+    )
+
+
+def later(run: _Run, shift: int) -> _Run:
+    """The same run of spoken characters with `shift` more before it."""
+    return replace(run, spoken_start=run.spoken_start + shift, spoken_end=run.spoken_end + shift)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +109,9 @@ class AudioChunk:
 
 #: When text is handed on: at the ends of sentences, or only when the client says so by a flush.
 Buffering = Literal["auto", "sentence", "manual"]
+
+#: What is made of a block of code or a table: nothing, its content, or a word that it is there.
+BlockReading = Literal["skip", "say", "announce"]
 
 
 class FrameFlags(IntFlag):
@@ -185,13 +210,17 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class SegmentStarted:
-    """A segment's first sample will be at `start` (timeline samples)."""
+    """A segment's first sample will be at `start` (timeline samples).
+
+    Of a segment that is not `final` more words may come; it is told again when it is.
+    """
 
     index: int
     text: str
     source: tuple[int, int]
     language: str
     start: int
+    final: bool = True
 
 
 @dataclass(frozen=True, slots=True)

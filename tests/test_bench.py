@@ -39,3 +39,9 @@ def test_session(tmp_path: Path) -> None:
     rows = run("bench.session", tmp_path / "session.json")
     assert len(rows) == 9
     assert all(row["value"] > 0 for row in rows.values())
+
+
+def test_text(tmp_path: Path) -> None:
+    rows = run("bench.text", tmp_path / "text.json")
+    assert len(rows) == 14
+    assert all(row["value"] > 0 for row in rows.values())

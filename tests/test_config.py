@@ -21,6 +21,7 @@ WHOLE = [
     ("MAX_UTTERANCES", 1, 100_000),
     ("MAX_CONTEXTS", 1, 1024),
     ("MAX_TEXT_PER_MESSAGE", 1, 1024 * 1024),
+    ("TEXT_WAIT_MS", 0, 60_000),
     ("MAX_TEXT_PER_CONTEXT", 1, 16 * 1024 * 1024),
 ]
 #: (name, least, most) of seconds.
@@ -29,12 +30,14 @@ SECONDS = [
     ("IDLE_TIMEOUT_S", 1, 86_400),
 ]
 CHOICES = [
+    ("CODE_BLOCKS", ["skip", "say", "announce"]),
+    ("TABLES", ["skip", "say", "announce"]),
     ("ENGINE", ["embedded", "tone"]),
     ("ENGINE_RUNNER", ["process", "thread"]),
     ("LOG_LEVEL", ["debug", "info", "warning", "error"]),
     ("LOG_FORMAT", ["console", "json"]),
 ]
-TEXTS = ["HOST"]
+TEXTS = ["HOST", "LEXICON"]
 SWITCHES = ["LOG_TEXT"]
 
 

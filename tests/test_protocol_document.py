@@ -266,6 +266,7 @@ OTHER_VALUES: dict[str, Any] = {
     "timestamps": "word",
     "max_lead_ms": 1000,
     "lexicon": {"SQL": "sequel"},
+    "markup": True,
     "resume": {"session_id": "s", "token": "t", "last": {}},
     "context_id": "other",
     "instruct": "softly",
@@ -293,7 +294,7 @@ def test_examples_are_refused_only_for_what_is_not_there_yet(line: str) -> None:
         for row in _table(_section(f"`{message['type']}`"), "field")
         if NOT_YET in row["meaning"]
     }
-    asked = {field for field in marked & message.keys() if message[field] not in (True, 0, "", {})}
+    asked = {field for field in marked & message.keys() if message[field] not in (0, "")}
     assert _codes(_session(), **message) == (["unsupported"] if asked else [])
 
 
@@ -390,8 +391,10 @@ def test_which_voice_speaks(name: str | None, wanted: str, spoken: tuple[str, st
             OFFER.speaker(name, wanted)
         assert refused.value.code == spoken
     else:
-        voice, language = OFFER.speaker(name, wanted)
-        assert (voice.id, language) == spoken
+        speaking = OFFER.speaker(name, wanted)
+        assert (speaking.voice.id, speaking.language) == spoken
+        told_by_text = name is None and wanted == "auto"
+        assert bool(speaking.auto_voices) is told_by_text
 
 
 def test_errors_in_examples_are_what_a_session_says() -> None:

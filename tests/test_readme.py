@@ -91,7 +91,24 @@ def test_make_run(tmp_path: Path) -> None:
 
 def test_python_recipe(server: ServerProcess) -> None:
     """It runs, and shows words that were heard and words that were not. The one for LLMs has its own test."""
-    (recipe,) = [block for kind, block in BLOCKS if kind == "python" and "openai" not in block]
+    printed = _run_recipe(server, "context.cancel(played_ms=heard_ms)")
+    heard = re.search(r"^heard: *(.*)$", printed, re.MULTILINE)
+    rest = re.search(r"^not heard: *(.*)$", printed, re.MULTILINE)
+    assert heard is not None and rest is not None
+    assert heard.group(1).startswith("Well, let me think") and "moment" not in heard.group(1)
+    assert rest.group(1)
+
+
+def test_recipe_with_lexicon_and_markup(server: ServerProcess) -> None:
+    """It prints each segment as it is spoken."""
+    printed = _run_recipe(server, "lexicon=").splitlines()
+    assert printed[0] == "en We run sequel behind engine ex."
+    assert len(printed) == 2 and "not alpha." in printed[1] and "A7K" not in printed[1]
+
+
+def _run_recipe(server: ServerProcess, mark: str) -> str:
+    """What the Python recipe prints that holds `mark`."""
+    (recipe,) = [block for kind, block in BLOCKS if kind == "python" and mark in block]
     done = subprocess.run(
         [sys.executable, "-c", recipe.replace(":8000", f":{server.port}")],
         cwd=ROOT,
@@ -100,11 +117,15 @@ def test_python_recipe(server: ServerProcess) -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    heard = re.search(r"^heard: *(.*)$", done.stdout, re.MULTILINE)
-    rest = re.search(r"^not heard: *(.*)$", done.stdout, re.MULTILINE)
-    assert heard is not None and rest is not None
-    assert heard.group(1).startswith("Well, let me think") and "moment" not in heard.group(1)
-    assert rest.group(1)
+    return done.stdout
+
+
+def test_what_becomes_of_a_text() -> None:
+    """The command prints what the README shows."""
+    (command,) = [each for each in COMMANDS if " text " in each and "--stream" not in each]
+    (shown,) = [block for kind, block in BLOCKS if kind == "text" and "cleaned" in block]
+    printed = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert printed.stdout == shown, printed.stderr
 
 
 def test_barge_in_on_the_command_line(server: ServerProcess, tmp_path: Path) -> None:

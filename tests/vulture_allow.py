@@ -32,12 +32,9 @@ _ = (japanese_text._Word.hira, japanese_text._Word.char_type)
 
 # Fields of messages and tables: read by whoever is at the other end.
 _ = (
-    Capabilities.takes,
     Capabilities.word_timings,
-    Capabilities.normalizes_text,
     Capabilities.instruct,
     Capabilities.cloning,
-    Capabilities.language_fixed_per_utterance,
     Capabilities.concurrency,
     CloseCode.TAKEN_OVER,
     ErrorKind.http_status,
@@ -47,7 +44,6 @@ _ = (
     Health.segments_waiting,
     FrameFlags.REPLAYED,
     messages.SessionStart.max_lead_ms,
-    messages.SessionStart.lexicon,
     messages.SessionStart.resume,
     messages.ContextOpen.instruct,
     one_shot.ErrorEvent.detail,

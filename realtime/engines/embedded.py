@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from realtime.engines.alignment import align_words
 from realtime.engines.engine import Cancellation, Capabilities, NeverCancelled, Open
+from realtime.engines.ipa import to_voice_phonemes
 from realtime.engines.network import open_network, silence_telemetry
 from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
 
@@ -38,6 +39,9 @@ _POOL_FRAMES = 1024
 _PUNCTUATION = frozenset(';:,.!?—…"“”() ')
 # Beyond the voice's names for numbers: read digit by digit. Decimals it reads so by itself.
 _LONG_NUMBER = re.compile(r"(?<![\d.,])\d(?:,?\d){15,}")
+_WORD = re.compile(r"\S+")
+# One character for one: hibari knows these marks in their plain form; its own brackets are kept for it.
+_PLAIN_MARKS = str.maketrans("\u00a0\u2019\u2012\u2015[]", " '-\u2014()")
 _WARM_UP = "Ready to speak, 1 2 3."
 
 
@@ -133,7 +137,6 @@ class EmbeddedSynthesizer:
             languages=("en",),
             sample_rate=SAMPLE_RATE,
             word_timings="exact",
-            normalizes_text=True,
             concurrency=16,
         )
 
@@ -159,7 +162,7 @@ class EmbeddedSynthesizer:
     def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
         """The first 0.3 s, then the rest; text without end is spoken in runs of at most `MAX_PHONEMES`."""
         assert self._renderer is not None
-        runs = self._runs(piece.text)
+        runs = self._runs(piece)
         if not runs:
             yield AudioChunk(piece.segment, np.zeros(0, np.float32), SAMPLE_RATE)
         made = 0
@@ -185,15 +188,18 @@ class EmbeddedSynthesizer:
         *features, durations = self._session.run(None, feed)
         return [*(feature[0] for feature in features), durations.reshape(-1)]
 
-    def _runs(self, text: str) -> list[_Run]:
+    def _runs(self, piece: TextPiece) -> list[_Run]:
         """Phoneme ids of a text, cut before words so that a run has about `MAX_PHONEMES` at the most."""
         from hibari.g2p.normalize import normalize
 
-        normalized = _LONG_NUMBER.sub(_spell_digits, normalize(text))
-        if not normalized:
+        if piece.normalized:
+            readable, sources = _readable(piece)
+        else:
+            readable = _LONG_NUMBER.sub(_spell_digits, normalize(piece.text))
+            sources = align_words(piece.text, readable)
+        if not sources:
             return []
-        sources = align_words(text, normalized)
-        tokens = self._phonemize(normalized)
+        tokens = self._phonemize(readable)
         words: list[tuple[tuple[int, int], str]] = []  # source span, phonemes
         phonemes = ""
         for token in tokens:
@@ -251,6 +257,26 @@ class _Unreadable:
 
     phonemes: str = ""
     whitespace: str = ""
+
+
+def _readable(piece: TextPiece) -> tuple[str, list[tuple[int, int]]]:
+    """What hibari reads of a normalized piece, and [start, end) of each word of it in the piece's text.
+
+    A given pronunciation is written in hibari's own way, "[x](/phonemes/)", and is one word.
+    """
+    plain = piece.text.translate(_PLAIN_MARKS)
+    parts: list[str] = []
+    whole = list(plain)  # without the spaces inside of what has one pronunciation
+    done = 0
+    for each in piece.pronunciations:
+        phonemes = to_voice_phonemes(each.ipa)
+        if phonemes is None or each.spoken_start < done or each.spoken_start == each.spoken_end:
+            continue
+        parts += [plain[done : each.spoken_start], f"[x](/{phonemes}/)"]
+        done = each.spoken_end
+        whole[each.spoken_start : done] = "x" * (done - each.spoken_start)
+    readable = "".join([*parts, plain[done:]])
+    return readable, [match.span() for match in _WORD.finditer("".join(whole))]
 
 
 def _spell_digits(number: re.Match[str]) -> str:

@@ -32,6 +32,7 @@ class Capabilities:
     #: Takes whole segments ("segment") or words as they become final ("word").
     takes: Literal["segment", "word"] = "segment"
     word_timings: Literal["exact", "estimated", "none"] = "none"
+    #: Reads numbers and signs itself, better than the front end: it is given words as they are written.
     normalizes_text: bool = False
     instruct: bool = False
     cloning: bool = False
@@ -41,12 +42,17 @@ class Capabilities:
 
 
 class Open(msgspec.Struct, frozen=True, tag="open"):
-    """Begin an utterance. `utterance` is never used again in the engine's life."""
+    """Begin an utterance. `utterance` is never used again in the engine's life.
+
+    `auto_voices`: pairs of a language and the voice that speaks the pieces in it; `voice` speaks those in
+    `language` and in any other. Only an engine made of several heeds it.
+    """
 
     utterance: int
     voice: str
     language: str
     seed: int = 0
+    auto_voices: tuple[tuple[str, str], ...] = ()
 
 
 class Feed(msgspec.Struct, frozen=True, tag="feed"):

@@ -66,7 +66,6 @@ class EspeakSynthesizer:
             languages=tuple(voice.language for voice in VOICES.values()),
             sample_rate=SAMPLE_RATE,
             word_timings="exact",
-            normalizes_text=True,
             concurrency=1,
         )
 

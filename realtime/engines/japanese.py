@@ -80,7 +80,6 @@ class JapaneseSynthesizer:
             languages=("ja",),
             sample_rate=SAMPLE_RATE,
             word_timings="exact",
-            normalizes_text=True,
             concurrency=1,
         )
 

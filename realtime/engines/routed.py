@@ -1,18 +1,22 @@
 """Several engines behind one contract: the voice of an utterance decides which of them speaks it.
 
-Each is what it is (a process of its own, say): when one dies, the utterances of the others go on.
+With `Open.auto_voices` the language of each piece decides which voice that is (`engines.relay`). Each engine
+is what it is (a process of its own, say): when one dies, the utterances of the others go on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
 
-from realtime.engines.engine import Capabilities, Command, Engine, Event, Failure, Freed, Open, Stats
+from realtime.engines.engine import Capabilities, Chunk, Command, Engine, Event, Failure, Freed, Open, Stats
+from realtime.engines.relay import Output, Relay, Soon
 from realtime.errors import EngineError
 
 _log = structlog.get_logger(__name__)
@@ -28,7 +32,10 @@ class Part:
 
 
 class RoutedEngine:
-    """An `Engine` made of several. Voices that none of them has fail their utterance."""
+    """An `Engine` made of several. Voices that none of them has fail their utterance.
+
+    Numbers of utterances may not be negative: those are for the runs of utterances that several voices speak.
+    """
 
     def __init__(self, parts: Sequence[Part]) -> None:
         """The first is the main one: it is ready when this engine is. It may not be on demand."""
@@ -36,6 +43,9 @@ class RoutedEngine:
         self._main = parts[0]
         self._by_voice = {voice: part for part in parts for voice in part.voices}
         self._by_utterance: dict[int, Part] = {}
+        self._relays: dict[int, Relay] = {}  # by the numbers of their utterances and of their runs
+        self._run_numbers = itertools.count(-1, -1)
+        self._outputs: deque[tuple[Relay, Output]] = deque()
         self._stats: dict[int, Stats] = {}
         self._starts: dict[int, asyncio.Task[None]] = {}
         self._on_event: Callable[[Event], None] = lambda event: None
@@ -71,17 +81,13 @@ class RoutedEngine:
     def send(self, command: Command) -> None:
         """Give a command to the engine whose voice it is for."""
         if isinstance(command, Open):
-            part = self._by_voice.get(command.voice)
-            if part is None:
-                self._on_event(Failure(command.utterance, f"no engine has the voice {command.voice!r}"))
-                self._on_event(Freed(command.utterance))
+            if command.auto_voices and command.voice in self._by_voice:
+                self._relays[command.utterance] = Relay(command, lambda: next(self._run_numbers))
                 return
-            self._by_utterance[command.utterance] = part
-            part.engine.send(command)
-            if part.on_demand:
-                self._start_on_demand(part)
-        elif (part := self._by_utterance.get(command.utterance)) is not None:
-            part.engine.send(command)
+        elif (relay := self._relays.get(command.utterance)) is not None:
+            self._carry_out(relay, relay.command(command))
+            return
+        self._send_to_part(command)
 
     async def stop(self) -> None:
         """Stop all."""
@@ -123,6 +129,49 @@ class RoutedEngine:
                 )
             )
             return
+        self._deliver(event)
+
+    def _send_to_part(self, command: Command) -> None:
+        if isinstance(command, Open):
+            part = self._by_voice.get(command.voice)
+            if part is None:
+                self._deliver(Failure(command.utterance, f"no engine has the voice {command.voice!r}"))
+                self._deliver(Freed(command.utterance))
+                return
+            self._by_utterance[command.utterance] = part
+            part.engine.send(command)
+            if part.on_demand:
+                self._start_on_demand(part)
+        elif (part := self._by_utterance.get(command.utterance)) is not None:
+            part.engine.send(command)
+
+    def _deliver(self, event: Chunk | Failure | Freed) -> None:
+        """Hand an event of a part on to those above, or to the relay whose run it is of."""
+        relay = self._relays.get(event.utterance)
         if isinstance(event, Freed):
             self._by_utterance.pop(event.utterance, None)
-        self._on_event(event)
+            self._relays.pop(event.utterance, None)
+        if relay is None:
+            self._on_event(event)
+        else:
+            self._carry_out(relay, relay.event(event))
+
+    def _carry_out(self, relay: Relay, outputs: list[Output]) -> None:
+        """In order: what is sent meanwhile, by those who hear an event, comes after all that is waiting."""
+        self._outputs += [(relay, output) for output in outputs]
+        while self._outputs:
+            self._carry_out_one(*self._outputs.popleft())
+
+    def _carry_out_one(self, relay: Relay, output: Output) -> None:
+        if isinstance(output, Soon):
+            part = self._by_voice.get(output.voice)
+            if part is not None and part.on_demand:
+                self._start_on_demand(part)
+        elif isinstance(output, Chunk | Failure | Freed):
+            if isinstance(output, Freed):
+                del self._relays[output.utterance]
+            self._on_event(output)
+        else:
+            if isinstance(output, Open):
+                self._relays[output.utterance] = relay
+            self._send_to_part(output)

@@ -37,7 +37,7 @@ class ToneSynthesizer:
         return Capabilities(
             name="tone",
             voices=("tone",),
-            languages=("en",),
+            languages=("en", "de", "fr", "es", "it", "pt", "ru", "zh", "ja", "ko"),
             sample_rate=SAMPLE_RATE,
             word_timings="exact",
             concurrency=1,

@@ -47,6 +47,7 @@ class _SessionSettings(Struct, frozen=True):
     timestamps: Timestamps | UnsetType = UNSET
     max_lead_ms: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
     lexicon: dict[str, str] | UnsetType = UNSET
+    markup: bool | UnsetType = UNSET
 
 
 class SessionStart(_SessionSettings, frozen=True, tag="session.start"):
@@ -68,6 +69,7 @@ class ContextOpen(Struct, frozen=True, tag="context.open"):
     language: Name | UnsetType = UNSET
     speed: Annotated[float, Meta(ge=0.25, le=4)] | UnsetType = UNSET
     normalize: bool | UnsetType = UNSET
+    markup: bool | UnsetType = UNSET
     instruct: str | UnsetType = UNSET
     seed: Annotated[int, Meta(ge=0, le=2**53 - 1)] | UnsetType = UNSET
     buffer: Buffering = "auto"

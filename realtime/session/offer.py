@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from msgspec import UNSET, UnsetType
@@ -13,10 +13,21 @@ from realtime.session.messages import ALL_CONTEXTS, ContextOpen, LimitsReport, S
 from realtime.types import AudioSettings, Voice, VoiceSettings
 
 DEFAULT_FORMAT = "opus"
-#: The language that is the voice's own.
+#: The language that is found out by the text, segment by segment.
 AUTO = "auto"
 #: BCP 47 allows the narrower name of a language; here it has the name of the whole.
 _MACROLANGUAGES = {"cmn": "zh"}
+#: Fields of `session.start` that are taken over as they are.
+_PLAIN_SETTINGS = (
+    "sample_rate",
+    "bitrate",
+    "frame_ms",
+    "voice",
+    "language",
+    "speed",
+    "normalize",
+    "markup",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,9 @@ class SessionSettings:
     voice: str | None = None
     language: str = AUTO
     speed: float = 1.0
+    normalize: bool = True
+    lexicon: tuple[tuple[str, str], ...] = ()
+    markup: bool = False
     word_timestamps: bool = False
 
 
@@ -86,10 +100,20 @@ class ContextSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Speaking:
+    """Who speaks, and in which language; `auto_voices` as in `VoiceSettings`."""
+
+    voice: Voice
+    language: str
+    auto_voices: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """What this server can do. `voices` by every name in lower case; `features` as in `session.ready`.
 
-    `missing_voices`: voices by name whose extra is not installed.
+    `missing_voices`: voices by name whose extra is not installed. `check_lexicon` tells what is wrong with a
+    lexicon, None when nothing is.
     """
 
     engine: str
@@ -100,6 +124,7 @@ class Offer:
     limits: Limits
     bitrate: int
     missing_voices: Mapping[str, Voice] = field(default_factory=dict)
+    check_lexicon: Callable[[Mapping[str, str]], str | None] = lambda entries: None
 
     def voice(self, name: str) -> Voice:
         """The voice of a name; raises `InvalidMessageError` with the names that are known."""
@@ -114,11 +139,11 @@ class Offer:
             text = f"voice {shown(name)} is not known; known: {known}"
         raise InvalidMessageError(text, ErrorCode.UNKNOWN_VOICE)
 
-    def speaker(self, name: str | None, wanted: str) -> tuple[Voice, str]:
-        """The voice, and the ISO 639-1 language, for the voice and the language ("auto" or BCP 47) asked for.
+    def speaker(self, name: str | None, wanted: str) -> Speaking:
+        """Who speaks, for the voice and the language ("auto" or BCP 47) asked for.
 
-        Who names no voice gets the default one, or the first that speaks the language. Raises
-        `InvalidMessageError`.
+        Who names no voice gets the default one, or the first that speaks the language; with "auto" the first
+        for each language that the text turns out to be in. Raises `InvalidMessageError`.
         """
         primary = wanted.replace("_", "-").split("-")[0].lower()
         language = _MACROLANGUAGES.get(primary, primary)
@@ -135,13 +160,14 @@ class Offer:
                 raise self._unknown_language(wanted, language)
             voice = found
         if is_auto:
-            return voice, voice.languages[0]
+            voices = (voice,) if name is not None else (default, *self.voices.values())
+            return Speaking(voice, voice.languages[0], _voice_of_each_language(voices))
         if language not in voice.languages:
             raise InvalidMessageError(
                 f"voice {voice.id!r} does not speak {shown(wanted)}; it speaks: {', '.join(voice.languages)}",
                 ErrorCode.UNKNOWN_LANGUAGE,
             )
-        return voice, language
+        return Speaking(voice, language)
 
     def _unknown_language(self, wanted: str, language: str) -> InvalidMessageError:
         missing = next((v for v in self.missing_voices.values() if language in v.languages), None)
@@ -163,12 +189,12 @@ class Offer:
         """`before` with what `message` asks for; raises `InvalidMessageError` for what is not to be had."""
         refuse_unsupported(message)
         changes: dict[str, object] = {
-            name: value
-            for name in ("sample_rate", "bitrate", "frame_ms", "voice", "language", "speed")
-            if (value := getattr(message, name)) is not UNSET
+            name: value for name in _PLAIN_SETTINGS if (value := getattr(message, name)) is not UNSET
         }
         if not isinstance(message.timestamps, UnsetType):
             changes["word_timestamps"] = message.timestamps == "word"
+        if not isinstance(message.lexicon, UnsetType):
+            changes["lexicon"] = self._lexicon(message.lexicon)
         if isinstance(message, SessionStart) and not isinstance(message.formats, UnsetType):
             changes["format"] = self._format(message.formats)
         settings = replace(before, **changes)  # type: ignore[arg-type]
@@ -181,14 +207,19 @@ class Offer:
         refuse_unsupported(opening)
         named = session.voice if isinstance(opening.voice, UnsetType) else opening.voice
         wanted = session.language if isinstance(opening.language, UnsetType) else opening.language
-        voice, language = self.speaker(named, wanted)
-        seed = 0 if isinstance(opening.seed, UnsetType) else opening.seed
-        speed = session.speed if isinstance(opening.speed, UnsetType) else opening.speed
-        return ContextSettings(
-            VoiceSettings(voice.id, language, seed, opening.buffer, speed),
-            self.audio(session),
-            session.word_timestamps,
+        speaking = self.speaker(named, wanted)
+        voice = VoiceSettings(
+            speaking.voice.id,
+            speaking.language,
+            seed=0 if isinstance(opening.seed, UnsetType) else opening.seed,
+            buffer=opening.buffer,
+            speed=session.speed if isinstance(opening.speed, UnsetType) else opening.speed,
+            normalize=session.normalize if isinstance(opening.normalize, UnsetType) else opening.normalize,
+            lexicon=session.lexicon,
+            markup=session.markup if isinstance(opening.markup, UnsetType) else opening.markup,
+            auto_voices=speaking.auto_voices,
         )
+        return ContextSettings(voice, self.audio(session), session.word_timestamps)
 
     def audio(self, session: SessionSettings) -> AudioSettings:
         """What the packets of a session's contexts are."""
@@ -196,6 +227,12 @@ class Offer:
         rate = session.sample_rate if session.sample_rate in rates else rates[0]
         bitrate = self.bitrate if session.bitrate is None else session.bitrate
         return AudioSettings(session.format, rate, session.frame_ms, bitrate)
+
+    def _lexicon(self, entries: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        wrong = self.check_lexicon(entries)
+        if wrong is not None:
+            raise InvalidMessageError(f"lexicon: {wrong}")
+        return tuple(entries.items())
 
     def _format(self, wanted: list[str]) -> str:
         name = next((name for name in wanted if name in self.formats), None)
@@ -217,6 +254,15 @@ class NoFormatError(InvalidMessageError):
     code = ErrorCode.UNSUPPORTED
 
 
+def _voice_of_each_language(voices: Iterable[Voice]) -> tuple[tuple[str, str], ...]:
+    """Pairs of a language and the first voice that speaks it; empty when there is only one language."""
+    found: dict[str, str] = {}
+    for voice in voices:
+        for language in voice.languages:
+            found.setdefault(language, voice.id)
+    return tuple(found.items()) if len(found) > 1 else ()
+
+
 def how_to_install(voice: Voice) -> str:
     """What to do when a voice's extra is missing."""
     return f'it needs the optional extra "{voice.extra}": pip install "realtime-voice[{voice.extra}]"'
@@ -236,9 +282,7 @@ def check_context_id(context_id: str) -> None:
 def refuse_unsupported(message: SessionStart | SessionUpdate | ContextOpen) -> None:
     """Raises `InvalidMessageError` for fields that are not served yet, unless they ask for what is."""
     served: dict[str, tuple[object, ...]] = {
-        "normalize": (UNSET, True),
         "max_lead_ms": (UNSET, 0),
-        "lexicon": (UNSET, {}),
         "instruct": (UNSET, ""),
         "resume": (UNSET,),
     }

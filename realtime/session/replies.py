@@ -15,7 +15,7 @@ from realtime.types import TIMELINE_PER_MS, Failed, SegmentStarted, Timing, Word
 
 def ready(session_id: str, resume_token: str, offer: Offer, settings: SessionSettings) -> Send:
     """The settings in force."""
-    voice, _ = offer.speaker(settings.voice, settings.language)
+    voice = offer.speaker(settings.voice, settings.language).voice
     audio = offer.audio(settings)
     return Send(
         wire.SessionReady(
@@ -65,6 +65,7 @@ def segment(context: Context, event: SegmentStarted) -> Send:
             event.source,
             _ms(event.start),
             event.language,
+            event.final,
         )
     )
 

@@ -52,7 +52,7 @@ class Utterance:
 
     def open(self, settings: VoiceSettings) -> None:
         """Begin, with the voice and language of `settings`."""
-        self._send(Open(self.number, settings.voice, settings.language, settings.seed))
+        self._send(Open(self.number, settings.voice, settings.language, settings.seed, settings.auto_voices))
 
     def feed(self, piece: TextPiece) -> None:
         """Give text."""

@@ -8,6 +8,7 @@ of sound: beyond that the engine is granted nothing more, while text goes on bei
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -22,6 +23,7 @@ from realtime.clock import Clock
 from realtime.engines.engine import Chunk
 from realtime.errors import INTERNAL_MESSAGE, ErrorCode, QueueFullError, RealtimeError
 from realtime.speech.scheduler import Scheduler, Utterance, UtteranceEvent
+from realtime.speech.text_feed import TextFeed
 from realtime.speech.timeline import Timeline
 from realtime.text.frontend import Frontend
 from realtime.types import (
@@ -31,10 +33,12 @@ from realtime.types import (
     Finished,
     Flushed,
     Packet,
+    SegmentStarted,
     SpeechEvent,
     TextPiece,
     Timing,
     VoiceSettings,
+    joined,
 )
 
 #: Sound in the first block that is encoded: little, so that it leaves at once.
@@ -43,8 +47,6 @@ FIRST_BLOCK_MS = 100
 BLOCK_MS = 1000
 #: Sound that is put on the timeline in one go, after the tempo: 15 ms of work at the slowest.
 PART_S = 1.0
-#: Characters of text that are worked on in one turn of the loop: 0.1 ms, and 3 ms of the worst text.
-TEXT_SLICE = 256
 #: What is made for a context behind others is not needed before this many seconds.
 QUEUED_S = 5.0
 _log = structlog.get_logger(__name__)
@@ -88,10 +90,14 @@ class Speaker:
         clock: Clock,
         buffer_ms: int,
         on_output: Callable[[], None],
+        text_wait_s: float = 0.0,
     ) -> None:
-        """`buffer_ms`: sound that may wait to be taken; `on_output` is called when `take` has something."""
+        """`buffer_ms`: sound that may wait to be taken; `on_output` is called when `take` has something.
+
+        `text_wait_s`: how long no text must have come before what is held is spoken; 0: for ever.
+        """
         self._settings = settings
-        self._frontend = frontend
+        self._text = TextFeed(frontend, self, clock, text_wait_s)
         self._timeline = Timeline(encoder, settings.speed)
         packet_ms = encoder.frame_samples * 1000 // CODED_RATE
         self._first_block = max(1, FIRST_BLOCK_MS // packet_ms)
@@ -102,10 +108,9 @@ class Speaker:
         self._buffer_ms = buffer_ms
         self._on_output = on_output
 
-        self._text_steps: deque[Callable[[], None]] = deque()
-        self._turn_comes = False
-        self._pieces: list[TextPiece] = []
-        self._fed = 0
+        self._pieces: list[TextPiece] = []  # one for each segment
+        self._unfed: list[TextPiece] = []  # as the front end gave them: segments, or parts of them
+        self._started: SegmentStarted | None = None  # it was told before its text was complete
         self._rendered = 0
         self._marks: deque[_FlushMark | _EndMark] = deque()
         self._inbox: asyncio.Queue[UtteranceEvent | None] = asyncio.Queue()  # None: a mark may be due
@@ -126,65 +131,73 @@ class Speaker:
         """More text, in tokens of any size."""
         if self.timing.accepted is None:
             self.timing.accepted = self._clock.now()
-        slices = (text[start : start + TEXT_SLICE] for start in range(0, len(text), TEXT_SLICE))
-        self._in_turn(*(partial(self._append, part) for part in slices))
+        self._text.append(text)
 
     def flush(self, flush_id: str | None) -> None:
         """All text so far is final and is spoken; answered by `Flushed` after its last packet."""
-        self._in_turn(partial(self._flush, flush_id))
+        self._text.flush(flush_id)
 
     def end(self) -> None:
         """No more text; answered by `Finished` after the last packet."""
-        self._in_turn(self._end)
+        self._text.end()
 
-    def _in_turn(self, *steps: Callable[[], None]) -> None:
-        """Do the first step of the text's work that waits now, the others in later turns of the loop."""
-        self._text_steps.extend(steps)
-        if not self._turn_comes:
-            self._do_step()
+    # -- what becomes of the text: a TextListener -------------------------------------------------------
 
-    def _do_step(self) -> None:
-        self._turn_comes = False
-        if not self._text_steps:  # it was cancelled meanwhile
+    def on_pieces(self, pieces: list[TextPiece]) -> None:
+        """Hand them on to the engine."""
+        for piece in pieces:
+            if piece.segment < len(self._pieces):
+                piece_so_far = self._pieces[piece.segment]
+                self._pieces[piece.segment] = joined(piece_so_far, piece)
+            else:
+                self._pieces.append(piece)
+        self._unfed += pieces
+        self._feed()
+        self._tell_completed()
+
+    def _tell_completed(self) -> None:
+        """A segment whose first words sounded before its last ones were known is told once more."""
+        if self._started is None:
             return
-        try:
-            self._text_steps.popleft()()
-        except Exception:
-            self._fail_inside()
-            return
-        if self._text_steps:
-            self._turn_comes = True
-            asyncio.get_running_loop().call_soon(self._do_step)
+        piece = self._pieces[self._started.index]
+        if piece.last_of_segment:
+            self._put([replace(self._started, text=piece.text, source=piece.source, final=True)])
+            self._started = None
 
-    def _append(self, text: str) -> None:
-        self._hand_on(self._frontend.append(text))
-
-    def _flush(self, flush_id: str | None) -> None:
-        self._hand_on(self._frontend.flush())
+    def on_flush(self, flush_id: str | None) -> None:
+        """All pieces so far were flushed."""
         self._mark(_FlushMark(len(self._pieces), flush_id))
 
-    def _end(self) -> None:
-        self._hand_on(self._frontend.flush())
+    def on_end(self) -> None:
+        """There are no more pieces."""
         self._mark(_EndMark(len(self._pieces)))
         if self._utterance is not None:
             self._utterance.finish()
 
-    def _hand_on(self, pieces: list[TextPiece]) -> None:
-        self._pieces += pieces
-        self._feed()
+    def on_mistake(self) -> None:
+        """The text could not be worked on."""
+        self._fail_inside()
+
+    def dry_at(self) -> float:
+        """When all sound will have been heard; infinity while some is to be made or fetched."""
+        if not self._has_turn or self._rendered < len(self._pieces) or self._output:
+            return math.inf
+        if self._first_taken_at is None:
+            return 0.0
+        return self._first_taken_at + self._timeline.length / TIMELINE_RATE
 
     def _mark(self, mark: _FlushMark | _EndMark) -> None:
         self._marks.append(mark)
         self._inbox.put_nowait(None)
 
     def _feed(self) -> None:
-        if self._utterance is None or self._fed == len(self._pieces):
+        if self._utterance is None or not self._unfed:
             return
         if self.timing.first_text is None:
             self.timing.first_text = self._clock.now()
-        for piece in self._pieces[self._fed :]:
+        for piece in self._unfed:
             self._utterance.feed(piece)
-        self._fed = len(self._pieces)
+        self._unfed = []
 
     # -- the listener's side ----------------------------------------------------------------------------
 
@@ -260,7 +273,7 @@ class Speaker:
             self._fail_inside()
         finally:
             self._utterance = None
-            self._text_steps.clear()
+            self._text.stop()
 
     def _fail_inside(self) -> None:
         """Called while an exception is handled that nobody foresaw."""
@@ -324,9 +337,13 @@ class Speaker:
         block = first_block
         while True:
             events, packets, seconds = await loop.run_in_executor(self._executor, block)
+            for event in events:
+                if isinstance(event, SegmentStarted) and not event.final:
+                    self._started = event
             self.timing.encode_s += seconds
             self.timing.audio_s = self._timeline.length / TIMELINE_RATE
             self._put([*events, *packets])
+            self._tell_completed()
             if len(packets) < limit:
                 return
             block, limit = next_block, self._block

@@ -107,6 +107,7 @@ class Timeline:
         self._segment_start = 0
         self._tail: Pcm = np.zeros(0, np.float32)
         self._words: deque[WordTiming] = deque()
+        self._open_word: SourceWord | None = None  # more of what is said for it follows
 
     @property
     def length(self) -> int:
@@ -218,19 +219,26 @@ class Timeline:
         self._trimmed += removed
         if self._trimmed:
             pcm = fade_in(pcm[removed:], round(FADE_S * CODED_RATE))
-        if self._placed:
-            gap = round(gap_after(self._previous_text) / self._speed * CODED_RATE)
-            silence = max(0, gap - (self._placed - self._audible_end) - lead)
-            self._waiting += bytes(silence * _BYTES_PER_SAMPLE)
-            self._placed += silence
+        gap = self._gap_before(piece)
+        silence = max(0, round(gap * CODED_RATE) - (self._placed - self._audible_end) - lead) if gap else 0
+        self._waiting += bytes(silence * _BYTES_PER_SAMPLE)
+        self._placed += silence
         self._begun = True
         self._segment_start = self._placed
         self._segment_starts.append(self._placed)
         return pcm, removed
 
+    def _gap_before(self, piece: TextPiece) -> float:
+        """Seconds of silence before a segment; one that its author has set does not depend on the tempo."""
+        if piece.pause_before_ms is not None:
+            return piece.pause_before_ms / 1000
+        return gap_after(self._previous_text) / self._speed if self._placed else 0.0
+
     def _segment_started(self, piece: TextPiece) -> SegmentStarted:
         start = self._segment_start * _SCALE
-        return SegmentStarted(piece.segment, piece.text, piece.source, piece.language, start)
+        return SegmentStarted(
+            piece.segment, piece.text, piece.source, piece.language, start, piece.last_of_segment
+        )
 
     def _place(self, pcm: Pcm, audible: int, last: bool) -> None:
         """Place sound of which `audible` samples are heard; what follows them waits, or ends the segment."""
@@ -256,9 +264,27 @@ class Timeline:
             end = max(start, min(word.end + offset, self._audible_end) if last else word.end + offset)
             for spoken_start, spoken_end in _written_words(piece.text, word):
                 source = source_of(piece, spoken_start, spoken_end)
-                settled.append(SourceWord(*source, start * _SCALE, end * _SCALE))
+                self._merge(SourceWord(*source, start * _SCALE, end * _SCALE), settled)
                 start = end  # a word without a time of its own ends with the one before it
+                if self._open_word is not None and not _goes_on(piece, spoken_end):
+                    settled.append(self._open_word)
+                    self._open_word = None
+        if last and self._open_word is not None:
+            settled.append(self._open_word)
+            self._open_word = None
         return tuple(settled)
+
+    def _merge(self, word: SourceWord, settled: list[SourceWord]) -> None:
+        """`word` is the open one from now on; what is said for the same word of the source is one with it."""
+        before = self._open_word
+        if before is None:
+            self._open_word = word
+        elif word.source_start < before.source_end:
+            source_end = max(before.source_end, word.source_end)
+            self._open_word = replace(before, source_end=source_end, end=max(before.end, word.end))
+        else:
+            settled.append(before)
+            self._open_word = word
 
 
 def _written_words(text: str, word: WordTiming) -> list[tuple[int, int]]:
@@ -286,6 +312,13 @@ def source_of(piece: TextPiece, spoken_start: int, spoken_end: int) -> tuple[int
     if _is_verbatim(last):
         end -= max(0, last.spoken_end - spoken_end)
     return start, end
+
+
+def _goes_on(piece: TextPiece, spoken_end: int) -> bool:
+    """Whether more is said after `spoken_end` for the word of the source that was said there."""
+    return any(
+        link.spoken_start < spoken_end < link.spoken_end and not _is_verbatim(link) for link in piece.spans
+    )
 
 
 def _is_verbatim(link: SpanLink) -> bool:

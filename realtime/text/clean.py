@@ -1,91 +1,127 @@
-"""Takes out of a sentence what cannot be said, keeping for each word where it came from."""
+"""Takes out of a text what cannot be said: markdown, HTML, emoji, control characters.
+
+Each theme is a function from a text to edits (`markdown`, `html`, `formula`, `emoji`, `characters`, `marks`);
+here they are tried one after another, until nothing changes any more.
+"""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from dataclasses import replace
-from itertools import pairwise
 
-from realtime.types import SpanLink
+from realtime.text import characters, html, marks, table
+from realtime.text.draft import Draft
+from realtime.text.emoji import emoticons
+from realtime.text.formula import formulas
+from realtime.text.markdown import autolinks, code_spans, escapes, lines, links, source_marks
+from realtime.text.spans import Edit
 
-_WORD = re.compile(r"\S+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# Marks of emphasis and code; but "2*3" is a product.
-_MARKS = re.compile(r"(?<!\d)[*`]+|[*`]+(?!\d)")
-# Other, control, format, unassigned, private use; other symbols (emoji); and their modifiers.
-_UNSPEAKABLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "So", "Sk"})
-_KEPT = frozenset("°©®™℃℉№")
-_VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+#: What one pass sets free ("&amp;lt;b&amp;gt;") the next one takes; no more of them than this.
+_MOST_ROUNDS = 4
 
-
-def _is_speakable(character: str) -> bool:
-    if character in _KEPT or character in "^`":
-        return True
-    return unicodedata.category(character) not in _UNSPEAKABLE and character not in _VARIATION_SELECTORS
-
-
-def _spoken_indices(word: str) -> list[int]:
-    """Which characters of a word are spoken."""
-    if word.isascii():
-        indices = list(range(len(word)))
-    else:
-        indices = [index for index, character in enumerate(word) if _is_speakable(character)]
-    spoken = word if len(indices) == len(word) else "".join(word[index] for index in indices)
-    for mark in reversed(list(_MARKS.finditer(spoken))):
-        del indices[mark.start() : mark.end()]
-    return indices
+# What may have to be cleaned. Most sentences have none of it, and are done when it is not found: anything but
+# letters, digits and usual punctuation; letters that are others in disguise; doubled marks; the beginnings of
+# lists, entities and emoticons.
+_SUSPECT = re.compile(
+    "[^-\\w \n.,!?;:'\"()/%$+&\u20ac\u00a3\u2014\u2013\u2026\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+    "\u00bf\u00a1\u00b0\u3002\uff0c\u3001\uff01\uff1f\uff1a\uff1b"
+    "\u300c\u300d\u300e\u300f\uff08\uff09\u300a\u300b]"
+    "|[_\u2100-\u214f\u2160-\u217f\u2460-\u24ff\ufb00-\ufb06\U0001d400-\U0001d7ff\U0001f100-\U0001f149]"
+    "|(?P<twice>[,!?;:'\"%&$+/\u3002\uff0c\u3001\uff01\uff1f\u2013-])"
+    "(?P=twice)"
+    "|\\.{4}|\u2026{3}|\u2014{3}|\\({3}|\\(\\s{0,8}\\)|\uff08\\s{0,8}\uff09|\\){4}"
+    "|[!?\uff01\uff1f][!?\uff01\uff1f]{2}"
+    "|&(?=[#A-Za-z])|\\$(?!\\d)"
+    "|[:;][-'()/$DPpOoSs](?!\\w)|[:;][-o']|\\([:;-]|xD|\\s[,.;](?!\\S)"
+    "|\n\\s{0,16}[-+>#]|\\A\\s{0,16}[-+](?=\\s)"
+)
+_SAYABLE = re.compile(r"[^\W_]")
 
 
-def _runs(indices: list[int]) -> list[tuple[int, int]]:
-    """[start, end) of the runs of consecutive numbers."""
-    runs: list[tuple[int, int]] = []
-    for index in indices:
-        if runs and runs[-1][1] == index:
-            runs[-1] = (runs[-1][0], index + 1)
-        else:
-            runs.append((index, index + 1))
-    return runs
+def clean(text: str, at_line_start: bool) -> list[Edit]:
+    """What of a segment of running text is not said as it stands; ordered and disjoint.
 
-
-def _links(runs: list[tuple[int, int]], spoken: int, source: int, length: int) -> list[SpanLink]:
-    """Links for the spoken runs of a word of `length` characters; marks at its edges go with a neighbour."""
-    (first, _), (_, last) = runs[0], runs[-1]
-    links: list[SpanLink] = []
-    for begin, end in runs:
-        cuts = [begin, end]
-        if begin == first > 0 and end > begin + 1:
-            cuts.insert(1, begin + 1)
-        if end == last < length and end - 1 > cuts[-2]:
-            cuts.insert(-1, end - 1)
-        for start, stop in pairwise(cuts):
-            links.append(SpanLink(spoken, spoken + stop - start, source + start, source + stop))
-            spoken += stop - start
-    links[0] = replace(links[0], source_start=source)
-    links[-1] = replace(links[-1], source_end=source + length)
-    return links
-
-
-def clean(text: str, position: int) -> tuple[str, tuple[SpanLink, ...]]:
-    """The speakable words of `text`, one space between two, and links to what they were in the source.
-
-    `position` is where `text` begins in the context's text. Control characters separate words as space does;
-    emoji, emphasis marks and the like are left out. A link is a run that is spoken as it was written: a word,
-    or the parts of one from which something was left out; what was left out before or after a word belongs to
-    its first or last character. Empty when no letter or digit is left.
+    `at_line_start`: the text begins a line, so that "- " or "# " there is markup. Everything is left out when
+    no letter or digit would remain. The result may hold runs of space. A mark whose partner is in another
+    segment goes too. Links become their text; code spans, the names of tags in them and formulas are read.
+    What is clean stays as it is, but for what a code span, an escape or an entity has set free.
     """
-    words: list[str] = []
-    links: list[SpanLink] = []
-    spoken = 0
-    for match in _WORD.finditer(_CONTROL.sub(" ", text)):
-        word = match.group()
-        runs = _runs(_spoken_indices(word))
-        if not runs:
-            continue
-        links += _links(runs, spoken, position + match.start(), len(word))
-        words.append("".join(word[begin:end] for begin, end in runs))
-        spoken += len(words[-1]) + 1
-    cleaned = " ".join(words)
-    if not any(character.isalnum() for character in cleaned):
-        return "", ()
-    return cleaned, tuple(links)
+    if _SUSPECT.search(text) is None:
+        return [] if _SAYABLE.search(text) else _all(text)
+    draft = Draft(text)
+    for _ in range(_MOST_ROUNDS):
+        before = draft.text
+        _round(draft, at_line_start)
+        if draft.text == before or _SUSPECT.search(draft.text) is None:
+            break
+    return draft.edits() if _SAYABLE.search(draft.text) else _all(text)
+
+
+def clean_table(text: str) -> list[Edit]:
+    """Rows of a markdown table: cells are read one after another with commas, a row ends like a sentence.
+
+    The line of dashes is left out, and so is an empty cell. The text may grow by two characters a cell.
+    """
+    draft = Draft(text)
+    draft.apply(table.rules(text))
+    for _ in range(_MOST_ROUNDS):
+        before = draft.text
+        _round(draft, at_line_start=False, in_table=True)
+        if draft.text == before:
+            break
+    draft.apply(table.rows(draft), even_settled=True)
+    draft.apply(marks.marks(draft.text), even_settled=True)
+    return draft.edits() if _SAYABLE.search(draft.text) else _all(text)
+
+
+_FENCE = re.compile(r"^[ \t]{0,16}(?:`{3,}|~{3,})[^\n]*(?:\n|\Z)", re.MULTILINE)
+_COMMENT = re.compile(
+    r"^[ \t]{0,200}(?:#+!?|//+|/\*+|\*+/?|--+|%+|;+)(?=\s)|/\*{1,40}|(?<!\*)\*{1,40}/|<!--|-->"
+    r"|(?<![{};])[{};]{1,40}[ \t]{0,40}(?=\n|\Z)",
+    re.MULTILINE,
+)
+_LINE_END = re.compile(r"(?<=[^\s.,;:!?])[ \t]{0,40}\n(?=\s{0,200}\S)")
+
+
+def clean_code(text: str) -> list[Edit]:
+    """Lines of a fenced block, to be read: without fences and signs of comments, lines end with a comma."""
+    draft = Draft(text)
+    draft.apply([Edit(match.start(), match.end(), "") for match in _FENCE.finditer(text)])
+    draft.apply(characters.edits(draft.text))
+    draft.apply([Edit(match.start(), match.end(), "") for match in _COMMENT.finditer(draft.text)])
+    if "<" in draft.text:
+        draft.apply(html.tag_signs(draft.text))
+    for _ in range(_MOST_ROUNDS):
+        before = draft.text
+        draft.apply(marks.marks(before))
+        if draft.text == before:
+            break
+    ends: list[Edit] = []
+    for match in _LINE_END.finditer(draft.text):
+        if match.end() - match.start() > 1:
+            ends.append(Edit(match.start(), match.end() - 1, ""))
+        ends.append(Edit(match.end() - 1, match.end(), ", "))
+    draft.apply(ends)
+    return draft.edits() if _SAYABLE.search(draft.text) else _all(text)
+
+
+def _round(draft: Draft, at_line_start: bool, in_table: bool = False) -> None:
+    """Every theme once. Code comes first: what stands in it is nothing but itself; the marks come last."""
+    draft.apply(code_spans(draft.text))
+    draft.apply(emoticons(draft.text))
+    draft.apply(source_marks(draft.text))
+    draft.apply(characters.edits(draft.text), even_settled=True)
+    draft.apply(formulas(draft.text))
+    draft.apply(autolinks(draft.text))
+    draft.apply(html.tags(draft.text))
+    draft.apply(escapes(draft.text))
+    draft.apply(html.entities(draft.text))
+    if not in_table:
+        draft.apply(lines(draft.text, at_line_start))
+    draft.apply(links(draft.text))
+    if "<" in draft.text:
+        draft.apply(html.tag_signs(draft.text), even_settled=True)
+    draft.apply(marks.marks(draft.text, pipes=not in_table), even_settled=True)
+
+
+def _all(text: str) -> list[Edit]:
+    return [Edit(0, len(text), "")] if text else []

@@ -7,7 +7,7 @@ Each stage of the front end (markup, cleaning, lexicon, normalization) is a func
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -78,9 +78,11 @@ class MappedText:
         starts, ends, settled = made._starts, made._ends, made._settled
         done = 0
         owed: int | None = None  # where left-out characters begin that the next character takes over
+        cut_runs = False
         for edit in ordered:
             if edit.start < done or any(self._settled[edit.start : edit.end]):
                 continue
+            cut_runs = cut_runs or self._cuts_run(edit.start) or self._cuts_run(edit.end)
             owed = self._copy(made, parts, done, edit.start, owed)
             done = edit.end
             source_start, source_end = self._starts[edit.start], self._ends[edit.end - 1]
@@ -97,7 +99,27 @@ class MappedText:
                 owed = source_start if owed is None else owed
         self._copy(made, parts, done, len(self.text), owed)
         made.text = "".join(parts)
+        if cut_runs:
+            made._join_overlaps()
         return made
+
+    def _cuts_run(self, at: int) -> bool:
+        """Whether the characters before and after `at` came from the same run of the source."""
+        return 0 < at < len(self._starts) and self._starts[at] < self._ends[at - 1]
+
+    def _join_overlaps(self) -> None:
+        """What is left of a run that was edited in part has the same source as what it has become."""
+        starts, ends = self._starts, self._ends
+        first = 0
+        while first < len(starts):
+            end, last = ends[first], first + 1
+            while last < len(starts) and starts[last] < end:
+                end = max(end, ends[last])
+                last += 1
+            if last - first > 1:
+                starts[first:last] = [starts[first]] * (last - first)
+                ends[first:last] = [end] * (last - first)
+            first = last
 
     def _copy(self, made: MappedText, parts: list[str], start: int, end: int, owed: int | None) -> int | None:
         """Take over [start, end) as it is; returns what is still owed after it."""
@@ -126,10 +148,9 @@ class MappedText:
             at -= 1
 
     def spoken_range(self, source_start: int, source_end: int) -> tuple[int, int]:
-        """[start, end) of the characters that came from within the given characters of the client."""
-        start = bisect_left(self._starts, source_start)
-        end = bisect_left(self._starts, source_end)
-        return start, end
+        """[start, end) of the characters whose source overlaps the given characters of the client."""
+        start = bisect_right(self._ends, source_start)
+        return start, max(start, bisect_left(self._starts, source_end))
 
     def stripped(self) -> MappedText:
         """Without space at its ends, and with one space wherever there was more or another kind of it."""

@@ -7,6 +7,8 @@ from importlib.util import find_spec
 
 from realtime.types import Voice
 
+#: All that are spoken, English first.
+LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "ru", "zh", "ja", "ko")
 #: Where several voices speak a language, the first that is installed is its default.
 VOICES: tuple[Voice, ...] = (
     Voice("heart", ("en",), "embedded", aliases=("default",)),
@@ -21,7 +23,7 @@ VOICES: tuple[Voice, ...] = (
     Voice("kokoro-ja", ("ja",), "japanese", aliases=("ja",), extra="japanese"),
     Voice("kokoro-ja-male", ("ja",), "japanese", extra="japanese"),
     Voice("espeak-ja", ("ja",), "espeak", aliases=("ja",)),
-    Voice("tone", ("en",), "tone", aliases=("default",)),
+    Voice("tone", LANGUAGES, "tone", aliases=("default",)),
 )
 #: What `ENGINE` may be, and the engines that then speak together, the one of the default voice first.
 ENGINES: Mapping[str, tuple[str, ...]] = {

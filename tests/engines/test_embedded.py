@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from realtime.audio.silence import audible_range
 from realtime.engines.embedded import SAMPLE_RATE, UNIT_FRAMES, EmbeddedSynthesizer
 from realtime.engines.engine import Open
-from realtime.types import AudioChunk, Pcm, TextPiece
+from realtime.types import AudioChunk, Pcm, Pronunciation, TextPiece
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
 
@@ -57,6 +58,34 @@ def said(synthesizer: EmbeddedSynthesizer, text: str) -> list[str]:
     ]
 
 
+def written(text: str, *pronunciations: Pronunciation) -> TextPiece:
+    """A piece that nobody has normalized, or with pronunciations one that the front end has."""
+    done = bool(pronunciations)
+    return TextPiece(0, text, (0, len(text)), (), "en", normalized=done, pronunciations=pronunciations)
+
+
+def test_a_pronunciation_that_was_given_is_spoken(synthesizer: EmbeddedSynthesizer) -> None:
+    text = "I say tomato, New York tomato."
+    given = Pronunciation(6, 12, "t\u0259\u02c8m\u0251\u02d0to\u028a")
+    (plain,) = synthesizer._runs(written(text, Pronunciation(0, 0, "")))
+    (said,) = synthesizer._runs(written(text, given, Pronunciation(14, 22, "nu")))
+    letters = {number: letter for letter, number in synthesizer._vocabulary.items()}
+    assert "t\u0259m\u02c8\u0251TO" in "".join(letters.get(each, "") for each in said.ids)
+    assert "t\u0259m\u02c8AT" in "".join(letters.get(each, "") for each in plain.ids)
+    assert [span for span, _, _ in said.words] == [(0, 1), (2, 5), (6, 13), (14, 22), (23, 30)]
+    assert [text[slice(*span)] for span, _, _ in plain.words] == text.split()
+
+
+def test_what_was_normalized_is_not_normalized_again(synthesizer: EmbeddedSynthesizer) -> None:
+    """What the front end has settled is read as it is: "St. John" would become "Saint John" by hibari."""
+    text = "St. John is at 5 km."
+    piece = replace(written(text), normalized=True)
+    (run,) = synthesizer._runs(piece)
+    assert [text[slice(*span)] for span, _, _ in run.words] == text.split()
+    (other,) = synthesizer._runs(written(text))
+    assert len(other.ids) > len(run.ids)
+
+
 def test_the_same_seed_is_the_same_sound_bit_for_bit(synthesizer: EmbeddedSynthesizer) -> None:
     assert np.array_equal(sound(synthesizer, SENTENCE, 7), sound(synthesizer, SENTENCE, 7))
 
@@ -88,7 +117,7 @@ def test_blocks_are_the_sound_of_the_original_synthesis(synthesizer: EmbeddedSyn
     """With the noise off nothing is random, and our blocks must join to what hibari makes in one go."""
     from hibari import dsp
 
-    (run,) = synthesizer._runs(SENTENCE)
+    (run,) = synthesizer._runs(written(SENTENCE))
     *features, durations = synthesizer._infer(run.ids)
     features[2] = np.full_like(features[2], -50)
     frames = features[0].shape[1]
@@ -173,13 +202,13 @@ def test_what_it_cannot_say_gives_one_empty_chunk(synthesizer: EmbeddedSynthesiz
 
 @pytest.mark.parametrize("text", ["x" * 5000, "antidisestablishment" * 250], ids=["x", "word"])
 def test_a_word_without_end_is_spoken_in_bounded_runs(synthesizer: EmbeddedSynthesizer, text: str) -> None:
-    runs = synthesizer._runs(text)
+    runs = synthesizer._runs(written(text))
     assert runs and all(len(run.ids) <= 402 for run in runs)
     assert {source for run in runs for source, _, _ in run.words} == {(0, 5000)}
 
 
 def test_text_without_space_is_cut_into_runs(synthesizer: EmbeddedSynthesizer) -> None:
-    runs = synthesizer._runs("a." * 2500)
+    runs = synthesizer._runs(written("a." * 2500))
     assert len(runs) > 1 and all(len(run.ids) <= 402 for run in runs)
 
 
@@ -198,7 +227,7 @@ def test_the_first_of_many_runs_comes_before_the_rest(synthesizer: EmbeddedSynth
 
 @pytest.mark.parametrize("text", ["9" * 400, "-" + "1" * 400, "$" + "7" * 400 + ".50", "3." + "1" * 400])
 def test_numbers_without_end_are_spoken(synthesizer: EmbeddedSynthesizer, text: str) -> None:
-    runs = synthesizer._runs(text)
+    runs = synthesizer._runs(written(text))
     assert runs and all(len(run.ids) <= 402 for run in runs)
 
 
@@ -214,7 +243,7 @@ def test_odd_unicode_never_raises(synthesizer: EmbeddedSynthesizer) -> None:
     odd = "ab Z09.,$%€£#@&/\\-—'’\"“*_^~½²№℃٣四あßøčŁǅﬁ\u0301\u200d\u202e\ufeff\ufffd😀\0\x1b\n\t"
     for _ in range(400):
         text = "".join(chance.choice(odd) for _ in range(chance.randrange(1, 30)))
-        for run in synthesizer._runs(text):
+        for run in synthesizer._runs(written(text)):
             assert run.words and len(run.ids) <= 402
 
 

@@ -158,3 +158,93 @@ async def test_on_demand_and_no_process_to_be_had(monkeypatch: pytest.MonkeyPatc
         assert log.failures() == [1]
         (failure,) = (event for event in log.events if isinstance(event, Failure))
         assert "temporarily unavailable" in failure.message
+
+
+def say_in_languages(engine: Engine, utterance: int, voices: dict[str, str], *pieces: TextPiece) -> None:
+    engine.send(Open(utterance, voices["en"], "en", auto_voices=tuple(voices.items())))
+    engine.send(Grant(utterance, 100_000, 0.0))
+    for each in pieces:
+        engine.send(Feed(utterance, each))
+    engine.send(Finish(utterance))
+
+
+def pieces(*texts: tuple[str, str]) -> list[TextPiece]:
+    return [
+        TextPiece(number, text, (0, len(text)), (), language) for number, (language, text) in enumerate(texts)
+    ]
+
+
+async def test_one_utterance_in_several_voices() -> None:
+    """With real voices in processes: each segment sounds as if its voice had spoken it alone."""
+    voices = {"en": "heart", "de": "espeak-de", "fr": "espeak-fr"}
+    text = pieces(
+        ("en", "Hello there."),
+        ("de", "Guten Tag."),
+        ("en", "Hello there."),
+        ("fr", "Bonjour."),
+        ("fr", "Merci."),
+    )
+    parts = (
+        Part(ProcessEngine("realtime.engines.embedded:make", 1, PATIENCE_S), frozenset({"heart"})),
+        Part(
+            ProcessEngine("realtime.engines.espeak:make", 1, PATIENCE_S),
+            frozenset({"espeak-de", "espeak-fr"}),
+            on_demand=True,
+        ),
+    )
+    async with routed(*parts) as (engine, log):
+        say_in_languages(engine, 1, voices, *text)
+        await log.wait_freed(1)
+        for each in text:
+            say(engine, 10 + each.segment, voices[each.language], each)
+        await log.wait_freed(*(10 + each.segment for each in text))
+
+        def sound(utterance: int, segment: int) -> bytes:
+            return b"".join(
+                event.audio.pcm.tobytes()
+                for event in log.events
+                if isinstance(event, Chunk) and (event.utterance, event.audio.segment) == (utterance, segment)
+            )
+
+        segments = [e.audio.segment for e in log.events if isinstance(e, Chunk) and e.utterance == 1]
+        assert segments == sorted(segments) and set(segments) == {0, 1, 2, 3, 4}
+        assert log.of(1).count("Freed") == 1 and log.failures() == []
+        for each in text:
+            assert len(sound(1, each.segment)) > 4 * 5000, "a quarter of a second at the least"
+            assert sound(1, each.segment) == sound(10 + each.segment, each.segment)
+        assert sound(1, 0) == sound(1, 2)
+
+
+async def test_a_dead_part_fails_an_utterance_of_several_voices_once() -> None:
+    voices = {"en": "anna", "de": "bert"}
+    parts = Part(_tone(), frozenset({"anna"})), Part(_process("make_faulty"), frozenset({"bert"}))
+    async with routed(*parts) as (engine, log):
+        say_in_languages(engine, 1, voices, *pieces(("en", "One."), ("de", "One KILL two."), ("en", "Two.")))
+        await log.wait_freed(1)
+        assert log.of(1) == ["Chunk", "Chunk", "Failure", "Freed"]
+        say_in_languages(engine, 2, voices, *pieces(("en", "One."), ("de", "Two."), ("en", "Three.")))
+        await log.wait_freed(2)
+        assert log.of(2) == ["Chunk", "Chunk", "Chunk", "Freed"]
+        engine.send(Open(3, "nobody", "en", auto_voices=tuple(voices.items())))
+        await log.wait_freed(3)
+        assert log.failures() == [1, 3]
+
+
+async def test_what_is_on_demand_starts_when_text_for_it_comes() -> None:
+    """Not with the utterance, and not only when it is its turn."""
+    lazy = _process("make_faulty")
+    parts = Part(_tone(), frozenset({"anna"})), Part(lazy, frozenset({"bert"}), on_demand=True)
+    async with routed(*parts) as (engine, log):
+        engine.send(Open(1, "anna", "en", auto_voices=(("de", "bert"),)))
+        english, german = pieces(("en", "One."), ("de", "Zwei."))
+        engine.send(Feed(1, english))
+        await asyncio.sleep(0)
+        assert not lazy.ready and not engine._starts
+        engine.send(Feed(1, german))
+        (start,) = engine._starts.values()
+        await start
+        assert lazy.ready and log.of(1) == [], "nothing has been granted"
+        engine.send(Grant(1, 10_000, 0.0))
+        engine.send(Finish(1))
+        await log.wait_freed(1)
+        assert log.of(1) == ["Chunk", "Chunk", "Freed"]

@@ -28,7 +28,7 @@ from realtime.session.offer import Format, Limits, Offer
 from realtime.session.session import Session
 from realtime.speech.scheduler import Scheduler
 from realtime.speech.speaker import Speaker
-from realtime.text.frontend import Frontend
+from realtime.text.frontend import Frontend, TextOptions
 from realtime.types import (
     TIMELINE_RATE,
     AudioSettings,
@@ -177,7 +177,7 @@ class House:
     ) -> Speaker:
         speaker = Speaker(
             settings,
-            Frontend(settings.language, settings.buffer),
+            Frontend(TextOptions(settings.language, buffering=settings.buffer)),
             make_encoder(audio),
             self.scheduler,
             self.executor,

@@ -22,11 +22,19 @@ from realtime.types import (
     SpeechEvent,
     Timing,
     Voice,
+    VoiceSettings,
     WordsTimed,
 )
 
 ANNA = Voice("anna", ("en", "de"), "tone", aliases=("default",))
 BRUNO = Voice("bruno", ("de",), "tone")
+
+
+def anna(**changes: Any) -> VoiceSettings:
+    """What a context gets that asks for nothing: the default voice, in the language of each segment."""
+    return VoiceSettings("anna", "en", auto_voices=(("en", "anna"), ("de", "anna")), **changes)
+
+
 OFFER = Offer(
     engine="tone",
     voices={"anna": ANNA, "default": ANNA, "bruno": BRUNO},

@@ -17,10 +17,10 @@ from realtime.session.contexts import (
     Step,
 )
 from realtime.session.offer import ContextSettings
-from realtime.types import SourceWord, VoiceSettings
-from tests.session.talk import OPUS
+from realtime.types import SourceWord
+from tests.session.talk import OPUS, anna
 
-SETTINGS = ContextSettings(VoiceSettings("anna", "en"), OPUS)
+SETTINGS = ContextSettings(anna(), OPUS)
 
 
 def ledger_of(text: str, *words: tuple[int, int]) -> Ledger:

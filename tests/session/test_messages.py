@@ -50,6 +50,7 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "timestamps": _or_unset(st.sampled_from(["none", "word"])),
     "max_lead_ms": _or_unset(st.integers(0, 2**64 - 1)),
     "lexicon": _or_unset(st.dictionaries(TEXT, TEXT, max_size=3)),
+    "markup": _or_unset(st.booleans()),
 }
 RESUMES = st.builds(
     wire.ResumeRequest,
@@ -73,6 +74,7 @@ CLIENT_FIELDS: dict[type[msgspec.Struct], dict[str, st.SearchStrategy[Any]]] = {
         "language": OPTIONAL_TEXT,
         "speed": SPEEDS,
         "normalize": _or_unset(st.booleans()),
+        "markup": _or_unset(st.booleans()),
         "instruct": OPTIONAL_TEXT,
         "seed": _or_unset(st.integers(0, 2**53 - 1)),
         "buffer": st.sampled_from(["auto", "sentence", "manual"]),
@@ -513,7 +515,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("context_id", "text", "voice", "language", "instruct"), (1, "`str`")),
     **dict.fromkeys(("buffer", "on_conflict", "timestamps"), (True, "`str`")),
     **dict.fromkeys(("sample_rate", "bitrate", "frame_ms", "max_lead_ms", "seed"), ("1", "`int`")),
-    **dict.fromkeys(("normalize", "drain"), (1, "`bool`")),
+    **dict.fromkeys(("normalize", "markup", "drain"), (1, "`bool`")),
     "speed": ("1", "`float`"),
     "lexicon": ([], "`object`"),
     "formats": ("opus", "`array`"),

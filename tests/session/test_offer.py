@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from realtime.session.offer import (
     NoFormatError,
     Offer,
     SessionSettings,
+    Speaking,
     check_context_id,
     how_to_install,
     refuse_unsupported,
@@ -36,6 +38,12 @@ MANY = replace(
 )
 INSTALL = 'pip install "realtime-voice[japanese]"'
 PCM = AudioSettings("pcm_s16le", 24_000, 20, 32_000)
+
+
+def who(offer: Offer, name: str | None, wanted: str) -> tuple[Voice, str]:
+    """The voice that speaks, and the language that is assumed or was named."""
+    speaking = offer.speaker(name, wanted)
+    return speaking.voice, speaking.language
 
 
 def after(*messages: SessionStart | SessionUpdate, offer: Offer = OFFER) -> SessionSettings:
@@ -78,12 +86,12 @@ def test_text_that_is_too_long_is_told_with_what_is_allowed(size: int, held: int
 @pytest.mark.parametrize("name", ["anna", "ANNA", "default", "Default"])
 def test_a_voice_has_many_names(name: str) -> None:
     assert OFFER.voice(name) is ANNA
-    assert OFFER.speaker(name, "auto") == (ANNA, "en")
+    assert who(OFFER, name, "auto") == (ANNA, "en")
 
 
 def test_who_names_no_voice_gets_the_default() -> None:
-    assert OFFER.speaker(None, "auto") == (ANNA, "en")
-    assert replace(OFFER, default_voice="Bruno").speaker(None, "auto") == (BRUNO, "de")
+    assert who(OFFER, None, "auto") == (ANNA, "en")
+    assert who(replace(OFFER, default_voice="Bruno"), None, "auto") == (BRUNO, "de")
 
 
 @pytest.mark.parametrize("name", ["nobody", "", " anna", "anna\n", "ánna", "x" * 10_000])
@@ -129,12 +137,30 @@ def test_a_voice_that_is_not_installed_says_what_to_install(name: str, language:
     ],
 )
 def test_a_language_is_reduced_to_what_the_voice_speaks(wanted: str, language: str) -> None:
-    assert OFFER.speaker("anna", wanted) == (ANNA, language)
-    assert OFFER.speaker(None, wanted) == (ANNA, language)
+    assert who(OFFER, "anna", wanted) == (ANNA, language)
+    assert who(OFFER, None, wanted) == (ANNA, language)
 
 
-def test_auto_is_the_voices_own_language() -> None:
-    assert OFFER.speaker("bruno", "auto") == (BRUNO, "de")
+def test_auto_is_the_own_language_of_a_voice_that_has_one() -> None:
+    assert who(OFFER, "bruno", "auto") == (BRUNO, "de")
+    assert OFFER.speaker("bruno", "auto").auto_voices == ()
+
+
+def test_auto_tells_the_languages_of_a_voice_that_was_named() -> None:
+    assert OFFER.speaker("anna", "auto").auto_voices == (("en", "anna"), ("de", "anna"))
+    assert MANY.speaker("paula", "auto") == Speaking(PAULA, "pt", (("pt", "paula"), ("es", "paula")))
+
+
+def test_auto_without_a_voice_takes_the_first_for_each_language() -> None:
+    speaking = replace(MANY, default_voice="chen").speaker(None, "auto")
+    assert speaking == Speaking(
+        CHEN, "zh", (("zh", "chen"), ("en", "anna"), ("de", "anna"), ("pt", "paula"), ("es", "paula"))
+    )
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("anna", "de"), (None, "en"), ("bruno", "de-AT")])
+def test_a_language_that_was_named_is_that_of_all_text(name: str | None, wanted: str) -> None:
+    assert OFFER.speaker(name, wanted).auto_voices == ()
 
 
 #: What is no language, however it is asked for.
@@ -183,14 +209,14 @@ def test_auto_has_no_subtags(name: str | None, wanted: str) -> None:
 def test_who_names_only_a_language_gets_a_voice_that_speaks_it(
     wanted: str, voice: Voice, language: str
 ) -> None:
-    assert MANY.speaker(None, wanted) == (voice, language)
+    assert who(MANY, None, wanted) == (voice, language)
 
 
 def test_of_the_voices_that_speak_a_language_the_default_is_chosen_or_the_first() -> None:
-    assert replace(MANY, default_voice="bruno").speaker(None, "de-CH") == (BRUNO, "de")
+    assert who(replace(MANY, default_voice="bruno"), None, "de-CH") == (BRUNO, "de")
     offer = replace(MANY, default_voice="chen")
-    assert offer.speaker(None, "de") == (ANNA, "de")
-    assert replace(offer, voices={"bruno": BRUNO, **offer.voices}).speaker(None, "de") == (BRUNO, "de")
+    assert who(offer, None, "de") == (ANNA, "de")
+    assert who(replace(offer, voices={"bruno": BRUNO, **offer.voices}), None, "de") == (BRUNO, "de")
 
 
 def test_a_voice_that_was_named_binds() -> None:
@@ -212,13 +238,13 @@ def test_a_language_whose_voice_is_not_installed_says_what_to_install(wanted: st
 
 def test_what_is_installed_goes_before_what_is_missing() -> None:
     rin = Voice("rin", ("ja",), "tone")
-    assert replace(MANY, voices={**MANY.voices, "rin": rin}).speaker(None, "ja") == (rin, "ja")
+    assert who(replace(MANY, voices={**MANY.voices, "rin": rin}), None, "ja") == (rin, "ja")
 
 
 @given(st.none() | st.sampled_from(["anna", "BRUNO", "zh", "ja", "nobody"]) | st.text(), st.text(max_size=70))
 def test_any_wish_gives_a_voice_that_speaks_the_language_or_is_refused(name: str | None, wanted: str) -> None:
     try:
-        voice, language = MANY.speaker(name, wanted)
+        voice, language = who(MANY, name, wanted)
     except InvalidMessageError as error:
         assert error.code in (ErrorCode.UNKNOWN_VOICE, ErrorCode.UNKNOWN_LANGUAGE)
         assert len(error.message) < 800  # each character may be written as an escape
@@ -295,12 +321,13 @@ def test_what_is_left_out_stays_as_it_is() -> None:
         SessionUpdate(voice="nobody"),
         SessionUpdate(language="fr"),
         SessionUpdate(voice="bruno", language="en"),
-        SessionUpdate(speed=2.0, normalize=False),
+        SessionUpdate(speed=2.0, max_lead_ms=5),
+        SessionUpdate(speed=2.0, lexicon={"wrong": "entry"}),
     ],
 )
 def test_an_update_that_cannot_be_served(update: SessionUpdate) -> None:
     with pytest.raises(InvalidMessageError):
-        after(SessionStart(), update)
+        after(SessionStart(), update, offer=replace(OFFER, check_lexicon=_wrong))
 
 
 @pytest.mark.parametrize("update", [SessionUpdate(voice="bruno"), SessionUpdate(language="zh")])
@@ -329,6 +356,27 @@ def test_a_context_is_as_the_session_is() -> None:
     )
 
 
+def test_how_text_is_read_is_the_sessions_unless_a_context_says_otherwise() -> None:
+    session = after(SessionStart(lexicon={"SQL": "sequel"}, markup=True, normalize=False))
+    voice = OFFER.context_settings(ContextOpen(), session).voice
+    assert (voice.lexicon, voice.markup, voice.normalize) == ((("SQL", "sequel"),), True, False)
+    other = OFFER.context_settings(ContextOpen(markup=False, normalize=True), session).voice
+    assert (other.lexicon, other.markup, other.normalize) == ((("SQL", "sequel"),), False, True)
+    cleared = after(SessionStart(lexicon={"SQL": "sequel"}, markup=True), SessionUpdate(lexicon={}))
+    assert (cleared.lexicon, cleared.markup, cleared.normalize) == ((), True, True)
+
+
+def test_a_lexicon_that_is_wrong_says_what_is() -> None:
+    offer = replace(OFFER, check_lexicon=_wrong)
+    with pytest.raises(InvalidMessageError, match=r"^lexicon: 1 entries are too many$") as caught:
+        after(SessionStart(lexicon={"a": "b"}), offer=offer)
+    assert caught.value.code == ErrorCode.INVALID_MESSAGE
+
+
+def _wrong(entries: Mapping[str, str]) -> str | None:
+    return f"{len(entries)} entries are too many"
+
+
 def test_a_context_may_have_settings_of_its_own() -> None:
     session = after(SessionStart(voice="bruno", speed=0.5))
     opening = ContextOpen("a", voice="anna", language="en", speed=2.0, seed=3, buffer="manual")
@@ -343,7 +391,6 @@ def test_a_context_may_have_settings_of_its_own() -> None:
         (SessionStart(), ContextOpen(language="zh"), "chen", "zh"),
         (SessionStart(language="zh"), ContextOpen(), "chen", "zh"),
         (SessionStart(language="zh"), ContextOpen(language="pt-BR"), "paula", "pt"),
-        (SessionStart(language="zh"), ContextOpen(language="auto"), "anna", "en"),
         (SessionStart(voice="bruno"), ContextOpen(voice="chen"), "chen", "zh"),
         (SessionStart(language="de"), ContextOpen(voice="bruno"), "bruno", "de"),
     ],

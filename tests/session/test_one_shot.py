@@ -38,7 +38,7 @@ from realtime.types import (
     VoiceSettings,
     WordsTimed,
 )
-from tests.session.talk import OFFER, every, only
+from tests.session.talk import OFFER, anna, every, only
 
 PCM = AudioSettings("pcm_s16le", 24_000, 20, 32_000)
 BROKEN = Failed(ErrorCode.ENGINE_FAILED, "broken")
@@ -67,7 +67,7 @@ class Shots:
 def spoken(handle: int, text: str, voice: VoiceSettings | None = None) -> list[Action]:
     """What is done to speak an input."""
     return [
-        OpenSpeaker(handle, f"input-{handle}", voice or VoiceSettings("anna", "en"), PCM),
+        OpenSpeaker(handle, f"input-{handle}", voice or anna(), PCM),
         AppendText(handle, text),
         EndSpeaker(handle),
     ]

@@ -13,7 +13,7 @@ from realtime.session import frames
 from realtime.session import messages as wire
 from realtime.session.actions import AppendText, Close, OpenSpeaker, Send, SendFrame
 from realtime.types import AudioSettings, VoiceSettings
-from tests.session.talk import OPUS, Talk, error_of, every, messages, only
+from tests.session.talk import OPUS, Talk, anna, error_of, every, messages, only
 
 # -- the first message --------------------------------------------------------------------------------------
 
@@ -150,7 +150,7 @@ def test_what_was_refused_first_and_asked_for_more_is_refused_whole() -> None:
     error_of(talk.send("session.start", voice="bruno", speed=2, formats=["mulaw"], language="en"))
     ready = only(talk.send("session.start"), wire.SessionReady)
     assert (ready.voice, ready.format, ready.language) == ("anna", "opus", "auto")
-    assert only(talk.send("text", text="Hi."), OpenSpeaker).settings == VoiceSettings("anna", "en")
+    assert only(talk.send("text", text="Hi."), OpenSpeaker).settings == anna()
 
 
 @pytest.mark.parametrize("first", ["session.start", "ping"])
@@ -184,11 +184,11 @@ def test_start_is_refused_when_it_is_not_the_first(first: str) -> None:
         ({"speed": 0.2}, ErrorCode.INVALID_MESSAGE, "0.25"),
         ({"speed": 4.01}, ErrorCode.INVALID_MESSAGE, "4"),
         ({"speed": -1}, ErrorCode.INVALID_MESSAGE, "0.25"),
-        ({"normalize": False}, ErrorCode.UNSUPPORTED, "`normalize`"),
         ({"timestamps": "words"}, ErrorCode.INVALID_MESSAGE, "none, word"),
         ({"max_lead_ms": 500}, ErrorCode.UNSUPPORTED, "`max_lead_ms`"),
         ({"max_lead_ms": -1}, ErrorCode.INVALID_MESSAGE, "max_lead_ms"),
-        ({"lexicon": {"a": "b"}}, ErrorCode.UNSUPPORTED, "`lexicon`"),
+        ({"lexicon": {"a": 1}}, ErrorCode.INVALID_MESSAGE, "`str`"),
+        ({"markup": 1}, ErrorCode.INVALID_MESSAGE, "`bool`"),
         (
             {"resume": {"session_id": "s", "token": "t", "last": {}}},
             ErrorCode.UNSUPPORTED,
@@ -209,22 +209,24 @@ def test_a_start_that_cannot_be_served_says_why_and_changes_nothing(
 @pytest.mark.parametrize(
     ("wish", "settings", "audio"),
     [
-        ({"speed": 1}, VoiceSettings("anna", "en"), OPUS),
-        ({"speed": 0.25}, VoiceSettings("anna", "en", speed=0.25), OPUS),
-        ({"speed": 4}, VoiceSettings("anna", "en", speed=4), OPUS),
-        ({"normalize": True}, VoiceSettings("anna", "en"), OPUS),
-        ({"timestamps": "none"}, VoiceSettings("anna", "en"), OPUS),
-        ({"max_lead_ms": 0}, VoiceSettings("anna", "en"), OPUS),
-        ({"lexicon": {}}, VoiceSettings("anna", "en"), OPUS),
-        ({"frame_ms": 20}, VoiceSettings("anna", "en"), OPUS),
-        ({"frame_ms": 40}, VoiceSettings("anna", "en"), replace(OPUS, frame_ms=40)),
-        ({"frame_ms": 60}, VoiceSettings("anna", "en"), replace(OPUS, frame_ms=60)),
-        ({"sample_rate": 44_100}, VoiceSettings("anna", "en"), OPUS),  # only PCM has a choice of rates
-        ({"bitrate": 6_000}, VoiceSettings("anna", "en"), replace(OPUS, bitrate=6_000)),
-        ({"bitrate": 256_000}, VoiceSettings("anna", "en"), replace(OPUS, bitrate=256_000)),
-        ({"formats": ["flac", "opus", "pcm_s16le"]}, VoiceSettings("anna", "en"), OPUS),
+        ({"speed": 1}, anna(), OPUS),
+        ({"speed": 0.25}, anna(speed=0.25), OPUS),
+        ({"speed": 4}, anna(speed=4), OPUS),
+        ({"normalize": True}, anna(), OPUS),
+        ({"timestamps": "none"}, anna(), OPUS),
+        ({"max_lead_ms": 0}, anna(), OPUS),
+        ({"lexicon": {}}, anna(), OPUS),
+        ({"lexicon": {"SQL": "sequel"}}, anna(lexicon=(("SQL", "sequel"),)), OPUS),
+        ({"normalize": False, "markup": True}, anna(normalize=False, markup=True), OPUS),
+        ({"frame_ms": 20}, anna(), OPUS),
+        ({"frame_ms": 40}, anna(), replace(OPUS, frame_ms=40)),
+        ({"frame_ms": 60}, anna(), replace(OPUS, frame_ms=60)),
+        ({"sample_rate": 44_100}, anna(), OPUS),  # only PCM has a choice of rates
+        ({"bitrate": 6_000}, anna(), replace(OPUS, bitrate=6_000)),
+        ({"bitrate": 256_000}, anna(), replace(OPUS, bitrate=256_000)),
+        ({"formats": ["flac", "opus", "pcm_s16le"]}, anna(), OPUS),
         ({"language": "EN_us"}, VoiceSettings("anna", "en"), OPUS),
-        ({"something": "new"}, VoiceSettings("anna", "en"), OPUS),
+        ({"something": "new"}, anna(), OPUS),
     ],
 )
 def test_a_start_that_is_served(wish: dict[str, Any], settings: VoiceSettings, audio: AudioSettings) -> None:

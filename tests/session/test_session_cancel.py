@@ -19,7 +19,6 @@ from realtime.types import (
     Packet,
     SegmentStarted,
     SourceWord,
-    VoiceSettings,
     WordsTimed,
 )
 from tests.session.talk import (
@@ -27,6 +26,7 @@ from tests.session.talk import (
     MS,
     OPUS,
     Talk,
+    anna,
     cancelled,
     error_of,
     every,
@@ -253,7 +253,7 @@ def test_preempt_cancels_all_then_opens(talk: Talk) -> None:
         Send(answer_a),
         StopSpeaker(2, "cancelled"),
         Send(answer_b),
-        OpenSpeaker(3, "b", VoiceSettings("anna", "en"), OPUS),
+        OpenSpeaker(3, "b", anna(), OPUS),
         Send(wire.ContextOpened("b", 3, "anna", "en")),
     ]
     assert talk.session.head() == 3

@@ -20,14 +20,14 @@ from realtime.session.actions import (
 )
 from realtime.session.offer import Limits
 from realtime.types import Failed, Flushed, SegmentStarted, VoiceSettings
-from tests.session.talk import OFFER, OPUS, Talk, error_of, every, messages, only
+from tests.session.talk import OFFER, OPUS, Talk, anna, error_of, every, messages, only
 
 # -- opening ------------------------------------------------------------------------------------------------
 
 
 def test_the_first_text_opens_and_the_next_is_appended_verbatim(talk: Talk) -> None:
     assert talk.send("text", context_id="a", text="  Hel") == [
-        OpenSpeaker(1, "a", VoiceSettings("anna", "en"), OPUS),
+        OpenSpeaker(1, "a", anna(), OPUS),
         Send(wire.ContextOpened("a", 1, "anna", "en")),
         AppendText(1, "  Hel"),
     ]
@@ -45,9 +45,7 @@ def test_open_has_settings_of_its_own(talk: Talk) -> None:
         Send(wire.ContextOpened("a", 1, "bruno", "de")),
     ]
     # The next one has the session's again.
-    assert only(talk.send("text", context_id="b", text="x"), OpenSpeaker).settings == VoiceSettings(
-        "anna", "en"
-    )
+    assert only(talk.send("text", context_id="b", text="x"), OpenSpeaker).settings == anna()
 
 
 @pytest.mark.parametrize(
@@ -58,7 +56,7 @@ def test_open_has_settings_of_its_own(talk: Talk) -> None:
         ({"voice": "bruno", "language": "en"}, ErrorCode.UNKNOWN_LANGUAGE),
         ({"speed": 5}, ErrorCode.INVALID_MESSAGE),
         ({"speed": 0.2}, ErrorCode.INVALID_MESSAGE),
-        ({"normalize": False}, ErrorCode.UNSUPPORTED),
+        ({"instruct": "softly"}, ErrorCode.UNSUPPORTED),
         ({"instruct": "angrily"}, ErrorCode.UNSUPPORTED),
         ({"seed": -1}, ErrorCode.INVALID_MESSAGE),
         ({"seed": 2**53}, ErrorCode.INVALID_MESSAGE),

@@ -11,9 +11,9 @@ from realtime.errors import ErrorCode
 from realtime.session import messages as wire
 from realtime.session.actions import AppendText, Close, OpenSpeaker, Send
 from realtime.types import AudioSettings, VoiceSettings
-from tests.session.talk import OPUS, Talk, error_of, every, messages, only, refused
+from tests.session.talk import OPUS, Talk, anna, error_of, every, messages, only, refused
 
-ANNA = VoiceSettings("anna", "en")
+ANNA = anna()
 
 
 def opened(talk: Talk, context_id: str) -> tuple[VoiceSettings, AudioSettings]:
@@ -103,9 +103,9 @@ def test_the_rate_of_pcm() -> None:
         ({"speed": 4.5}, ErrorCode.INVALID_MESSAGE),
         ({"speed": None}, ErrorCode.INVALID_MESSAGE),
         ({"timestamps": "phoneme"}, ErrorCode.INVALID_MESSAGE),
-        ({"normalize": False}, ErrorCode.UNSUPPORTED),
+        ({"normalize": 0}, ErrorCode.INVALID_MESSAGE),
         ({"max_lead_ms": 100}, ErrorCode.UNSUPPORTED),
-        ({"lexicon": {"SQL": "sequel"}}, ErrorCode.UNSUPPORTED),
+        ({"lexicon": {"SQL": None}}, ErrorCode.INVALID_MESSAGE),
     ],
 )
 def test_what_is_refused_changes_nothing(talk: Talk, update: dict[str, Any], code: ErrorCode) -> None:
@@ -148,7 +148,7 @@ def test_a_voice_that_was_not_named_follows_the_language() -> None:
     assert "bruno" in refused(talk.send("context.open", language="en"), ErrorCode.UNKNOWN_LANGUAGE)
     assert (
         only(talk.send("context.open", context_id="b", voice="anna", language="en"), OpenSpeaker).settings
-        == ANNA
+        == VoiceSettings("anna", "en")
     )
     assert opened(talk, "c")[0] == VoiceSettings("bruno", "de")
 

@@ -32,7 +32,7 @@ from realtime.errors import ErrorCode
 from realtime.speech.scheduler import Scheduler
 from realtime.speech.speaker import Speaker
 from realtime.speech.timeline import GAP_S
-from realtime.text.frontend import Frontend
+from realtime.text.frontend import Frontend, TextOptions
 from realtime.types import (
     TIMELINE_RATE,
     AudioChunk,
@@ -90,7 +90,7 @@ class Talk:
         self.changed = asyncio.Event()
         self.speaker = Speaker(
             VoiceSettings("tone", "en", buffer=buffering),
-            Frontend("en", buffering),
+            Frontend(TextOptions("en", buffering=buffering)),
             encoder,
             studio.scheduler,
             studio.executor,
@@ -297,7 +297,7 @@ async def test_manual_buffering_speaks_at_a_flush(studio: Studio) -> None:
     await talk.cancel()
 
 
-SENTENCE = "aaaa bbbb. "  # 580 ms, and 450 ms of pause after it
+SENTENCE = "Aaaa eeee. "  # 580 ms, and 450 ms of pause after it
 SENTENCE_MS, PAUSE_MS = 580, 450
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.text.spans import Edit, MappedText, share
@@ -28,6 +28,7 @@ def edited(draw: st.DrawFn) -> tuple[str, list[list[Edit]], MappedText]:
     return text, stages, mapped
 
 
+@settings(max_examples=500)
 @given(edited())
 def test_links_are_ordered_disjoint_and_cover_what_is_spoken(
     case: tuple[str, list[list[Edit]], MappedText],

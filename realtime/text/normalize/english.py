@@ -1,0 +1,69 @@
+"""How English reads what is written in digits, signs and abbreviations."""
+
+from __future__ import annotations
+
+from realtime.text.normalize import (
+    english_abbreviations,
+    english_acronyms,
+    english_codes,
+    english_dates,
+    english_letters,
+    english_math,
+    english_money,
+    english_numbers,
+    english_roman,
+    english_times,
+    english_units,
+    english_web,
+    english_words,
+)
+from realtime.text.normalize.base import apply_rules
+from realtime.text.spans import Edit
+
+#: The order decides: what comes first takes its characters.
+_RULES = (
+    *english_web.RULES,
+    *english_abbreviations.FIRST_RULES,
+    *english_codes.FIRST_RULES,
+    *english_dates.RULES,
+    *english_numbers.FIRST_RULES,
+    *english_times.RULES,
+    *english_money.RULES,
+    *english_roman.RULES,
+    *english_units.RULES,
+    *english_codes.RULES,
+    *english_math.FIRST_RULES,
+    *english_numbers.RULES,
+    *english_math.RULES,
+    *english_codes.LAST_RULES,
+    english_dates.YEAR_RULE,
+    *english_numbers.LAST_RULES,
+    *english_abbreviations.RULES,
+    *english_acronyms.RULES,
+)
+
+
+class _EnglishReader:
+    """The `Reader` of English."""
+
+    def edits(self, text: str) -> list[Edit]:
+        """What of a sentence is said otherwise than it is written."""
+        return apply_rules(text, _RULES)
+
+    def cardinal(self, digits: str) -> str:
+        """ "one thousand two hundred and thirty-four"; with leading zeros or over 15 digits one by one."""
+        return english_words.cardinal(digits)
+
+    def ordinal(self, digits: str) -> str:
+        """ "twenty-first"; over 15 digits one by one."""
+        return english_words.ordinal(digits)
+
+    def spell(self, text: str) -> str:
+        """Letters with a stop after each, so that "A" is no article; digits and signs by their names."""
+        return english_letters.spell(text)
+
+
+def make() -> _EnglishReader:
+    """The reader, with inflect's words for numbers read in (about a second)."""
+    english_words.warm_up()
+    return _EnglishReader()

@@ -1,0 +1,72 @@
+"""Russian: nouns after numbers as the number wants them, ordinals and dates in the case that can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from realtime.text.normalize import russian_numbers as numbers
+from realtime.text.normalize import russian_rules as rules
+from realtime.text.normalize import russian_words as words
+from realtime.text.normalize.base import Reader, Rule
+from realtime.text.normalize.european import EuropeanReader
+from realtime.text.normalize.european_numbers import Conventions, Numerals
+from realtime.text.normalize.european_rules import counted_rules
+
+CONVENTIONS = Conventions(
+    thousands="",
+    decimal_word="запятая",
+    point_word="точка",
+    minus_word="минус",
+    plus_word="плюс",
+    range_word="-",
+    ratio_word="-",
+    version_word="версия",
+    number_word="номер",
+    cardinal=numbers.cardinal,
+    count=numbers.count,
+    ordinal=numbers.ordinal,
+    form=numbers.form,
+    decimal_form=lambda number: 1,
+    decimals=numbers.decimals,
+    cents=numbers.cents,
+    date=numbers.date,
+    time=numbers.time,
+    # 8 800 555 35 35, but not the number 8 800 555 353
+    phone_start=r"(?:0|8(?= ?\(|[ -][3489][0-9]{2}[ -][0-9]{3}[ -][0-9]{2}(?![0-9])))",
+    fraction=numbers.fraction,
+    mixed=numbers.mixed,
+    units=words.UNITS,
+    magnitudes=words.MAGNITUDES,
+    money_magnitudes=words.MONEY_MAGNITUDES,
+    currencies=words.CURRENCIES,
+    per=words.PER,
+    powers=words.POWERS,
+    abbreviations=words.ABBREVIATIONS,
+    before_number=words.BEFORE_NUMBER,
+    before_name=words.BEFORE_NAME,
+    spelled=words.SPELLED,
+    top_names=words.TOP_NAMES,
+    sign_names=words.SIGN_NAMES,
+    signs=words.SIGNS,
+    letter_names=words.LETTER_NAMES,
+)
+
+
+def _first(numerals: Numerals) -> Sequence[Rule]:
+    return [
+        *rules.date_rules(),
+        *rules.year_rules(),
+        *rules.ordinal_rules(),
+        *rules.roman_rules(),
+        *rules.case_rules(numerals),
+        *rules.place_rules(),
+    ]
+
+
+def _before_numbers(numerals: Numerals) -> Sequence[Rule]:
+    return counted_rules(numerals, numbers.gender_of)
+
+
+def make() -> Reader:
+    """The Russian reader."""
+    return EuropeanReader(CONVENTIONS, first=_first, before_numbers=_before_numbers)

@@ -1,0 +1,133 @@
+"""Spanish, as in Spain where countries differ."""
+
+from __future__ import annotations
+
+import re
+
+from realtime.text.normalize import spanish_numbers as say
+from realtime.text.normalize import spanish_tables as tables
+from realtime.text.normalize.base import Reader, Rule
+from realtime.text.normalize.european import EuropeanReader
+from realtime.text.normalize.european_numbers import Conventions, Numerals
+from realtime.text.normalize.european_rules import DONE, time_rules
+from realtime.text.normalize.romance import decimal_form, decimals, form
+from realtime.text.normalize.romance_rules import (
+    AFTER_TELEPHONE,
+    Roman,
+    and_so_on_rules,
+    clock_rules,
+    counted_rules,
+    day_rules,
+    english_number_rules,
+    era_rules,
+    half_rules,
+    ordinal_rules,
+    phone_rules,
+    power_rules,
+    score_rules,
+    short_year_rules,
+    sum_rules,
+)
+
+CONVENTIONS = Conventions(
+    decimal_word="coma",
+    point_word="punto",
+    minus_word="menos",
+    plus_word="más",
+    range_word="a",
+    ratio_word="a",
+    version_word="versión",
+    number_word="número",
+    cardinal=say.cardinal,
+    count=say.count,
+    ordinal=say.ordinal,
+    form=form,
+    decimal_form=decimal_form,
+    decimals=decimals(say.cardinal, "coma", "punto"),
+    cents=say.cents,
+    of_noun=lambda noun: noun.removeprefix("de "),
+    date=say.date,
+    time=say.time,
+    time_suffix=r"h|hs|hrs",
+    fraction=say.fraction,
+    mixed=say.mixed,
+    units=tables.UNITS,
+    per=tables.PER,
+    money_magnitudes=tables.MONEY_MAGNITUDES,
+    currencies=tables.CURRENCIES,
+    abbreviations=tables.ABBREVIATIONS,
+    before_number=tables.BEFORE_NUMBER,
+    before_name=tables.BEFORE_NAME,
+    spelled=tables.SPELLED,
+    sign_names=tables.SIGN_NAMES,
+    signs=tables.SIGNS,
+    top_names={"es": "es"},
+    letter_names=tables.LETTERS,
+)
+_ORDINAL_ENDINGS = {
+    **dict.fromkeys(("º", "ro", "do", "to", "mo", "vo", "no"), "m"),
+    **dict.fromkeys(("ª", "ra", "da", "ta", "ma", "va", "na"), "f"),
+    "er": "n",
+}
+#: Nine digits that begin as Spanish numbers do, in threes or as 91 123 45 67.
+_PHONE = (
+    r"(?=[679])(?<![\w.,+-])(?<![0-9] )(?:[679][0-9]{2} [0-9]{3} (?!000)[0-9]{3}"
+    rf"|[69][0-9]{{1,2}} [0-9]{{2,3}} [0-9]{{2}} [0-9]{{2}}){DONE}"
+)
+_ROMAN = Roman(
+    after_name=lambda number, gender: say.ordinal(number, gender) if number <= 10 else say.cardinal(number),
+    after_century=lambda number, gender: say.ordinal(number, "m") if number <= 10 else say.cardinal(number),
+    before_noun=lambda number, gender: say.ordinal(number, "f" if gender == "f" else "n"),
+    cardinal=say.cardinal,
+    genders=tables.GENDERS,
+    names=tables.NAMES,
+    century="siglo",
+    centuries=tables.CENTURIES,
+    century_abbreviations=("s.", "S."),
+    numbered=tables.NUMBERED,
+    abbreviations=tables.BEFORE_NUMBER,
+    articles=tables.ARTICLES,
+    and_words=frozenset(("y", "al", "a", "o")),
+    events=tables.EVENTS,
+)
+
+
+def _don(match: re.Match[str]) -> str | None:
+    """ "D. Juan", but an initial after another name stays."""
+    return (
+        None
+        if re.search(r"\b[A-ZÁ-Ú][a-zá-ú]+ $", match.string[max(0, match.start() - 20) : match.start()])
+        else "don"
+    )
+
+
+def _first(numerals: Numerals) -> list[Rule]:
+    return [
+        *_ROMAN.rules(),
+        *phone_rules(numerals, _PHONE),
+        *phone_rules(numerals, AFTER_TELEPHONE),
+        *ordinal_rules(say.ordinal, _ORDINAL_ENDINGS, tables.SINGULAR_ARTICLES, tables.GENDERS),
+        *clock_rules(say.clock, ("las ", "la "), ":.h", "h|hs|hrs", ("a las ", "a la ")),
+        *time_rules(numerals, "h"),
+        *day_rules(say.date),
+        *short_year_rules(numerals),
+        *and_so_on_rules("etc", "etcétera"),
+        *era_rules("antes de Cristo", "después de Cristo"),
+        *score_rules(numerals),
+        *half_rules(numerals, tables.GENDERS, "medio", "y"),
+        *sum_rules(numerals, "igual a", "por", "y"),
+        *english_number_rules(numerals),
+        *power_rules(numerals, "al cuadrado", "al cubo"),
+        Rule(re.compile(r"(?<![\w.])D\.(?= [A-ZÁ-Ú][a-zá-ú])"), _don, "."),
+        # At the beginning of a sentence "No." is a sentence.
+        Rule(re.compile(r"(?<=[a-zá-ú,] )No\.(?= ?[0-9])"), lambda match: "número", "."),
+    ]
+
+
+def _before_numbers(numerals: Numerals) -> list[Rule]:
+    return counted_rules(numerals, tables.GENDERS)
+
+
+def make() -> Reader:
+    """The reader of Spanish."""
+    return EuropeanReader(CONVENTIONS, _first, _before_numbers)
