@@ -481,7 +481,7 @@ class TestBadInput:
     async def test_five_thousand_characters_without_a_space(self, client: WireClient) -> None:
         done = await client.speak("a" * 5000)
         assert done["reason"] == "completed"
-        assert max(len(message["text"]) for message in client.messages("segment")) <= 400
+        assert max(len(message["text"]) for message in client.messages("segment")) <= 432
 
     async def test_a_client_that_vanishes_frees_everything(self, server: Server) -> None:
         for _ in range(5):

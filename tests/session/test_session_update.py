@@ -146,10 +146,9 @@ def test_a_voice_that_was_not_named_follows_the_language() -> None:
     talk.send("session.update", voice="bruno")
     assert "bruno" in refused(talk.send("session.update", language="en"), ErrorCode.UNKNOWN_LANGUAGE)
     assert "bruno" in refused(talk.send("context.open", language="en"), ErrorCode.UNKNOWN_LANGUAGE)
-    assert (
-        only(talk.send("context.open", context_id="b", voice="anna", language="en"), OpenSpeaker).settings
-        == VoiceSettings("anna", "en")
-    )
+    assert only(
+        talk.send("context.open", context_id="b", voice="anna", language="en"), OpenSpeaker
+    ).settings == VoiceSettings("anna", "en")
     assert opened(talk, "c")[0] == VoiceSettings("bruno", "de")
 
 

@@ -59,6 +59,7 @@ _SIGN_WORDS = {
 }
 
 
+_EQUALS = re.compile(r"-?\d[\d.,]{0,15} ?=")
 _SIZE = re.compile(r"\d[\d.]{0,9} ?(?:m|cm|mm|km|in|ft|px|inch|inches|feet|meters|grid|matrix|table)\b")
 
 
@@ -67,7 +68,9 @@ def _operator(match: re.Match[str]) -> list[Edit] | None:
     if sign in "+<><=>=\u2264\u2265" and sign != "=" and (match["left"] is None) != (match["right"] is None):
         return None  # "50+ points", "values >10"
     said = _SIGN_WORDS[sign]
-    if sign in ("x", "\u00d7") and (before(match, 1).isalpha() or _SIZE.match(match.string, match.end())):
+    if sign == "x" and _EQUALS.match(match.string, match.end()) is None:
+        said = "by"
+    if sign == "\u00d7" and (before(match, 1).isalpha() or _SIZE.match(match.string, match.end())):
         said = "by"
     left = "" if match["left"] else " "
     right = "" if match["right"] else " "

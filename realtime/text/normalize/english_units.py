@@ -224,16 +224,11 @@ def _inches(match: re.Match[str]) -> str | None:
 
 def _by(match: re.Match[str]) -> list[Edit]:
     """Sizes: "10x20", "1920x1080"; numbers of four digits in pairs."""
-    parts: list[tuple[int, str]] = []
-    for group in (1, 2, 3):
-        if match[group]:
-            if parts:
-                parts.append((match.end(group - 1) + (match.string[match.end(group - 1)] == " "), "by"))
-            number = match[group]
-            parts.append((match.start(group), pairs(number) if len(number) == 4 else quantity(number)))
-    if match[4]:
-        parts.append((match.start(4), _plural(_UNITS[match[4]])))
-    return in_parts(match, *parts)
+    numbers = [part for part in match.group(1, 2, 3) if part]
+    said = " by ".join(pairs(part) if len(part) == 4 else quantity(part) for part in numbers)
+    if match[4] is None:
+        return in_parts(match, (match.start(), said))
+    return in_parts(match, (match.start(), said), (match.start(4), _plural(_UNITS[match[4]])))
 
 
 def _directed(match: re.Match[str]) -> str:
@@ -263,8 +258,8 @@ _INCHES = re.compile(
     rf"(?P<mark3>in\.)(?= [a-z]|[,;:)]|$))"
 )
 _SIZE = re.compile(
-    r"(?<![\w.,/-])(?<![-\u2013+*=/] )(\d{1,5}(?:\.\d{1,3})?)(?:[x\u00d7]| x )(\d{1,5}(?:\.\d{1,3})?)(?:(?:[x\u00d7]|"
-    r" x )(\d{1,5}(?:\.\d{1,3})?))?(?: ?(m|cm|mm|km|ft|px))?(?![\w/]|[.,]\d| ?=)"
+    r"(?<![\w.,/-])(\d{1,5}(?:\.\d{1,3})?)[x\u00d7](\d{1,5}(?:\.\d{1,3})?)(?:[x\u00d7](\d{1,5}(?:\.\d{1,3})?))?"
+    r"(?: ?(m|cm|mm|km|ft|px))?(?![\w/]|[.,]\d| ?=)"
 )
 _DIRECTED = re.compile(rf"{_START}(?P<amount>{QUANTITY}) ?\u00b0 ?(?P<to>[NSEW])(?!\w)")
 _SPEED = re.compile(r"(?<![\w/])(km/h|m/s|mi/h|MB/s|GB/s|kB/s)(?![\w/])")

@@ -194,6 +194,9 @@ def test_every_written_word_keeps_its_own_words(english: Reader) -> None:
         ("555-7890", "five five five, seven eight nine oh"),
     ]
     assert said("5 km", english) == [("5", "five"), ("km", "kilometers")]
+    assert said("5:30 p.m. EST", english) == [("5:30", "five thirty"), ("p.m.", "p.m."), ("EST", "E.S.T.")]
+    assert said("60 km/h", english) == [("60", "sixty"), ("km/h", "kilometers per hour")]
+    assert said("5 ft 3 in", english) == [("5", "five"), ("ft", "feet"), ("3", "three"), ("in", "inches")]
     assert said("Louis XIV", english) == [("XIV", "the Fourteenth")]
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.text.atoms import LONGEST_ATOM, Atom, read_atom
-from realtime.text.blocks import Line, closes_fence, continues_list, read_line
+from realtime.text.segment.atoms import LONGEST_ATOM, Atom, read_atom
+from realtime.text.segment.blocks import Line, closes_fence, continues_list, read_line
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 from realtime.text.clean import clean
 from realtime.text.spans import Edit, MappedText
 
-TABLE = Path(__file__).parents[1] / "data" / "cleaning.tsv"
+TABLE = Path(__file__).parents[2] / "data" / "cleaning.tsv"
 _NAMED = re.compile(r"\{U\+([0-9A-F]{4,6})\}")
 
 

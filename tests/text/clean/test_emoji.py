@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.text.cleaning import said
+from tests.text.clean.cleaning import said
 
 FACES = [
     *(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 
-from realtime.text import characters, html, marks, table
-from realtime.text.draft import Draft
-from realtime.text.emoji import emoticons
-from realtime.text.formula import formulas
-from realtime.text.markdown import autolinks, code_spans, escapes, lines, links, source_marks
+from realtime.text.clean import characters, html, marks, table
+from realtime.text.clean.draft import Draft
+from realtime.text.clean.emoji import emoticons
+from realtime.text.clean.formula import formulas
+from realtime.text.clean.markdown import autolinks, code_spans, escapes, lines, links, source_marks
 from realtime.text.spans import Edit
 
 #: What one pass sets free ("&amp;lt;b&amp;gt;") the next one takes; no more of them than this.

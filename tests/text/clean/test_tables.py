@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.text.clean import clean_code, clean_table
-from tests.text.cleaning import checked, said_by
+from tests.text.clean.cleaning import checked, said_by
 
 CELLS = st.text(alphabet="abcd12", min_size=1, max_size=6)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.text.cleaning import said
+from tests.text.clean.cleaning import said
 
 NAMES = st.sampled_from(["b", "i", "em", "span", "p", "div", "li", "my-tag", "x:y"])
 ATTRIBUTES = st.sampled_from(["", " a=b", ' class="x y"', " id='1'", " checked", ' a="1" hidden'])

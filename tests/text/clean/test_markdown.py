@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.text.cleaning import said
+from tests.text.clean.cleaning import said
 
 WORDS = st.text(alphabet="abcdefg hijk", min_size=1, max_size=20).map(str.strip).filter(bool)
 

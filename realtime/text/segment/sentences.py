@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import sentencex
 
-from realtime.text.abbreviations import (
+from realtime.text.segment.abbreviations import (
     AFTER_TIME,
     ALL,
     BEFORE_TIME,

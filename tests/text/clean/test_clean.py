@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from realtime.text.clean import clean, clean_code, clean_table
 from realtime.text.spans import MappedText
 from realtime.types import SpanLink
-from tests.text.cleaning import checked, pairs, said
+from tests.text.clean.cleaning import checked, pairs, said
 from tests.text.normalize.pairs import check_sources
 
 ODD = st.text(

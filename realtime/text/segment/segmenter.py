@@ -22,8 +22,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from realtime.text.atoms import ATOM_STARTS, read_atom
-from realtime.text.blocks import (
+from realtime.text.segment.atoms import ATOM_STARTS, read_atom
+from realtime.text.segment.blocks import (
     BLOCK_PIECE,
     TEXT_LINE,
     Block,
@@ -33,9 +33,9 @@ from realtime.text.blocks import (
     ends_segment,
     read_line,
 )
-from realtime.text.clauses import CLAUSE_AFTER, WIDE_CLAUSES, belongs, ends_clause
-from realtime.text.ends import MARKS, Sentence, read_end
-from realtime.text.sentences import WIDE
+from realtime.text.segment.clauses import CLAUSE_AFTER, WIDE_CLAUSES, belongs, ends_clause
+from realtime.text.segment.ends import MARKS, Sentence, read_end
+from realtime.text.segment.sentences import WIDE
 
 Kind = Literal["text", "code", "table"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from realtime.text.segment import Segmenter
 
-TABLE = Path(__file__).parents[1] / "data" / "segments.tsv"
+TABLE = Path(__file__).parents[2] / "data" / "segments.tsv"
 CUT = "\u00a6"
 LANGUAGES = {"en", "zh", "ja", "ko", "de", "fr", "es", "it", "pt", "ru"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from realtime.text.abbreviations import WEEKDAYS
-from realtime.text.ends import CLOSING, MARKS
+from realtime.text.segment.abbreviations import WEEKDAYS
+from realtime.text.segment.ends import CLOSING, MARKS
 
 #: A sentence that is longer, as it is heard, is cut after its next clause, or at its next space.
 CLAUSE_AFTER = 200

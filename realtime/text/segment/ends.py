@@ -10,8 +10,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from realtime.text.blocks import Line, read_line
-from realtime.text.sentences import REACH, WIDE, WIDE_MARKS, Mark, ends_before_line, ends_latin, ends_wide
+from realtime.text.segment.blocks import Line, read_line
+from realtime.text.segment.sentences import (
+    REACH,
+    WIDE,
+    WIDE_MARKS,
+    Mark,
+    ends_before_line,
+    ends_latin,
+    ends_wide,
+)
 
 #: Characters, not counting space, that are waited for at most to decide about the end of a sentence.
 LOOKAHEAD = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.text.draft import Draft
+from realtime.text.clean.draft import Draft
 from realtime.text.spans import Edit, MappedText
 
 
