@@ -64,6 +64,6 @@ class _EnglishReader:
 
 
 def make() -> _EnglishReader:
-    """The reader, with inflect's words for numbers read in (about a second)."""
+    """The reader, with inflect's words for numbers read in (a tenth of a second)."""
     english_words.warm_up()
     return _EnglishReader()

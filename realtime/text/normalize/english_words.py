@@ -7,7 +7,9 @@ once; larger numbers are put together here.
 from __future__ import annotations
 
 import functools
+import importlib
 import re
+from typing import Any
 
 from realtime.text.spans import Edit, share
 
@@ -33,12 +35,20 @@ FUNCTION_WORDS = frozenset(
 _CLOSING = "\"')]}\u2019\u201d"
 
 
+def _inflect() -> Any:
+    """The library, with its checks of types left out: adding them to it takes 1.5 s of every start."""
+    typeguard: Any = importlib.import_module("typeguard")
+    checked, typeguard.typechecked = typeguard.typechecked, lambda target: target
+    try:
+        return importlib.import_module("inflect")
+    finally:
+        typeguard.typechecked = checked
+
+
 @functools.cache
 def _tables() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Cardinals of 0 to 999 and ordinals of 0 to 99, as inflect says them."""
-    import inflect  # slow to import, so not before English is read
-
-    engine = inflect.engine()
+    engine = _inflect().engine()
     cardinals = tuple(str(engine.number_to_words(str(number), andword="and")) for number in range(1000))
     ordinals = tuple(str(engine.number_to_words(engine.ordinal(str(number)))) for number in range(100))
     return cardinals, ordinals
