@@ -11,6 +11,14 @@ from realtime.text.segment.ends import CLOSING, MARKS
 #: A sentence that is longer, as it is heard, is cut after its next clause, or at its next space.
 CLAUSE_AFTER = 200
 SPACE_AFTER = 350
+#: And one that is longer than this wherever it is. A number or a word may be finished within so many more.
+HARD_AFTER = 400
+HARD_SLACK = 32
+#: How long the first clause of an early first segment is at least, and what must follow a clause, as heard.
+EARLY_AFTER = 24
+CLAUSE_REST = 24
+#: A wide character takes as long to say as so many others.
+WIDE_LENGTH = 2.5
 #: Marks of clauses that need no space after them.
 WIDE_CLAUSES = "\u3001\uff0c\uff1b\uff1a\u2014"
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from realtime.text.segment.atoms import ATOM_STARTS, read_atom
 from realtime.text.segment.blocks import (
@@ -33,21 +32,21 @@ from realtime.text.segment.blocks import (
     ends_segment,
     read_line,
 )
-from realtime.text.segment.clauses import CLAUSE_AFTER, WIDE_CLAUSES, belongs, ends_clause
+from realtime.text.segment.clauses import (
+    CLAUSE_AFTER,
+    CLAUSE_REST,
+    EARLY_AFTER,
+    HARD_AFTER,
+    HARD_SLACK,
+    WIDE_CLAUSES,
+    WIDE_LENGTH,
+    belongs,
+    ends_clause,
+)
 from realtime.text.segment.ends import MARKS, Sentence, read_end
+from realtime.text.segment.raw import Kind, RawSegment
 from realtime.text.segment.sentences import WIDE
 
-Kind = Literal["text", "code", "table"]
-
-#: A wide character takes as long to say as so many others.
-_WIDE_LENGTH = 2.5
-#: A sentence that is longer, as it is heard, is cut wherever it is. A number or a word may be finished within
-#: so many more.
-HARD_AFTER = 400
-_HARD_SLACK = 32
-#: How long the first clause of an early first segment is at least, and what must follow a clause, as heard.
-EARLY_AFTER = 24
-CLAUSE_REST = 24
 #: Characters of any kind, also such as are not heard, after which a segment is cut wherever it is.
 LONGEST_RAW = 700
 #: Long tokens are read in parts of this size, so that work does not grow with their square.
@@ -62,22 +61,6 @@ _SPECIAL = frozenset(MARKS + WIDE_CLAUSES) | ATOM_STARTS
 # What a step answers when it made no cut: more text is needed; go on.
 _WAIT = -1
 _GO = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RawSegment:
-    """A piece of the text as it was written; all of them together are exactly the text.
-
-    `position`: code points since the context's beginning. `kind`: "code" is lines of one block in fences,
-    these included; "table" is rows. `at_line_start`: it begins at the beginning of a line, so "# " or "- "
-    may be marks. `opens_block`: the first segment of its code or table.
-    """
-
-    position: int
-    text: str
-    kind: Kind
-    at_line_start: bool
-    opens_block: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +322,7 @@ class Segmenter:
         if self._consider(at, at, final) == _WAIT:
             return _WAIT
         if character in _SPECIAL:
-            if self._length >= HARD_AFTER + _HARD_SLACK:
+            if self._length >= HARD_AFTER + HARD_SLACK:
                 return self._clause.cut if self._clause else at
             if character in MARKS:
                 return self._mark(at, final or settle)
@@ -352,7 +335,7 @@ class Segmenter:
     @property
     def _length(self) -> float:
         """How much of the segment has been read, in characters as they are heard."""
-        return self._narrow + _WIDE_LENGTH * self._wide
+        return self._narrow + WIDE_LENGTH * self._wide
 
     def _consume(self, end: int, heard: int | None = None) -> None:
         """Read on to `end`; `heard` characters of it are spoken, None for all."""
@@ -377,19 +360,19 @@ class Segmenter:
         text = self._text
         room = 0
         if self._clause is None:
-            room = int(((EARLY_AFTER if self._early else CLAUSE_AFTER) - self._length) / _WIDE_LENGTH)
+            room = int(((EARLY_AFTER if self._early else CLAUSE_AFTER) - self._length) / WIDE_LENGTH)
         if room > 8:
             match = _RUN.match(text, at, at + room)
         else:
             match = _PLAIN.match(text, at)
         assert match is not None  # no character is in none of the classes
         end = min(match.end(), LONGEST_RAW)
-        if self._length + _WIDE_LENGTH * (end - at) <= HARD_AFTER:
+        if self._length + WIDE_LENGTH * (end - at) <= HARD_AFTER:
             self._consume(end)
             return self._grown()
         while at < end:
             over = self._length - HARD_AFTER
-            if over >= 0 and (over >= _HARD_SLACK or not belongs(text[at - 1], text[at])):
+            if over >= 0 and (over >= HARD_SLACK or not belongs(text[at - 1], text[at])):
                 return self._clause.cut if self._clause else at
             self._consume(at + 1)
             if (cut := self._grown()) != _GO:

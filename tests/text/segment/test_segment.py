@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from realtime.text.segment import RawSegment, Segmenter
 from realtime.text.segment.atoms import LONGEST_ATOM
 from realtime.text.segment.blocks import BLOCK_PIECE
-from realtime.text.segment.clauses import CLAUSE_AFTER, SPACE_AFTER
+from realtime.text.segment.clauses import CLAUSE_AFTER, CLAUSE_REST, EARLY_AFTER, HARD_AFTER, SPACE_AFTER
 from realtime.text.segment.ends import LOOKAHEAD
-from realtime.text.segment.segmenter import CLAUSE_REST, EARLY_AFTER, HARD_AFTER, LONGEST_RAW
+from realtime.text.segment.segmenter import LONGEST_RAW
 
 #: What may wait: a segment of the greatest length, a construct that is not complete, and some look-ahead.
 LONGEST_PENDING = 1250

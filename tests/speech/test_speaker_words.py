@@ -1,0 +1,144 @@
+"""An engine that is fed word by word: parts of a segment become one segment on the timeline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from realtime.app import text_options
+from realtime.audio.opus import OpusEncoder
+from realtime.clock import MonotonicClock
+from realtime.config import Config
+from realtime.engines.engine import Cancellation, Capabilities, Open
+from realtime.engines.thread import ThreadEngine
+from realtime.engines.tone import ToneSynthesizer
+from realtime.speech.scheduler import Scheduler
+from realtime.speech.speaker import Speaker
+from realtime.text.frontend import Frontend
+from realtime.types import (
+    AudioChunk,
+    Finished,
+    Flushed,
+    Packet,
+    SegmentStarted,
+    SpeechEvent,
+    TextPiece,
+    VoiceSettings,
+    WordsTimed,
+)
+from tests.speech.sounds import check_packets, until
+
+
+class WordTone(ToneSynthesizer):
+    """Whistles each part of a segment as it comes; times are counted from the segment's beginning."""
+
+    def __init__(self) -> None:
+        self.fed: list[str] = []
+        self._segment = -1
+        self._characters = 0
+        self._samples = 0
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, takes="word")
+
+    def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
+        self.fed.append(piece.text)
+        if piece.segment != self._segment:
+            self._segment, self._characters, self._samples = piece.segment, 0, 0
+        for chunk in super().synthesize(piece, request, cancellation):
+            words = tuple(
+                replace(
+                    word,
+                    spoken_start=word.spoken_start + self._characters,
+                    spoken_end=word.spoken_end + self._characters,
+                    start=word.start + self._samples,
+                    end=word.end + self._samples,
+                )
+                for word in chunk.words
+            )
+            self._characters += len(piece.text)
+            self._samples += len(chunk.pcm)
+            yield replace(chunk, words=words, last_of_segment=piece.last_of_segment)
+
+
+class Talk:
+    """A speaker of the word-fed engine, and all that it has told."""
+
+    def __init__(self, scheduler: Scheduler, executor: ThreadPoolExecutor) -> None:
+        settings = VoiceSettings("tone", "en")
+        options = text_options(settings, scheduler.capabilities, Config(), {})
+        assert options.words
+        self.events: list[SpeechEvent] = []
+        self.speaker = Speaker(
+            settings,
+            Frontend(options),
+            OpusEncoder(32_000),
+            scheduler,
+            executor,
+            MonotonicClock(),
+            60_000,
+            self._take,
+        )
+        self.speaker.take_turn()
+
+    def _take(self) -> None:
+        while (event := self.speaker.take()) is not None:
+            self.events.append(event)
+
+    def told(self, kind: type) -> list[SpeechEvent]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@pytest.mark.parametrize("size", [1, 4, 1000])
+async def test_words_are_spoken_before_their_sentence_is_known(size: int) -> None:
+    text = "we can see that it costs $3.50 at the shop over there. And this is the second one of them."
+    synthesizer = WordTone()
+    with ThreadPoolExecutor(1) as executor:
+        scheduler = Scheduler(ThreadEngine(synthesizer, 1), MonotonicClock(), 10)
+        await scheduler.start()
+        talk = Talk(scheduler, executor)
+        task = asyncio.create_task(talk.speaker.run())
+        for start in range(0, 40, size):
+            talk.speaker.append(text[start : min(40, start + size)])
+        await until(lambda: bool(talk.told(Packet)))
+        assert [event.final for event in talk.told(SegmentStarted)] == [False]  # type: ignore[union-attr]
+        talk.speaker.append(text[40:])
+        talk.speaker.flush("f")
+        await until(lambda: bool(talk.told(Flushed)))
+        talk.speaker.end()
+        await task
+        await scheduler.stop()
+    finished = talk.events[-1]
+    assert isinstance(finished, Finished)
+    check_packets([event for event in talk.events if isinstance(event, Packet)], finished.length)
+    spoken = "we can see that it costs three dollars and fifty cents at the shop over there."
+    assert "".join(synthesizer.fed).startswith(spoken) and len(synthesizer.fed) > 4
+    segments = [event for event in talk.events if isinstance(event, SegmentStarted)]
+    complete = {event.index: event for event in segments if event.final}
+    assert [complete[number].text for number in (0, 1)] == [spoken, "And this is the second one of them."]
+    assert complete[0].source == (0, text.index(". ") + 1)
+    words = [word for event in talk.events if isinstance(event, WordsTimed) for word in event.words]
+    assert [text[word.source_start : word.source_end] for word in words] == text.split()
+    times = [time for word in words for time in (word.start, word.end)]
+    assert times == sorted(times)
+
+
+async def test_a_segment_whose_rest_says_nothing_ends_all_the_same() -> None:
+    synthesizer = WordTone()
+    with ThreadPoolExecutor(1) as executor:
+        scheduler = Scheduler(ThreadEngine(synthesizer, 1), MonotonicClock(), 10)
+        await scheduler.start()
+        talk = Talk(scheduler, executor)
+        task = asyncio.create_task(talk.speaker.run())
+        talk.speaker.append("we can see that it is here, ")
+        talk.speaker.append("and it is so 😀 ")
+        talk.speaker.end()
+        await task
+        await scheduler.stop()
+    assert isinstance(talk.events[-1], Finished)
+    assert "".join(synthesizer.fed) == "we can see that it is here, and it is so"
