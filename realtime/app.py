@@ -39,6 +39,7 @@ from realtime.session.offer import Format, Limits, Offer
 from realtime.session.session import Session
 from realtime.speech.scheduler import Scheduler
 from realtime.speech.speaker import Speaker
+from realtime.speech.text_feed import TextTurns
 from realtime.text.frontend import Frontend, TextOptions, warm_up
 from realtime.text.lexicon import Lexicon, check_entries, load_lexicon
 from realtime.types import AudioSettings, BlockReading, VoiceSettings
@@ -224,8 +225,14 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
     registry = Registry(config.max_sessions)
     offer = make_offer(config)
     executor = ThreadPoolExecutor(config.encoder_threads, thread_name_prefix="encode")
+    turns = TextTurns(clock)
 
-    def open_speaker(settings: VoiceSettings, audio: AudioSettings, on_output: Callable[[], None]) -> Speaker:
+    def open_speaker(
+        settings: VoiceSettings,
+        audio: AudioSettings,
+        on_output: Callable[[], None],
+        dry_at: Callable[[], float],
+    ) -> Speaker:
         frontend = Frontend(text_options(settings, scheduler.capabilities, config, lexicon))
         encoder = make_encoder(audio)
         return Speaker(
@@ -237,7 +244,9 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
             clock,
             config.buffer_ms,
             on_output,
+            dry_at,
             config.text_wait_ms / 1000,
+            turns,
         )
 
     def make_driver(transport: Transport, request_id: str | None) -> Driver:

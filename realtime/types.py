@@ -161,6 +161,7 @@ class Voice:
     """A voice by its id; `languages` are ISO 639-1, the first is its own; it answers to `aliases` too.
 
     `engine` is the module in `engines` that speaks it; `extra` names the optional packages that it needs.
+    One that does not read `all_scripts` of its language speaks only when it or the language is asked for.
     """
 
     id: str
@@ -168,6 +169,7 @@ class Voice:
     engine: str
     aliases: tuple[str, ...] = ()
     extra: str | None = None
+    all_scripts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,13 +190,7 @@ class EmbeddedSynthesizer:
 
     def _runs(self, piece: TextPiece) -> list[_Run]:
         """Phoneme ids of a text, cut before words so that a run has about `MAX_PHONEMES` at the most."""
-        from hibari.g2p.normalize import normalize
-
-        if piece.normalized:
-            readable, sources = _readable(piece)
-        else:
-            readable = _LONG_NUMBER.sub(_spell_digits, normalize(piece.text))
-            sources = align_words(piece.text, readable)
+        readable, sources = _readable(piece)
         if not sources:
             return []
         tokens = self._phonemize(readable)
@@ -260,23 +254,47 @@ class _Unreadable:
 
 
 def _readable(piece: TextPiece) -> tuple[str, list[tuple[int, int]]]:
-    """What hibari reads of a normalized piece, and [start, end) of each word of it in the piece's text.
+    """What hibari reads of a piece, and for each word of it [start, end) of its word in the piece's text.
 
-    A given pronunciation is written in hibari's own way, "[x](/phonemes/)", and is one word.
+    A given pronunciation is written in hibari's own way, "[x](/phonemes/)", and is one word. No text may look
+    like one, so its brackets are others.
     """
     plain = piece.text.translate(_PLAIN_MARKS)
-    parts: list[str] = []
-    whole = list(plain)  # without the spaces inside of what has one pronunciation
+    text = ""
+    words: list[tuple[int, int]] = []
+
+    def add(more: str, spans: list[tuple[int, int]]) -> None:
+        nonlocal text, words
+        if spans and words and not text[-1:].isspace() and not more[:1].isspace():  # one word with the last
+            words[-1] = (words[-1][0], spans[0][1])
+            spans = spans[1:]
+        text += more
+        words += spans
+
     done = 0
     for each in piece.pronunciations:
         phonemes = to_voice_phonemes(each.ipa)
         if phonemes is None or each.spoken_start < done or each.spoken_start == each.spoken_end:
             continue
-        parts += [plain[done : each.spoken_start], f"[x](/{phonemes}/)"]
+        add(*_plain_words(plain, done, each.spoken_start, piece.normalized))
+        add(f"[x](/{phonemes}/)", [(each.spoken_start, each.spoken_end)])
         done = each.spoken_end
-        whole[each.spoken_start : done] = "x" * (done - each.spoken_start)
-    readable = "".join([*parts, plain[done:]])
-    return readable, [match.span() for match in _WORD.finditer("".join(whole))]
+    add(*_plain_words(plain, done, len(plain), piece.normalized))
+    return text, words
+
+
+def _plain_words(text: str, start: int, end: int, normalized: bool) -> tuple[str, list[tuple[int, int]]]:
+    """[start, end) of a text as hibari reads it: what is not normalized yet is now."""
+    part = text[start:end]
+    if normalized:
+        return part, [match.span() for match in _WORD.finditer(text, start, end)]
+    from hibari.g2p.normalize import normalize
+
+    readable = _LONG_NUMBER.sub(_spell_digits, normalize(part))
+    words = [(first + start, last + start) for first, last in align_words(part, readable)]
+    before = " " if part[:1].isspace() else ""
+    after = " " if readable and part[-1:].isspace() else ""
+    return before + readable + after, words
 
 
 def _spell_digits(number: re.Match[str]) -> str:

@@ -75,8 +75,9 @@ class Transport(Protocol):
         ...
 
 
-#: Makes the speaker of a context; the last argument is called when it has something to fetch.
-OpenSpeakerFor = Callable[[VoiceSettings, AudioSettings, Callable[[], None]], Speaker]
+#: Makes the speaker of a context. The third argument is called when it has something to fetch; the last tells
+#: when the listener will have heard all that was sent, in monotonic seconds.
+OpenSpeakerFor = Callable[[VoiceSettings, AudioSettings, Callable[[], None], Callable[[], float]], Speaker]
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +290,12 @@ class Driver:
         assert self._tasks is not None, "only a running driver opens speakers"
         handle = action.handle
         try:
-            speaker = self._open_speaker(action.settings, action.audio, lambda: self._on_output(handle))
+            speaker = self._open_speaker(
+                action.settings,
+                action.audio,
+                lambda: self._on_output(handle),
+                lambda: self._session.dry_at(handle, self._clock.now()),
+            )
         except Exception:
             _log.exception("speaker_not_opened", session=self._session_id, handle=handle)
             failure = Failed(ErrorCode.INTERNAL, INTERNAL_MESSAGE)

@@ -142,6 +142,10 @@ class Machine(Protocol):
         """Handle of the context whose sound may be sent now."""
         ...
 
+    def dry_at(self, handle: int, now: float) -> float:
+        """When the listener will have heard all that was sent, in seconds; infinite while paused."""
+        ...
+
     def text(self, handle: int) -> str:
         """All that the client sent for a context; empty when it is not known any more."""
         ...

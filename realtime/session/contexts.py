@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Literal
 
@@ -74,6 +74,7 @@ class Ledger:
         self._parts: list[str] = []
         self.text_bytes = 0
         self._word_ends: list[int] = []  # timeline samples
+        self._word_starts: list[int] = []  # source characters
         self._word_sources: list[int] = []  # the source character after the word
 
     def append(self, text: str, text_bytes: int) -> None:
@@ -85,6 +86,7 @@ class Ledger:
         """Words whose sound is about to be sent."""
         for word in words:
             self._word_ends.append(word.end)
+            self._word_starts.append(word.source_start)
             self._word_sources.append(word.source_end)
 
     def text(self) -> str:
@@ -101,7 +103,13 @@ class Ledger:
         text = self.text()
         heard = bisect_right(self._word_ends, position)
         offset = _after_word(text, self._word_sources[heard - 1]) if heard else 0
+        if 0 < heard < len(self._word_starts):  # what follows is a word although it may not look like one
+            offset = max(self._word_sources[heard - 1], min(offset, self._word_starts[heard]))
         return text[:offset], text[offset:]
+
+
+#: Signs that are words of their own when they stand alone: "salt & pepper", "2 + 2".
+_SAID = frozenset("&+=%<>@#°$£€¥\u00d7\u00f7\u00b1")
 
 
 def _after_word(text: str, position: int) -> int:
@@ -119,7 +127,7 @@ def _after_word(text: str, position: int) -> int:
             start += 1
         end = start
         while end < len(text) and not text[end].isspace():
-            if text[end].isalnum():
+            if text[end].isalnum() or text[end] in _SAID:
                 return start
             end += 1
         position = end  # nothing in it is a word
@@ -128,7 +136,7 @@ def _after_word(text: str, position: int) -> int:
 
 def _begins_word(character: str) -> bool:
     """Whether a character that touches the word before it belongs to the next one all the same."""
-    if character.isalnum() or character in "$£€¥#@&+":
+    if character.isalnum() or character in "$£€¥#@&+<":
         return True
     return unicodedata.category(character) in ("Ps", "Pi")
 
@@ -224,6 +232,8 @@ class Contexts:
         """`context` is over; it is kept until `forget_at`. Returns those that are forgotten to make room."""
         context.forget_at = forget_at
         self._live.pop(context.handle, None)
+        # It is not spoken any more, and a lexicon may be larger than all of a context's text.
+        context.settings = replace(context.settings, voice=replace(context.settings.voice, lexicon=()))
         if context.handle not in self._kept:
             self._kept[context.handle] = context
             self._kept_bytes += context.ledger.text_bytes

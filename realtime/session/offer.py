@@ -161,7 +161,7 @@ class Offer:
             voice = found
         if is_auto:
             voices = (voice,) if name is not None else (default, *self.voices.values())
-            return Speaking(voice, voice.languages[0], _voice_of_each_language(voices))
+            return Speaking(voice, voice.languages[0], _voice_of_each_language(voices, voice))
         if language not in voice.languages:
             raise InvalidMessageError(
                 f"voice {voice.id!r} does not speak {shown(wanted)}; it speaks: {', '.join(voice.languages)}",
@@ -254,12 +254,16 @@ class NoFormatError(InvalidMessageError):
     code = ErrorCode.UNSUPPORTED
 
 
-def _voice_of_each_language(voices: Iterable[Voice]) -> tuple[tuple[str, str], ...]:
-    """Pairs of a language and the first voice that speaks it; empty when there is only one language."""
+def _voice_of_each_language(voices: Iterable[Voice], main: Voice) -> tuple[tuple[str, str], ...]:
+    """Pairs of a language and the first voice that speaks it; empty when there is only one language.
+
+    Where none reads all scripts of a language, `main` leaves out what it cannot say: one that failed would
+    take the rest of its context with it.
+    """
     found: dict[str, str] = {}
-    for voice in voices:
+    for voice in sorted(voices, key=lambda voice: not voice.all_scripts):
         for language in voice.languages:
-            found.setdefault(language, voice.id)
+            found.setdefault(language, voice.id if voice.all_scripts else main.id)
     return tuple(found.items()) if len(found) > 1 else ()
 
 

@@ -142,6 +142,10 @@ class OneShot:
         """Handle of the input that is spoken now."""
         return self._handle if self._speaks else None
 
+    def dry_at(self, handle: int, now: float) -> float:
+        """At once: an input is complete when it comes, so nobody waits for more of it."""
+        return now
+
     def text(self, handle: int) -> str:
         """The input that is spoken, or was spoken before it; empty for others."""
         return dict(self._texts).get(handle, "")

@@ -98,6 +98,15 @@ class Playout:
         end = head.ends_at() if head.base_time < inf else inf
         return end if end < inf else now + (head.sent_ms - head.position_ms(now)) / 1000
 
+    def dry_at(self, now: float) -> float:
+        """When all that was sent has been played, as if a listener who stands still went on at once.
+
+        Infinite while one is paused in what it has not heard.
+        """
+        if any(head.paused_at is not None and head.ends_at() > now for head in self._heads.values()):
+            return inf
+        return max((self.expected_end(handle, now) for handle in self._heads), default=now)
+
     def report(self, handle: int, played_ms: float, now: float) -> None:
         """The listener says how much of `handle` it has heard."""
         head = self._heads.get(handle)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
+from math import inf
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -140,6 +141,11 @@ class Session:
         """Handle of the context whose sound may be sent now."""
         head = self._turns.head()
         return head.handle if head is not None and not head.paused else None
+
+    def dry_at(self, handle: int, now: float) -> float:
+        """When the listener will have heard all that was sent, in seconds; infinite while paused."""
+        context = self._turns.get(handle)
+        return inf if context is None or context.paused else self._turns.dry_at(now)
 
     def text(self, handle: int) -> str:
         """All that the client sent for a context; empty when it is not known any more."""

@@ -201,6 +201,10 @@ class Turns:
         context.failure_told = True
         return [replies.failure(context, failure)]
 
+    def dry_at(self, now: float) -> float:
+        """When the listener will have heard all that was sent; infinite while one is paused."""
+        return self._playout.dry_at(now)
+
     # -- time -------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:

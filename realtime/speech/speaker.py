@@ -23,7 +23,7 @@ from realtime.clock import Clock
 from realtime.engines.engine import Chunk
 from realtime.errors import INTERNAL_MESSAGE, ErrorCode, QueueFullError, RealtimeError
 from realtime.speech.scheduler import Scheduler, Utterance, UtteranceEvent
-from realtime.speech.text_feed import TextFeed
+from realtime.speech.text_feed import TextFeed, TextTurns
 from realtime.speech.timeline import Timeline
 from realtime.text.frontend import Frontend
 from realtime.types import (
@@ -90,14 +90,19 @@ class Speaker:
         clock: Clock,
         buffer_ms: int,
         on_output: Callable[[], None],
+        dry_at: Callable[[], float] = lambda: 0.0,
         text_wait_s: float = 0.0,
+        turns: TextTurns | None = None,
     ) -> None:
         """`buffer_ms`: sound that may wait to be taken; `on_output` is called when `take` has something.
 
-        `text_wait_s`: how long no text must have come before what is held is spoken; 0: for ever.
+        `dry_at`: when the listener will have heard all that was taken, also of others before this one, in
+        monotonic seconds. `text_wait_s`: how long no text must have come before what is held is spoken; 0:
+        for ever. `turns`: those of all speakers of the event loop.
         """
         self._settings = settings
-        self._text = TextFeed(frontend, self, clock, text_wait_s)
+        self._text = TextFeed(frontend, self, clock, turns or TextTurns(clock), text_wait_s)
+        self._listener_dry_at = dry_at
         self._timeline = Timeline(encoder, settings.speed)
         packet_ms = encoder.frame_samples * 1000 // CODED_RATE
         self._first_block = max(1, FIRST_BLOCK_MS // packet_ms)
@@ -109,7 +114,6 @@ class Speaker:
         self._on_output = on_output
 
         self._pieces: list[TextPiece] = []  # one for each segment
-        self._unfed: list[TextPiece] = []  # as the front end gave them: segments, or parts of them
         self._started: SegmentStarted | None = None  # it was told before its text was complete
         self._rendered = 0
         self._marks: deque[_FlushMark | _EndMark] = deque()
@@ -145,14 +149,16 @@ class Speaker:
 
     def on_pieces(self, pieces: list[TextPiece]) -> None:
         """Hand them on to the engine."""
+        assert self._utterance is not None, "text is worked on while the utterance is open"
+        if pieces and self.timing.first_text is None:
+            self.timing.first_text = self._clock.now()
         for piece in pieces:
             if piece.segment < len(self._pieces):
                 piece_so_far = self._pieces[piece.segment]
                 self._pieces[piece.segment] = joined(piece_so_far, piece)
             else:
                 self._pieces.append(piece)
-        self._unfed += pieces
-        self._feed()
+            self._utterance.feed(piece)
         self._tell_completed()
 
     def _tell_completed(self) -> None:
@@ -170,9 +176,9 @@ class Speaker:
 
     def on_end(self) -> None:
         """There are no more pieces."""
+        assert self._utterance is not None, "text is worked on while the utterance is open"
         self._mark(_EndMark(len(self._pieces)))
-        if self._utterance is not None:
-            self._utterance.finish()
+        self._utterance.finish()
 
     def on_mistake(self) -> None:
         """The text could not be worked on."""
@@ -182,22 +188,11 @@ class Speaker:
         """When all sound will have been heard; infinity while some is to be made or fetched."""
         if not self._has_turn or self._rendered < len(self._pieces) or self._output:
             return math.inf
-        if self._first_taken_at is None:
-            return 0.0
-        return self._first_taken_at + self._timeline.length / TIMELINE_RATE
+        return self._listener_dry_at()
 
     def _mark(self, mark: _FlushMark | _EndMark) -> None:
         self._marks.append(mark)
         self._inbox.put_nowait(None)
-
-    def _feed(self) -> None:
-        if self._utterance is None or not self._unfed:
-            return
-        if self.timing.first_text is None:
-            self.timing.first_text = self._clock.now()
-        for piece in self._unfed:
-            self._utterance.feed(piece)
-        self._unfed = []
 
     # -- the listener's side ----------------------------------------------------------------------------
 
@@ -261,9 +256,7 @@ class Speaker:
                 self._utterance = utterance
                 utterance.open(self._settings)
                 self._grant()
-                self._feed()
-                if any(isinstance(mark, _EndMark) for mark in self._marks):
-                    utterance.finish()
+                self._text.start()
                 await self._speak()
         except QueueFullError as error:
             self._fail(Failed(error.code, error.message, error.retry_after_ms, self.timing))

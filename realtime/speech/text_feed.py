@@ -45,19 +45,55 @@ class TextListener(Protocol):
         ...
 
 
-class TextFeed:
-    """Takes text by calls that never wait, and works on it a slice at a time, so that nobody is held up."""
+class TextTurns:
+    """Shares the event loop among all feeds, and with all else: one slice, then as long for the others."""
 
-    def __init__(self, frontend: Frontend, listener: TextListener, clock: Clock, wait_s: float) -> None:
+    def __init__(self, clock: Clock) -> None:
+        """`clock`: how long a slice took."""
+        self._clock = clock
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def ask(self, step: Callable[[], None]) -> None:
+        """Call `step` when its turn comes, after those that have asked before."""
+        self._waiting.append(step)
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        begun = self._clock.now()
+        try:
+            self._waiting[0]()
+        finally:
+            self._waiting.popleft()
+            if self._waiting:
+                asyncio.get_running_loop().call_later(self._clock.now() - begun, self._next)
+
+
+class TextFeed:
+    """Takes text by calls that never wait, and works on it a slice at a time, so that nobody is held up.
+
+    It works from `start` to `stop`: what was never started leaves nothing behind.
+    """
+
+    def __init__(
+        self, frontend: Frontend, listener: TextListener, clock: Clock, turns: TextTurns, wait_s: float
+    ) -> None:
         """`wait_s`: how long no text must have come before what is held is spoken; 0: for ever."""
         self._frontend = frontend
         self._listener = listener
         self._clock = clock
+        self._turns = turns
         self._wait_s = wait_s
         self._steps: deque[Callable[[], None]] = deque()
+        self._started = False
         self._turn_comes = False
         self._text_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Work on the text from now on, beginning with what has come already."""
+        self._started = True
+        self._in_turn()
 
     def append(self, text: str) -> None:
         """More text, in tokens of any size."""
@@ -73,19 +109,20 @@ class TextFeed:
         self._in_turn(self._end)
 
     def stop(self) -> None:
-        """Nothing more is wanted."""
+        """Nothing more is wanted, also not of what may still be said."""
+        self._started = False
         self._steps.clear()
         self._stop_watching()
 
     def _in_turn(self, *steps: Callable[[], None]) -> None:
         """Do the first step that waits now, the others in later turns of the loop."""
         self._steps.extend(steps)
-        if not self._turn_comes:
+        if self._started and not self._turn_comes:
             self._do_step()
 
     def _do_step(self) -> None:
         self._turn_comes = False
-        if not self._steps:  # it was stopped meanwhile
+        if not self._steps or not self._started:  # there is nothing yet, or it was stopped meanwhile
             return
         try:
             self._steps.popleft()()
@@ -95,7 +132,7 @@ class TextFeed:
             return
         if self._steps:
             self._turn_comes = True
-            asyncio.get_running_loop().call_soon(self._do_step)
+            self._turns.ask(self._do_step)
 
     def _append(self, text: str) -> None:
         self._listener.on_pieces(self._frontend.append(text))
@@ -115,7 +152,7 @@ class TextFeed:
     # -- text that stops arriving -----------------------------------------------------------------------
 
     def _watch(self, seconds: float) -> None:
-        if self._wait_s and self._frontend.held:
+        if self._started and self._wait_s and self._frontend.held:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
 
     def _stop_watching(self) -> None:

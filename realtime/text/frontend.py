@@ -8,13 +8,15 @@ change them (`words`).
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from realtime.text.announce import announcement
 from realtime.text.clean import clean, clean_code, clean_table
 from realtime.text.language import LanguageGuess
-from realtime.text.lexicon import Lexicon
+from realtime.text.lexicon import MOST_GROWTH, Lexicon
 from realtime.text.markup import MAX_PAUSE_MS, read_markup
 from realtime.text.normalize import reader
 from realtime.text.segment import RawSegment, Segmenter
@@ -22,11 +24,13 @@ from realtime.text.spans import Edit, MappedText
 from realtime.text.words import part_ends
 from realtime.types import BlockReading, Buffering, Pronunciation, TextPiece, later
 
-#: Beyond this many spoken characters for a written one something has gone wrong: it is said as it stands.
-MOST_GROWTH = 20
 _WARM_UP = "On 2024-01-05 it cost $3.50, **not** 1.200,50 €. 今日は。 안녕하세요. Сегодня 5%."
 #: Characters of a first part that are waited for when the language is to be told by them.
 _LENGTH_FOR_LANGUAGE = 24
+# A letter and the accents on it, or the parts of a Korean syllable.
+_IN_PARTS = re.compile(
+    "[^\\W\\d_][\u0300-\u036f\u3099\u309a]{1,8}|[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +228,7 @@ class Frontend:
             phonemes = [
                 (segment.position + start, segment.position + end, ipa) for start, end, ipa in marked.phonemes
             ]
-        cleaned = self._clean(written, segment).stripped()
+        cleaned = _composed(self._clean(written, segment).stripped())
         if not any(map(str.isalnum, cleaned.text)):
             self._pause_ms = _sum(self._pause_ms, pause_ms)
             return None
@@ -268,8 +272,21 @@ class Frontend:
         found = reader(language) if self._options.normalize else None
         if found is None:
             return text.stripped()
-        spoken = text.edited(found.edits(text.text)).stripped()
+        spoken = text.read_by(found.edits).stripped()
+        # What grows more has gone wrong: it is said as it stands.
         return spoken if len(spoken.text) <= MOST_GROWTH * len(text.text) else text.stripped()
+
+
+def _composed(text: MappedText) -> MappedText:
+    """With one character for a letter and its accent (NFC): so tables and voices know it."""
+    if unicodedata.is_normalized("NFC", text.text):
+        return text
+    found = (
+        (match.span(), unicodedata.normalize("NFC", match[0])) for match in _IN_PARTS.finditer(text.text)
+    )
+    return text.edited(
+        Edit(start, end, whole) for (start, end), whole in found if whole != text.text[start:end]
+    )
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

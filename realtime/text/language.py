@@ -3,6 +3,9 @@
 A voice that changes from sentence to sentence is worse than one that stays a sentence too long. So the
 language stays until the text says something else plainly: by its script, or in Latin letters by enough of
 them and by the small words ("the", "und", "est") that nobody takes over from another language.
+
+Only where nothing has told a language yet, at the beginning of a context, less is enough: a greeting or an
+opening ("Bien sûr !", `language_openings`), or a few words of which the model is sure.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from realtime.text.language_words import SMALL_WORDS, SMALL_WORDS_OF, SPECIAL_LETTERS
+from realtime.text.language_openings import is_at_home_in_english, opening
+from realtime.text.language_words import IN_TITLES, SMALL_WORDS, SMALL_WORDS_OF, SPECIAL_LETTERS
 
 #: Characters of a segment that are looked at, and that the model is given: more would tell nothing new.
 _LOOKED_AT = 400
@@ -24,7 +28,7 @@ _FOR_MODEL = 200
 #: Of the model's guesses the first so many are asked for; languages further down are as good as impossible.
 _GUESSES = 8
 
-# In Latin letters fewer words never change the language, and fewer letters only by unmistakable signs.
+# In Latin letters fewer words never change what was told, and fewer letters only by unmistakable signs.
 _MIN_WORDS = 3
 _FEW_LETTERS, _FEW_PLAIN_LETTERS = 20, 16
 #: So many letters make the model's word count in full.
@@ -40,6 +44,12 @@ _CONFIRMED = 1.5
 _WORD_WEIGHT, _SPECIAL_WEIGHT = 0.9, 0.5
 #: What small words must say when there are few letters, when the model is not sure, and when it is.
 _UNMISTAKABLE, _CLEAR, _A_SIGN = 1.35, 0.9, 0.75
+#: While none was told: the model's share that is likely, sure or certain, and letters in plain words.
+_FIRST_LIKELY, _FIRST_SURE, _FIRST_CERTAIN = 0.6, 0.9, 0.97
+_FIRST_LETTERS, _SOME_LETTERS, _SOME_GERMAN_LETTERS = 12, 8, 3
+_ENDS = frozenset(".,!?:\u2026")
+#: ... and more of the model's share for the language before speaks against it.
+_DOUBT = 0.1
 #: One character stands for as much text as so many Latin letters.
 _IDEOGRAM_LETTERS, _HANGUL_LETTERS = 3.0, 2.5
 #: The script of the language before weighs more: "Купил MacBook Pro" stays Russian.
@@ -47,7 +57,7 @@ _SCRIPT_PRIOR = 1.6
 
 #: Runs of ASCII without space, and what makes them addresses, code or numbers rather than words.
 _RUN = re.compile(r"[!-~]+")
-_NO_WORD = re.compile(r"[\d_@#/\\<>{}=|~^]|\w[.:]\w")
+_NO_WORD = re.compile(r"[\d_@#/\\<>{}=|~^*\[\]]|\w[.:(]\w|\b[Nn]on-|[a-z]-[a-z]{3,20}-[a-z]")
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _LATIN_WORD = re.compile("[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]+")
 _NOT_LATIN = re.compile("[^\u0000-\u024f\u1e00-\u1eff\u2000-\u206f]+")
@@ -106,6 +116,8 @@ class LanguageGuess:
         self._languages = frozenset(languages)
         self._language = fallback
         self._sure = False  # whether a text has shown plainly that it is in this language
+        self._first = True  # nothing has told a language, not even that it is `fallback`
+        self._back: str | None = None  # the language before a single opening, which may have been a flourish
         self._settled = len(self._languages) < 2
         self._fixed = fixed
 
@@ -122,6 +134,9 @@ class LanguageGuess:
             return self._language
         language, plain = self._judge(text)
         self._sure = plain or (self._sure and language == self._language)
+        alone = self._first and not plain and language != self._language
+        self._back = self._language if alone else None
+        self._first = self._first and not plain and language == self._language
         self._language = language
         self._settled = self._fixed
         return language
@@ -201,25 +216,77 @@ class LanguageGuess:
 
     def _latin(self, text: str) -> tuple[str, bool]:
         words = _WORD.findall(text.replace("\u2019", "'"))
-        if len(words) < _MIN_WORDS:
+        few = len(words) < _MIN_WORDS
+        if not words or (few and not self._first and self._back is None):
             return self._language, False
         letters = sum(map(len, words))
         if 2 * sum(map(str.isupper, words)) > len(words):
             words = [word.lower() for word in words]
         small = _small_words(text, words)
         shares = _guesses(" ".join(words))
-        scores = {
-            language: _weight(shares.get(language, 0.0), letters) + small.get(language, 0.0)
-            for language in self._languages | {self._language} | shares.keys()
-        }
-        before = scores.pop(self._language)
-        best = max(scores, key=lambda language: (scores[language], language))
-        lead = scores[best] - before
-        if lead >= (_NEED_WHEN_SURE if self._sure else _NEED) and self._may_change(
-            best, words, small, shares
-        ):
-            return best, True
+        lead = 0.0
+        if not few:
+            scores = {
+                language: _weight(shares.get(language, 0.0), letters) + small.get(language, 0.0)
+                for language in self._languages | {self._language} | shares.keys()
+            }
+            before = scores.pop(self._language)
+            best = max(scores, key=lambda language: (scores[language], language))
+            lead = scores[best] - before
+            if lead >= (_NEED_WHEN_SURE if self._sure else _NEED) and self._may_change(
+                best, words, small, shares
+            ):
+                return best, True
+        if self._back is not None:
+            signs = small.get(self._back, 0.0) - small.get(self._language, 0.0)
+            if signs >= _A_SIGN and shares.get(self._back, 0.0) >= _FLOOR:
+                return self._back, True
+        if self._first and not (self._language == "en" and is_at_home_in_english(text)):
+            # Behind the number of a point in a list a word or two are no opening.
+            told = self._opening(text if few else text.lstrip(), shares) or self._short(text, words, shares)
+            if told is not None:
+                return told
         return self._language, -lead >= _CONFIRMED
+
+    def _opening(self, text: str, shares: dict[str, float]) -> tuple[str, bool] | None:
+        """What the first words of a context tell, if they are an opening that is known."""
+        found = opening(text)
+        if found is None:
+            return None
+        if self._language in found.languages:
+            return self._language, True
+        languages = [language for language in found.languages if language in self._languages]
+        if not languages or not found.tells:
+            return None
+        rest = _WORD.findall(text[found.end :].replace("\u2019", "'"))
+        said = _small_words(text[found.end :], rest) if rest else {}
+        language = max(languages, key=lambda language: said.get(language, 0.0))
+        against = max((said[other] for other in said if other != language), default=0.0)
+        if against > said.get(language, 0.0) or (len(rest) > 1 and shares.get(self._language, 0.0) > 0.5):
+            return None
+        return language, False
+
+    def _short(self, text: str, words: list[str], shares: dict[str, float]) -> tuple[str, bool] | None:
+        """What a few words tell while none before them has told anything: no name, no title, no doubt."""
+        # Words of English are at home everywhere.
+        others = [each for each in SMALL_WORDS_OF if each in self._languages - {self._language, "en"}]
+        plain = sum(len(word) for word in words[1:] if word[0].islower())
+        if not others or not plain or shares.get(self._language, 0.0) >= _DOUBT:
+            return None
+        small = _small_words(text, [word for word in words if word not in IN_TITLES] or words)
+        language = max(others, key=lambda each: shares.get(each, 0.0))
+        share, signs = shares.get(language, 0.0), small[language] - small.get(self._language, 0.0)
+        if any(small[other] > small[language] for other in small):
+            return None
+        enough = (signs >= _CLEAR and share >= _FIRST_SURE) or (
+            signs >= 2 * _CLEAR and share >= _FIRST_LIKELY
+        )
+        if not enough and len(words) >= _MIN_WORDS and text.rstrip()[-1:] in _ENDS:  # no title
+            some = _SOME_GERMAN_LETTERS if language == "de" else _SOME_LETTERS
+            enough = (signs >= 0.5 and share >= _FIRST_SURE and plain >= _FIRST_LETTERS) or (
+                signs >= 0.25 and share >= _FIRST_CERTAIN and plain >= some
+            )
+        return (language, False) if enough else None
 
     def _may_change(
         self, language: str, words: list[str], small: dict[str, float], shares: dict[str, float]

@@ -81,10 +81,17 @@ _WEAK = frozenset(
     a an as at all de la le les los las el il lo i o os da do dos das del di du des der die den van
     von e y u en et un una une in on no si se me te to so do per pro con sur am im is was war will
     man hat has a ai al as es est sera son sa ma mi ne ni on or ou per sei come come dove era fare
-    got her us we go bin he mal ti tu va via vi new good great next well okay
+    got her us we go bin he mal ti tu va via vi new good great next well okay soy
     """.split()
 )
 
+#: Words that stand within names of dishes and titles ("Café au lait"): of few words they make no sentence.
+IN_TITLES = frozenset(
+    """
+    au aux du del della dello dei degli delle al alla alle ai do da das dos à von zum zur am im beim und et e
+    y con mit avec sans senza
+    """.split()
+)
 _WEAK_WEIGHT = 0.3
 _SPLIT = {language: frozenset(words.split()) for language, words in _SMALL.items()}
 

@@ -5,13 +5,16 @@ Which entry is taken for a place in the text:
    in it for exactly that writing ("US" is not "us"). Where both fit, the exact one is taken.
 2. Length: where several entries fit, the longest is taken ("New York" before "New").
 3. Whole words: an end of an entry that is a letter or a digit must not touch another letter, digit or
-   underscore in the text ("cat" is not in "catalogue" or "cat_1"; but it is in "cat's" and "cat-like").
-   An end that is a sign asks for nothing ("C++", ".NET"). Forms are not guessed: "cats" is another word.
+   underscore in the text ("cat" is not in "catalogue" or "cat_1"; but it is in "cat's" and "cat-like"),
+   nor be within a number ("3" in "3.50"). An end that is a sign asks for nothing ("C++", ".NET"). Forms are
+   not guessed: "cats" is another word.
 4. Between a letter of Chinese or Japanese and any other a word begins or ends ("SQL" is in one that stands
    between kana), and entries in these scripts fit everywhere, also within a longer run. A Korean entry must
    begin where a run of Hangul begins, and particles may follow it.
 5. A space in an entry stands for any run of white space; space at its ends does not count. A straight and a
-   curly apostrophe are the same.
+   curly apostrophe are the same, and so are a letter with its accent and the two as two characters.
+6. A segment grows to `MOST_GROWTH` times its length, or by `MAX_SPOKEN` characters: where an entry would make
+   it longer it is not taken.
 
 An empty spoken form silences the word. What a lexicon says is final: no number or sign in it is read again.
 """
@@ -21,6 +24,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,6 +34,8 @@ from realtime.text.spans import Edit, share
 MAX_ENTRIES = 1000
 MAX_WORD = 64
 MAX_SPOKEN = 256
+#: So many spoken characters for a written one are enough.
+MOST_GROWTH = 20
 #: How much of a bad entry an error message shows.
 _SHOWN = 40
 
@@ -47,9 +53,14 @@ _WORD = rf"{_LETTER}+(?:{_ACCENT}+{_LETTER}*)*"
 # Where an entry may begin: a word, a run of Hangul, a letter of Chinese or Japanese, a sign.
 _TOKEN = re.compile(rf"({_WORD})|[{_HANGUL}]+|[^\w\s]|\w")
 _IN_WORD = re.compile(rf"{_LETTER}|{_ACCENT}")
+_IN_NUMBER = re.compile(r"(?<=\d)[.,](?=\d)")
 _ODD_SPACE = re.compile(r"\s{2,}|[^\S ]")
 _APOSTROPHES = ("\u2019", "'")
 _SPACE = re.compile(r"\s+")
+# The one letter that is two characters in lower case.
+_DOTTED_I = "\u0130"
+# What no entry may hold: control characters and lone surrogates.
+_ODD = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +95,10 @@ class Lexicon:
         return self._index.has_phrases
 
     def edits(self, text: str) -> list[Edit]:
-        """The places of entries in a text and what is said there: ordered, disjoint, settled."""
+        """The places of entries in a text and what is said there: ordered, disjoint, settled.
+
+        Accented letters are found where they are one character each (NFC).
+        """
         index = self._index
         if not index.lengths:
             return []
@@ -96,8 +110,12 @@ class Lexicon:
         if places is not None:
             found = [(places[start], places[end - 1] + 1, spoken) for start, end, spoken in found]
         edits: list[Edit] = []
+        room = max(MAX_SPOKEN, (MOST_GROWTH - 1) * len(text))
         for start, end, spoken in found:
-            edits += _settled(text, start, end, spoken)
+            growth = len(spoken) - (end - start)
+            if growth <= room:
+                room -= growth
+                edits += _settled(text, start, end, _printable(spoken))
         return edits
 
 
@@ -108,12 +126,12 @@ def _index(entries: tuple[tuple[str, str], ...]) -> _Index:
     lower: dict[str, str] = {}
     phrases = False
     for written, spoken in entries:
-        word = " ".join(written.split()).replace(*_APOSTROPHES)
+        word = unicodedata.normalize("NFC", " ".join(written.split()).replace(*_APOSTROPHES))
         token = _TOKEN.match(word)
         if token is None:
             continue
         folded = _lower(word)
-        (lower if folded == word else exact)[word] = _printable(spoken)
+        (lower if folded == word else exact)[word] = spoken
         lengths.setdefault(_head(token, folded), set()).add(len(word))
         phrases = phrases or " " in word
     ordered = {head: tuple(sorted(each, reverse=True)) for head, each in lengths.items()}
@@ -137,7 +155,7 @@ def _lower(text: str) -> str:
     lower = text.lower()
     if len(lower) == len(text):
         return lower
-    return "".join(small if len(small := character.lower()) == 1 else character for character in text)
+    return _DOTTED_I.join(part.lower() for part in text.split(_DOTTED_I))
 
 
 def _find(index: _Index, text: str) -> list[tuple[int, int, str]]:
@@ -147,7 +165,7 @@ def _find(index: _Index, text: str) -> list[tuple[int, int, str]]:
     done = 0
     for token in _TOKEN.finditer(text):
         start = token.start()
-        if start < done:
+        if start < done or _IN_NUMBER.match(text, start) or _IN_NUMBER.match(text, start - 1):
             continue
         for length in index.lengths.get(_head(token, folded), ()):
             end = start + length
@@ -163,7 +181,7 @@ def _find(index: _Index, text: str) -> list[tuple[int, int, str]]:
 
 def _goes_on(text: str, end: int) -> bool:
     """Whether a word goes on where an entry ends."""
-    return bool(_IN_WORD.match(text, end) and _IN_WORD.match(text, end - 1))
+    return bool((_IN_WORD.match(text, end) and _IN_WORD.match(text, end - 1)) or _IN_NUMBER.match(text, end))
 
 
 def _settled(text: str, start: int, end: int, spoken: str) -> list[Edit]:
@@ -217,17 +235,13 @@ def _check_entry(word: str, spoken: str) -> str | None:
     if length > MAX_SPOKEN:
         return f"the spoken form of {shown} has {length} characters; at most {MAX_SPOKEN} are allowed"
     for name, text in (("word", word), ("spoken form of", spoken)):
-        odd = next((character for character in text if _is_odd(character)), None)
+        odd = _ODD.search(text)
         if odd is not None:
             return (
-                f"the {name} {shown} has the character U+{ord(odd):04X} in it; "
+                f"the {name} {shown} has the character U+{ord(odd[0]):04X} in it; "
                 "control characters and lone surrogates are not allowed"
             )
     return None
-
-
-def _is_odd(character: str) -> bool:
-    return character < " " or "\x7f" <= character <= "\x9f" or "\ud800" <= character <= "\udfff"
 
 
 def _shown(word: str) -> str:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from realtime.types import SpanLink
 
 _WORD = re.compile(r"\S+")
+# A long settled run, and how much of it at either end a later stage is shown.
+_LONG_SETTLED = re.compile(rb"\x01{48,}")
+_SHOWN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,26 @@ class MappedText:
         if cut_runs:
             made._join_overlaps()
         return made
+
+    def read_by(self, stage: Callable[[str], Iterable[Edit]]) -> MappedText:
+        """As edited by a stage that reads the text; of a long settled run it sees the two ends alone.
+
+        What is between them it cannot change, and a table of long spoken forms would keep it busy for long.
+        """
+        runs = [(run.start() + _SHOWN, run.end() - _SHOWN) for run in _LONG_SETTLED.finditer(self._settled)]
+        if not runs:
+            return self.edited(stage(self.text))
+        parts: list[str] = []
+        places: list[int] = []
+        done = 0
+        for start, end in [*runs, (len(self.text), len(self.text))]:
+            parts.append(self.text[done:start])
+            places += range(done, start)
+            done = end
+        edits = stage("".join(parts))
+        return self.edited(
+            replace(edit, start=places[edit.start], end=places[edit.end - 1] + 1) for edit in edits
+        )
 
     def _cuts_run(self, at: int) -> bool:
         """Whether the characters before and after `at` came from the same run of the source."""

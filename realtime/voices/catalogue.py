@@ -22,7 +22,7 @@ VOICES: tuple[Voice, ...] = (
     Voice("espeak-ko", ("ko",), "espeak", aliases=("ko",)),
     Voice("kokoro-ja", ("ja",), "japanese", aliases=("ja",), extra="japanese"),
     Voice("kokoro-ja-male", ("ja",), "japanese", extra="japanese"),
-    Voice("espeak-ja", ("ja",), "espeak", aliases=("ja",)),
+    Voice("espeak-ja", ("ja",), "espeak", aliases=("ja",), all_scripts=False),
     Voice("tone", LANGUAGES, "tone", aliases=("default",)),
 )
 #: What `ENGINE` may be, and the engines that then speak together, the one of the default voice first.

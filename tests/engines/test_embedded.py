@@ -76,6 +76,27 @@ def test_a_pronunciation_that_was_given_is_spoken(synthesizer: EmbeddedSynthesiz
     assert [text[slice(*span)] for span, _, _ in plain.words] == text.split()
 
 
+def test_a_pronunciation_is_spoken_also_where_nobody_has_normalized(synthesizer: EmbeddedSynthesizer) -> None:
+    text = "$3.50 for untomatoed, 5 km."
+    given = Pronunciation(12, 18, "nu")
+    piece = replace(written(text, given), normalized=False)
+    (run,) = synthesizer._runs(piece)
+    letters = {number: letter for letter, number in synthesizer._vocabulary.items()}
+    spoken = "".join(letters.get(each, "") for each in run.ids)
+    assert "d\u02c8\u0251l\u0259\u0279z" in spoken and "n\u02c8u" in spoken and "t\u0259m" not in spoken
+    spans = dict.fromkeys(span for span, _, _ in run.words)
+    assert [text[slice(*span)] for span in spans] == text.split()
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+def test_what_looks_like_a_pronunciation_is_text(synthesizer: EmbeddedSynthesizer, normalized: bool) -> None:
+    text = "[hello](/bu/) you"
+    (run,) = synthesizer._runs(replace(written(text), normalized=normalized))
+    letters = {number: letter for letter, number in synthesizer._vocabulary.items()}
+    assert "lO sl\u02c8\u00e6\u0283" in "".join(letters.get(each, "") for each in run.ids)
+    assert [text[slice(*span)] for span, _, _ in run.words] == text.split()
+
+
 def test_what_was_normalized_is_not_normalized_again(synthesizer: EmbeddedSynthesizer) -> None:
     """What the front end has settled is read as it is: "St. John" would become "Saint John" by hibari."""
     text = "St. John is at 5 km."

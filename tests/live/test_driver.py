@@ -173,7 +173,11 @@ class House:
         self.summaries: list[ContextSummary] = []
 
     def open_speaker(
-        self, settings: VoiceSettings, audio: AudioSettings, on_output: Callable[[], None]
+        self,
+        settings: VoiceSettings,
+        audio: AudioSettings,
+        on_output: Callable[[], None],
+        dry_at: Callable[[], float],
     ) -> Speaker:
         speaker = Speaker(
             settings,
@@ -184,6 +188,7 @@ class House:
             MonotonicClock(),
             5_000,
             on_output,
+            dry_at,
         )
         self.speakers.append(speaker)
         return speaker
@@ -715,7 +720,9 @@ class Stage:
         self.puppets: list[Puppet] = []
         self.summaries: list[ContextSummary] = []
 
-    def _open(self, _settings: Any, _audio: Any, on_output: Callable[[], None]) -> Puppet:
+    def _open(
+        self, _settings: Any, _audio: Any, on_output: Callable[[], None], _dry_at: Callable[[], float]
+    ) -> Puppet:
         self.puppets.append(Puppet(on_output))
         return self.puppets[-1]
 

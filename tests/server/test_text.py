@@ -197,3 +197,45 @@ async def test_the_same_text_sounds_the_same_however_it_was_sent(client: WireCli
         done = await client.until("context.done", context_id=name)
         packets.append([frame.packet for frame in client.frames(done["handle"])])
     assert packets[0] == packets[1] and len(packets[0]) > 100
+
+
+async def test_stalled_text_waits_for_what_the_listener_still_hears(serve_tone: Serve) -> None:
+    """Also for the sound of the context before, and as long as it is paused."""
+    async with serve_tone(text_wait_ms=50) as server, open_client(server.url) as client:
+        await client.send("text", context_id="a", text="This takes a while to hear.")
+        await client.send("end", context_id="a")
+        heard = await client.until("context.done", context_id="a")
+        assert heard["audio_ms"] > 1000
+        await client.send("text", context_id="b", text="Let me check th")
+        await client.send("pause", context_id="b")
+        await asyncio.sleep(0.3)
+        await client.pong()
+        assert [segment["context_id"] for segment in segments(client)] == ["a"]
+        await client.send("playback", context_id="a", played_ms=heard["audio_ms"])
+        await asyncio.sleep(0.3)
+        await client.pong()
+        assert [segment["context_id"] for segment in segments(client)] == ["a"]
+        await client.send("continue", context_id="b")
+        assert (await client.until("segment"))["text"] == "Let me check"
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "spoken"),
+    [
+        ("Salt & pepper is here.", 0, "Salt "),
+        ("It is 2 + 2 now.", 2, "It is 2 "),
+        ("Here.<break time='1s'/> There.", 0, "Here.<break time='1s'/> "),
+        ("I like AT&amp;T now.", 1, "I like "),
+    ],
+)
+async def test_a_cut_falls_before_the_next_word_that_is_said(
+    client: WireClient, text: str, word: int, spoken: str
+) -> None:
+    await client.send("session.start", timestamps="word", markup=True)
+    await client.speak(text)
+    await client.send("cancel", played_ms=words(client)[word]["end_ms"])
+    cancelled = await client.until("context.cancelled")
+    assert (cancelled["text_spoken"], cancelled["text_spoken"] + cancelled["text_remaining"]) == (
+        spoken,
+        text,
+    )

@@ -24,10 +24,15 @@ SETTINGS = ContextSettings(anna(), OPUS)
 
 
 def ledger_of(text: str, *words: tuple[int, int]) -> Ledger:
-    """A ledger of `text`; each word is (source_end, end)."""
+    """A ledger of `text`; each word is (source_end, end), and begins behind the one before."""
     ledger = Ledger()
     ledger.append(text, len(text.encode()))
-    ledger.timed(tuple(SourceWord(0, source_end, 0, end) for source_end, end in words))
+    source_start = 0
+    for source_end, end in words:
+        while source_start < source_end and text[source_start : source_start + 1].isspace():
+            source_start += 1
+        ledger.timed((SourceWord(source_start, source_end, 0, end),))
+        source_start = source_end
     return ledger
 
 

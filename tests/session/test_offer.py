@@ -158,6 +158,16 @@ def test_auto_without_a_voice_takes_the_first_for_each_language() -> None:
     )
 
 
+def test_a_voice_that_cannot_read_all_of_its_language_is_not_taken_for_it() -> None:
+    """It would fail on the rest, and end a context that nobody said was in that language."""
+    kana = Voice("kana", ("ja", "zh"), "tone", all_scripts=False)
+    offer = replace(OFFER, voices={"kana": kana, **MANY.voices})
+    assert dict(offer.speaker(None, "auto").auto_voices)["ja"] == "anna"
+    assert dict(offer.speaker(None, "auto").auto_voices)["zh"] == "chen"
+    assert who(offer, None, "ja") == (kana, "ja")
+    assert offer.speaker("kana", "auto").auto_voices == (("ja", "kana"), ("zh", "kana"))
+
+
 @pytest.mark.parametrize(("name", "wanted"), [("anna", "de"), (None, "en"), ("bruno", "de-AT")])
 def test_a_language_that_was_named_is_that_of_all_text(name: str | None, wanted: str) -> None:
     assert OFFER.speaker(name, wanted).auto_voices == ()

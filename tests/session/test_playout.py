@@ -5,6 +5,8 @@ What reports and pauses do to it is in `test_playout_reports`.
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -183,3 +185,26 @@ def test_one_context_sounds_at_a_time(sends: list[tuple[int, int, int]]) -> None
         ]
         assert len(moving) <= 1
     assert sum(playout.position_ms(known, now + 1e6) for known in total) == pytest.approx(sum(total.values()))
+
+
+def test_who_was_sent_all_is_dry_when_it_has_been_played() -> None:
+    playout = Playout()
+    assert playout.dry_at(5.0) == 5.0, "nothing was sent"
+    playout.sent(1, 2000, 10.0)
+    playout.sent(2, 3000, 10.5)
+    assert playout.dry_at(10.5) == 15.0, "the second plays after the first"
+    playout.report(1, 500, 11.0)
+    assert playout.dry_at(11.0) == 15.5
+
+
+def test_who_has_stopped_reporting_is_taken_to_go_on_and_who_is_paused_is_not() -> None:
+    playout = Playout()
+    playout.sent(1, 5000, 10.0)
+    playout.report(1, 1000, 11.0)
+    assert playout.dry_at(20.0) == 22.0, "it stands still at 3 s, 2 s before the end"
+    playout.pause(1, 20.0)
+    assert playout.dry_at(21.0) == inf
+    playout.go_on(1, 25.0)
+    assert playout.dry_at(25.0) == 27.0
+    playout.stop(1, 25.0)
+    assert playout.dry_at(26.0) <= 26.0

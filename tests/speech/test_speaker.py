@@ -184,6 +184,14 @@ def length_of(*sentences: str) -> int:
     return samples * 2 + (len(sentences) - 1) * round(GAP_S["sentence"] * TIMELINE_RATE)
 
 
+async def test_text_that_is_cancelled_before_its_turn_of_the_loop_is_not_worked_on(studio: Studio) -> None:
+    talk = studio.speaker().start("This is one. " * 100)
+    await talk.cancel()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not talk.speaker._pieces and not talk.take_all()
+
+
 async def test_the_order_of_events_and_the_whole_length(studio: Studio) -> None:
     text = ["This is one. ", "And ", "two of", " them."]
     events = await studio.speaker().start(*text).rest()

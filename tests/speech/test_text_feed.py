@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from realtime.speech.text_feed import TEXT_SLICE, TextFeed
+from realtime.clock import MonotonicClock
+from realtime.speech.text_feed import TEXT_SLICE, TextFeed, TextTurns
 from realtime.text.frontend import Frontend, TextOptions
 from realtime.types import Buffering, TextPiece
 from tests.speech.sounds import until
@@ -55,11 +56,19 @@ class Listener:
 class Feed:
     """A feed with its clock and its listener."""
 
-    def __init__(self, buffering: Buffering = "auto", wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self,
+        buffering: Buffering = "auto",
+        wait_s: float = WAIT_S,
+        started: bool = True,
+        turns: TextTurns | None = None,
+    ) -> None:
         self.clock = HandClock()
         self.listener = Listener()
         frontend = Frontend(TextOptions("en", buffering=buffering))
-        self.feed = TextFeed(frontend, self.listener, self.clock, wait_s)
+        self.feed = TextFeed(frontend, self.listener, self.clock, turns or TextTurns(self.clock), wait_s)
+        if started:
+            self.feed.start()
 
     async def looked(self, times: int = 3) -> None:
         """Until it has looked whether something is due."""
@@ -167,3 +176,49 @@ async def test_a_mistake_in_the_text_ends_it(monkeypatch: pytest.MonkeyPatch) ->
     feed.feed.append("x" * 2 * TEXT_SLICE)
     await asyncio.sleep(0)
     assert feed.listener.mistakes == 1 and feed.listener.told == []
+
+
+async def test_what_was_never_started_leaves_nothing_behind() -> None:
+    feed = Feed(started=False)
+    feed.feed.append("It is so. " * 100)
+    feed.clock.seconds += 1000
+    await asyncio.sleep(5 * WAIT_S)
+    assert feed.listener.told == [] and feed.listener.looks == 0
+    feed.feed.start()
+    feed.feed.end()
+    await until(lambda: feed.listener.told[-1:] == ["<end>"])
+    assert feed.listener.told[:-1] == ["It is so."] * 100
+
+
+async def test_of_many_feeds_one_works_on_one_slice_in_a_turn_of_the_loop() -> None:
+    turns = TextTurns(MonotonicClock())
+    feeds = [Feed(turns=turns) for _ in range(8)]
+    text = "It is so. " * (4 * TEXT_SLICE // 10)
+    for feed in feeds:
+        feed.feed.append(text)
+        feed.feed.end()
+    told = [len(feed.listener.told) for feed in feeds]
+    assert all(told), "the first slice does not wait"
+    while any(feed.listener.told[-1] != "<end>" for feed in feeds):
+        await asyncio.sleep(0)
+        before, told = told, [len(feed.listener.told) for feed in feeds]
+        assert sum(now > then for now, then in zip(told, before, strict=True)) <= 1
+        assert max(told) - min(told) <= 2 * TEXT_SLICE // 10, "none gets ahead of the others"
+    assert all(len(feed.listener.told) == text.count(".") + 1 for feed in feeds)
+
+
+async def test_a_step_that_goes_wrong_does_not_stop_the_others() -> None:
+    turns = TextTurns(MonotonicClock())
+    done: list[int] = []
+
+    def wrong() -> None:
+        raise RuntimeError("wrong")
+
+    caught: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: caught.append(context["exception"])
+    )
+    for step in (lambda: done.append(1), wrong, lambda: done.append(2)):
+        turns.ask(step)
+    await until(lambda: done == [1, 2])
+    assert [str(error) for error in caught] == ["wrong"]

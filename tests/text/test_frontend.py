@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.text.frontend import MOST_GROWTH, Frontend, TextOptions, warm_up
-from realtime.text.lexicon import Lexicon
+from realtime.text.frontend import Frontend, TextOptions, warm_up
+from realtime.text.lexicon import MOST_GROWTH, Lexicon
 from realtime.text.normalize import LANGUAGES
 from realtime.types import Buffering, TextPiece
 from tests.text.normalize.pairs import pairs
@@ -434,3 +435,21 @@ def test_any_text_gives_no_more_than_twenty_times_its_length(text: str) -> None:
 def test_warming_up_takes_any_language() -> None:
     warm_up(LANGUAGES)
     warm_up(("xx",))
+
+
+def test_a_letter_and_its_accent_are_one() -> None:
+    lexicon = Lexicon({"caf\u00e9": "coffee house"})
+    for text in ("Le cafe\u0301 ferme.", "Le caf\u00e9 ferme."):
+        pieces = spoken([text], TextOptions("fr", lexicon=lexicon))
+        assert [piece.text for piece in pieces] == ["Le coffee house ferme."]
+    hangul = unicodedata.normalize("NFD", "\uc548\ub155")
+    (piece,) = spoken([hangul], TextOptions("ko"))
+    assert piece.text == "\uc548\ub155" and piece.source == (0, len(hangul))
+
+
+def test_long_spoken_forms_are_not_read_again() -> None:
+    lexicon = Lexicon({"x": "1 2 3 " * 40})
+    text = "x, 5 km and x. " * 20
+    pieces = spoken([text], TextOptions("en", lexicon=lexicon))
+    assert all("five kilometers and" in piece.text for piece in pieces)
+    assert sum(len(piece.text) for piece in pieces) <= MOST_GROWTH * len(text) * 2

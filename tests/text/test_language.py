@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
+import asyncio
+import collections
+import inspect
 import itertools
 import json
+import logging
 import os
+import random
+import statistics
 import subprocess
 import sys
 import unicodedata
+import unittest
 from pathlib import Path
 from typing import Literal
 
@@ -16,10 +24,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.text.language import LanguageGuess
+from realtime.text.language_openings import ALONE
 
 TEN = ("de", "en", "es", "fr", "it", "ja", "ko", "pt", "ru", "zh")
 TABLE = Path(__file__).parent.parent / "data" / "languages.tsv"
 GERMAN = "Der Hund schläft unter dem Tisch, weil es draußen regnet."
+FRENCH = "Le chien dort sous la table parce qu'il pleut dehors."
 ENGLISH = "The dog sleeps under the table because it is raining outside."
 
 
@@ -93,10 +103,12 @@ def is_latin(letter: str) -> bool:
     return "LATIN" in unicodedata.name(letter)
 
 
-@given(fallback=st.sampled_from(["en", "de", "fr", "es", "it", "pt"]), text=st.sampled_from(TEXTS))
-def test_two_words_in_latin_letters_never_change_it(fallback: str, text: str) -> None:
+@given(first=st.sampled_from([ENGLISH, GERMAN, FRENCH]), text=st.sampled_from(TEXTS))
+def test_two_words_in_latin_letters_never_change_what_was_told(first: str, text: str) -> None:
     words = [word for word in text.split() if word.isalpha() and all(map(is_latin, word))]
-    assert LanguageGuess(TEN, fallback).decide(" ".join(words[:2])) == fallback
+    guess = LanguageGuess(TEN, "en")
+    told = guess.decide(first)
+    assert guess.decide(" ".join(words[:2])) == told
 
 
 @given(text=st.sampled_from(TEXTS), fallback=st.sampled_from(TEN))
@@ -127,6 +139,75 @@ def test_accents_may_be_characters_of_their_own(text: str, fallback: str) -> Non
 )
 def test_long_and_strange(text: str) -> None:
     assert LanguageGuess(TEN, "en").decide(text * 10_000) in TEN
+
+
+# -- the first words of a context ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es", "it", "pt"])
+@pytest.mark.parametrize("mark", [".", "!", ","])
+def test_every_opening_is_told(language: str, mark: str) -> None:
+    for phrase, languages in ALONE.items():
+        if language in languages:
+            text = phrase[0].upper() + phrase[1:] + mark
+            assert LanguageGuess(TEN, "en").decide(text) in languages, text
+            assert LanguageGuess(("en", language), "en").decide(text) == language or len(languages) > 1, text
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es", "it", "pt"])
+def test_no_opening_speaks_against_its_own_language(language: str) -> None:
+    for phrase, languages in ALONE.items():
+        if languages == (language,):
+            assert LanguageGuess(TEN, language).decide(phrase + ".") == language
+
+
+def english_texts() -> list[str]:
+    """Texts in English: what is written in the tables of the readers and of the segments, and docstrings."""
+    texts: list[str] = []
+    for name in ("spoken/en.tsv", "hard_english.tsv", "segments.tsv"):
+        for line in (TABLE.parent / name).read_text(encoding="utf-8").splitlines():
+            columns = line.split("\t")
+            if name == "segments.tsv":
+                texts += columns[2].split("\u00a6") if columns[0] == "en" else []
+            elif columns[0] not in ("", "#"):
+                texts.append(columns[0])
+    for module in (argparse, asyncio, collections, json, logging, random, statistics, subprocess, unittest):
+        for each in [module, *vars(module).values()]:
+            texts += [line for line in (inspect.getdoc(each) or "").split("\n\n")[0].splitlines()[:1] if line]
+    return texts
+
+
+def test_no_english_text_is_anything_else_as_the_first_of_a_context() -> None:
+    texts = english_texts()
+    assert len(texts) > 900
+    assert [text for text in texts if LanguageGuess(TEN, "en").decide(text) != "en"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Bonjour, ladies and gentlemen!", "en"),  # what follows speaks against it
+        ("Hola is Spanish for hello.", "en"),
+        ("\u201cGuten Morgen!\u201d", "en"),  # quoted
+        ("1. Guten Morgen", "en"),  # in a list
+        ("Claro!", "pt"),  # in Spanish it would have a mark in front
+        ("\u00a1Claro!", "es"),
+        ("Claro, aqu\u00ed tienes.", "es"),
+        ("Claro, aqui est\u00e1.", "pt"),
+        ("Parfait", "en"),  # without a mark a title
+        ("Parfait !", "fr"),
+        ("D\u2019accord.", "fr"),
+        ("GUTEN MORGEN!", "de"),
+    ],
+)
+def test_openings(text: str, told: str) -> None:
+    assert LanguageGuess(TEN, "en").decide(text) == told
+
+
+def test_an_opening_tells_only_what_may_be_told() -> None:
+    assert LanguageGuess(("en", "de"), "en").decide("Bonjour !") == "en"
+    assert LanguageGuess(("en", "fr"), "en").decide("Bonjour !") == "fr"
+    assert LanguageGuess(("en", "pt"), "en").decide("Certo.") == "pt", "Italian too"
 
 
 # -- the two ways to settle it --------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.errors import ConfigError
-from realtime.text.lexicon import MAX_ENTRIES, Lexicon, check_entries, load_lexicon
+from realtime.text.lexicon import MAX_ENTRIES, MAX_SPOKEN, MOST_GROWTH, Lexicon, check_entries, load_lexicon
 from realtime.text.spans import Edit, MappedText
 
 ENTRIES = {
@@ -289,3 +289,27 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "none.txt"
     with pytest.raises(ConfigError, match=f"cannot read the lexicon {path}: No such file or directory"):
         load_lexicon(str(path))
+
+
+@pytest.mark.parametrize("text", ["x " * 350, "x" + " y" * 20, "x!", "x. x. x.", "x x"])
+def test_a_segment_does_not_grow_without_end(text: str) -> None:
+    spoken = "many words " * (MAX_SPOKEN // 11)
+    made = said(text, {"x": spoken})
+    assert spoken.strip() in made
+    assert len(made) <= max(len(text) + MAX_SPOKEN, MOST_GROWTH * len(text)) + 2
+    assert said(text, {"x": "y"}).count("x") == 0, "short forms are taken everywhere"
+
+
+def test_accents_of_entries_may_be_characters_of_their_own() -> None:
+    assert said("a caf\u00e9", {"cafe\u0301": "coffee"}) == "a coffee"
+
+
+def test_a_dotted_capital_i_keeps_its_place() -> None:
+    text = "\u0130 AM in \u0130zmir, SQL"
+    assert said(text, {"sql": "sequel", "am": "is"}) == "\u0130 is in \u0130zmir, sequel"
+    assert said(text, {"\u0130zmir": "a town"}) == "\u0130 AM in a town, SQL"
+
+
+def test_no_entry_is_taken_within_a_number() -> None:
+    entries = {"3": "three", "50": "fifty", "3.5": "a number", ".": " stop"}
+    assert said("3, 3.50, 3.5 or 3,50 and 50.", entries) == "three, 3.50, a number or 3,50 and fifty stop"

@@ -95,3 +95,30 @@ def test_spoken_words_are_shared_out_over_the_written_ones() -> None:
     ]
     assert share("p. m.", 0, 5, "P.M.") == [Edit(0, 5, "P.M.")]
     assert share("x 7 y", 2, 3, "seven") == [Edit(2, 3, "seven")]
+
+
+def test_a_reader_sees_only_the_ends_of_what_is_long_and_settled() -> None:
+    long = "".join(chr(ord("a") + number % 26) for number in range(1000))
+    once = MappedText("1 x 2 y 3", 10).edited(
+        [Edit(2, 3, long, settled=True), Edit(6, 7, "why", settled=True)]
+    )
+    seen: list[str] = []
+
+    def stage(text: str) -> list[Edit]:
+        seen.append(text)
+        middle = text.index(long[:16])
+        return [
+            *(Edit(at, at + 1, "N") for at, character in enumerate(text) if character.isdigit()),
+            Edit(middle, middle + 20, "no"),
+        ]
+
+    read = once.read_by(stage)
+    assert read.text == f"N {long} N why N"
+    assert seen == [f"1 {long[:16]}{long[-16:]} 2 why 3"]
+    assert [(link.source_start, link.source_end) for link in read.links()] == [
+        (10, 11),
+        (12, 13),
+        (14, 15),
+        (16, 17),
+        (18, 19),
+    ]

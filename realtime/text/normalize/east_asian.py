@@ -80,8 +80,18 @@ def scaled(number: str, scale: str) -> str:
     return f"{value:f}"
 
 
-def address(match: re.Match[str], signs: dict[str, str], digits: Callable[[str], str], gap: str) -> str:
-    """How a match of `ADDRESS` is said: its words as they are, signs by their names, `gap` between them.
+def _letters_or_word(word: str) -> str:
+    return word if re.search("[aeiouyAEIOUY]", word) else word.upper()
+
+
+def address(
+    match: re.Match[str],
+    signs: dict[str, str],
+    digits: Callable[[str], str],
+    gap: str,
+    word: Callable[[str], str] = _letters_or_word,
+) -> str:
+    """How a match of `ADDRESS` is said: signs by their names, `gap` between all, words as `word` says them.
 
     What has no vowel is put in capitals, which engines read letter by letter. An unknown sign is left out.
     """
@@ -90,7 +100,7 @@ def address(match: re.Match[str], signs: dict[str, str], digits: Callable[[str],
         if part.isdigit():
             words.append(digits(part))
         elif part.isalpha():
-            words.append(part if re.search("[aeiouyAEIOUY]", part) else part.upper())
+            words.append(word(part))
         elif part in signs:
             words.append(signs[part])
     return gap.join(words)
@@ -98,7 +108,7 @@ def address(match: re.Match[str], signs: dict[str, str], digits: Callable[[str],
 
 def enclosed(match: re.Match[str]) -> str:
     """The digits of a match of `ENCLOSED`."""
-    return str(int(unicodedata.numeric(match.group())))
+    return str(int(unicodedata.numeric(match.group().strip()[0])))
 
 
 def is_date(match: re.Match[str]) -> bool:
@@ -119,13 +129,31 @@ def ascends(match: re.Match[str]) -> bool:
 
 
 def times(
-    match: re.Match[str], say: Callable[[str, str, str | None], str], to: str
+    match: re.Match[str],
+    say: Callable[[str, str, str | None], str],
+    to: str,
+    halves: tuple[str, str],
 ) -> str | list[Edit] | None:
-    """What is said for a match of `CLOCK`: `say` gets hour, minute and second, `to` stands between two."""
+    """What is said for a match of `CLOCK`: `say` gets hour, minute and second, `to` stands between two.
+
+    `halves`: what stands before a time of the morning, and of the afternoon, where "AM" or "PM" is behind it.
+    """
     hour, minute, hour2 = match["hour"], match["minute"], match["hour2"]
     if int(hour) > 24 or int(hour2 or 0) > 24:
         return None
+    half = halves[match["half"] in "pP"] if match["half"] else ""
     if hour2:
         until = say(hour2, match["minute2"], None)
-        return parts(match, ("hour", say(hour, minute, None) + to), ("hour2", until))
-    return say(hour, minute, match["second"])
+        return parts(match, ("hour", half + say(hour, minute, None) + to), ("hour2", until))
+    return half + say(hour, minute, match["second"])
+
+
+def point(match: re.Match[str]) -> str:
+    """The digits of a match of `POINT`, of `LATER_POINT` or of `ENCLOSED`."""
+    groups = match.groupdict()
+    return str(int(groups["number"])) if groups.get("number") else enclosed(match)
+
+
+def pressure(match: re.Match[str]) -> tuple[str, str]:
+    """The two numbers of a match of `PRESSURE`."""
+    return match["high"] or match["high2"], match["low"] or match["low2"]

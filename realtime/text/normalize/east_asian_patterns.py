@@ -19,7 +19,7 @@ DASHES = "-~\u2014"
 #: A minus that is one: at the beginning, after space, an opening bracket, a sign or a word before numbers.
 MINUS = (
     r"(?:(?<=[ (\[:=<>,~*/\u3000\uff08\u3010\u300c\uff0c\u3001\uff1a\u2264\u2265\u2248"
-    r"为是到至达约跌降低在はがをのとでもに])"
+    r"为是到至达约跌降低在比剩はがをのとでもに])"
     r"|(?<=[气水室体高低]温)|(?<=温度)|(?<![^\n]))-"
 )
 
@@ -37,7 +37,10 @@ def ranged(unit: str = "") -> str:
 
 def until(units: str) -> re.Pattern[str]:
     """A dash between two ends of a range, the first of which ends with one of `units` or is a time."""
-    return re.compile(f"(?<=[{units}]){DASH}(?=[0-9])|(?<=[0-9]){DASH}(?=上午|下午|午前|午後|오전|오후)")
+    return re.compile(
+        f"(?<=[{units}]){DASH}(?=[0-9])"
+        f"|(?<=[0-9]){DASH}(?=上午|下午|午前|午後|오전|오후|{MONEY_SIGNS} ?[0-9])"
+    )
 
 
 def labelled(words: str, between: str, counters: str) -> re.Pattern[str]:
@@ -73,9 +76,47 @@ GROUPS = re.compile(r"(?<![0-9-])(?P<number>(?:[0-9]{2,6}-){2,5}[0-9]{2,6})(?![0
 CLOCK = re.compile(
     rf"{FRESH}(?P<hour>[0-9]{{1,2}}):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9]))?(?![0-9]|[:.][0-9])"
     rf"(?:{DASH}(?P<hour2>[0-9]{{1,2}}):(?P<minute2>[0-5][0-9])(?![0-9]|[:.][0-9]))?"
+    r"(?: ?(?P<half>[AaPp])\.?[Mm](?![A-Za-z]))?"
 )
+#: The number of a point in a list, at the beginning of a text, with the mark behind it.
+POINT = re.compile(
+    r"^(?:(?P<number>[0-9]{1,2})(?:[)\uff09] ?|\.(?: |(?=[^\x00-\x7f])))|[\u2460-\u2473](?: |\u3001|\. ?))"
+    r"(?=\S)(?![0-9]{1,2}\.)"
+)
+#: Later in a text only circled ones are numbers of points.
+LATER_POINT = re.compile("(?<=[\uff1b;\u3002\uff0c\u3001,]) ?[\u2460-\u2473] ")
+#: The letter between the day and the time of ISO 8601.
+ISO_TIME = re.compile("(?<=[0-9])T(?=[0-2][0-9]:[0-5][0-9])")
+#: A unit behind a power of ten in characters.
+SCALED_UNIT = re.compile(rf"(?<=[0-9][万亿億千兆만억천조]) ?(?P<unit>{UNIT_SIGNS})")
+#: Hours and minutes of how long something takes, "2h15min".
+HOURS = re.compile(
+    rf"{FRESH}(?P<hours>[0-9]{{1,3}})h ?(?P<minutes>[0-5]?[0-9])(?:min|m|分|분)(?![A-Za-z0-9])"
+)
+#: Blood pressure: two numbers, with the unit behind them or the word before.
+PRESSURE = re.compile(
+    rf"{FRESH}(?P<high>[1-9][0-9]{{1,2}})/(?P<low>[0-9]{{2,3}})(?P<unit> ?mmHg(?![A-Za-z]))"
+    r"|(?:(?<=血压)|(?<=血圧)|(?<=혈압 ))(?P<high2>[1-9][0-9]{1,2})/(?P<low2>[0-9]{2,3})(?![0-9/])"
+)
+#: Two days of a year, "9/1-9/30".
+DAYS = re.compile(
+    rf"{FRESH}(?P<month>[1-9]|1[0-2])/(?P<day>[1-9]|[12][0-9]|3[01]) ?{DASH} ?"
+    r"(?P<month2>[1-9]|1[0-2])/(?P<day2>[1-9]|[12][0-9]|3[01])(?![0-9/])"
+)
+#: "=" behind a word, before a number.
+EQUALS = re.compile("(?<=[一-鿿ァ-ヶー가-힣]) ?= ?(?=-?[0-9])")
+#: A plus that is the sign of a number.
+PLUS = re.compile(r"(?<![0-9A-Za-z+])(?<![0-9A-Za-z)] )\+(?=[0-9])")
+#: A minus between two numbers of a sum.
+LESS = re.compile(r"(?<=[0-9]) ?- ?(?=[0-9]{1,9} ?=)")
+#: Powers: "x\u00b2", "2^10"; and roots.
+POWER = re.compile(r"(?<=[A-Za-z0-9)])(?:(?P<raised>[\u00b2\u00b3])|\^(?P<power>[0-9]{1,3})(?![0-9.]))")
+ROOT = re.compile(r"\u221a ?(?=[0-9A-Za-z(])")
+#: A score or a ratio that goes down: no range does.
+DOWN = re.compile(rf"{FRESH}(?P<first>[0-9]{{1,3}})-(?P<last>[0-9]{{1,3}})(?![0-9A-Za-z]|[-.,/:][0-9]| ?=)")
+
 #: What is written like a time and is none, as its minutes do not have two digits.
-RATIO = re.compile(rf"{FRESH}(?P<ratio>[0-9]{{1,4}}(?::[0-9]{{1,4}}){{1,2}})(?![0-9]|[:.][0-9])")
+RATIO = re.compile(rf"{FRESH}(?P<ratio>[0-9]{{1,4}}(?::[0-9]{{1,8}}){{1,2}})(?![0-9]|[:.][0-9])")
 #: Percent, per mille, percentage points ("%p").
 PERCENT = re.compile(ranged("%?") + " ?(?P<sign>[%\u2030])(?P<point>p(?![A-Za-z]))?")
 DEGREES = re.compile(
@@ -85,7 +126,7 @@ DEGREES = re.compile(
 SUM = re.compile(
     f"(?<![A-Za-z])(?P<before>{MONEY_SIGNS}) ?{ranged()}"
     "(?P<scale>[KkMBT](?![A-Za-z0-9])| ?(?:thousand|million|billion|trillion)(?![A-Za-z])"
-    "|[百千백천]?[万亿億兆만억조])?(?:美?元|円|ドル|원|달러)?"
+    "|[十百千백천]?[万亿億兆만억조]亿?)?(?:美?元|円|ドル|원|달러)?"
 )
 #: A number and a unit, or the sign of a currency.
 MEASURED = re.compile(f"{ranged(f'(?:{UNIT_SIGNS})?')} ?(?P<unit>{UNIT_SIGNS}|{MONEY_SIGNS}(?![A-Za-z0-9]))")
@@ -95,15 +136,15 @@ FRACTION = re.compile(
     r"(?<![0-9A-Za-z/.第제])(?P<above>[0-9]{1,3})/(?P<below>[0-9]{1,4})(?![0-9A-Za-z/]|[.,][0-9])"
 )
 #: "#1", "No. 1".
-NUMBERED = re.compile(r"(?:#|(?<![A-Za-z])No\. ?|\u2116 ?)(?P<number>[0-9]{1,6})(?![0-9A-Za-z]|[.,][0-9])")
+NUMBERED = re.compile(r"(?:#|(?<![A-Za-z])N[oO]\. ?|\u2116 ?)(?P<number>[0-9]{1,6})(?![0-9A-Za-z]|[.,][0-9])")
 #: Digits at the end of letters, perhaps with a hyphen.
 CODE = re.compile(
     r"(?:(?<=[A-Za-z])-?|(?<=HTTP) )(?P<number>[0-9]{1,15}(?:\.[0-9]{1,6})?)(?![0-9]|[.,][0-9])"
 )
 ANY_NUMBER = re.compile(rf"(?:{MINUS}|{FRESH})(?P<number>{NUMBER})")
-MATHS = re.compile(r"(?<=[0-9A-Za-z]) ?[+=\u00d7\u00f7] ?(?=-?[0-9A-Za-z])")
+MATHS = re.compile(r"(?<=[0-9A-Za-z\u00b2\u00b3)]) ?[+=\u00d7\u00f7] ?(?=-?[0-9A-Za-z])")
 #: A sign before a number that tells how exact it is, or how great.
-ABOUT = re.compile("[\u00b1\u2248\u2264\u2265<>] ?(?=[0-9])")
+ABOUT = re.compile("[\u00b1\u2248\u2252\u2264\u2265<>] ?(?=[0-9])")
 #: Numbers in circles up to 20, Roman ones up to 12.
 ENCLOSED = re.compile("[\u2460-\u2473\u2160-\u216b]")
 #: An ampersand beside what is not ASCII.

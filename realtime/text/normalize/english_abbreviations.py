@@ -31,6 +31,9 @@ _TITLES = {
     "Gov": "Governor",
     "Pres": "President",
     "Supt": "Superintendent",
+    "Fr": "Father",
+    "Msgr": "Monsignor",
+    "Drs": "Doctors",
     "Mt": "Mount",
     "Ft": "Fort",
 }
@@ -107,6 +110,39 @@ _ANYWHERE = {
     "Attn.": "attention",
     "ext.": "extension",
     "Ext.": "extension",
+    "appt.": "appointment",
+    "Appt.": "Appointment",
+    "qty.": "quantity",
+    "Qty.": "Quantity",
+    "msg.": "message",
+    "hrs.": "hours",
+    "mins.": "minutes",
+    "yrs.": "years",
+    "Est.": "Established",
+    "natl.": "national",
+    "Natl.": "National",
+    "intl.": "international",
+    "Intl.": "International",
+    "mgr.": "manager",
+    "Mgr.": "Manager",
+    "asst.": "assistant",
+    "Asst.": "Assistant",
+    "temp.": "temperature",
+    "ea.": "each",
+    "acct.": "account",
+    "Acct.": "Account",
+    "bal.": "balance",
+    "mtg.": "meeting",
+    "tbsp.": "tablespoon",
+    "tsp.": "teaspoon",
+    "mos.": "months",
+    "wt.": "weight",
+    "Wt.": "Weight",
+    "ht.": "height",
+    "Ht.": "Height",
+    "Min.": "Minimum",
+    "qtr.": "quarter",
+    "qtrs.": "quarters",
 }
 #: Before a number only.
 _NUMBERED = {
@@ -130,6 +166,14 @@ _NUMBERED = {
     "par": "paragraph",
     "pt": "part",
     "ste": "suite",
+    "op": "opus",
+    "rev": "revision",
+    "ex": "example",
+    "para": "paragraph",
+    "ep": "episode",
+    "bk": "book",
+    "cl": "clause",
+    "cat": "category",
 }
 _SAINT_PLACES = frozenset("Mount Mt. Port Fort Lake East Sault".split())
 _LAST_WORD = re.compile(r"(\S+) $")
@@ -175,6 +219,8 @@ def _title(match: re.Match[str]) -> str | None:
     return _TITLES[name]
 
 
+#: Nothing else after a name, even without a stop.
+_ALWAYS_STREETS = frozenset("Ave Blvd Rd Hwy Pkwy Sq".split())
 _NAME_BEFORE = re.compile(r"(?:[A-Z][a-z]+|\d(?:st|nd|rd|th)) $")
 
 
@@ -182,7 +228,8 @@ def _street(match: re.Match[str]) -> str | None:
     """After a name: "Elm Dr."; without a stop only in an address: "12 Park Pl"."""
     if not _NAME_BEFORE.search(before(match)):
         return None
-    if not match["dot"] and not _NUMBER_OF_HOUSE.search(before(match, 40)):
+    bare = not match["dot"] and match["name"] not in _ALWAYS_STREETS
+    if bare and not _NUMBER_OF_HOUSE.search(before(match, 40)):
         return None
     return _STREETS[match["name"]] + _stop(match)
 
@@ -208,6 +255,9 @@ def _versus(match: re.Match[str]) -> str:
 _WITH = {
     "w/": "with ",
     "w/o": "without",
+    "w/out": "without",
+    "b/w": "between",
+    "+/-": "plus or minus",
     "b/c": "because",
     "c/o": "care of",
     "and/or": "and or",
@@ -225,6 +275,8 @@ _WITH |= {
 
 def _slashed(match: re.Match[str]) -> str:
     said = _WITH[match[0].lower()]
+    if match[0][0] == "W":
+        said = said.capitalize()
     return said.rstrip() if after(match, 1) == " " else said
 
 
@@ -236,6 +288,8 @@ def _stroke(match: re.Match[str]) -> str:
 
 def _letter_pair(match: re.Match[str]) -> str:
     """ "I/O", "A/B"."""
+    if before(match, 2) == "= ":
+        return f"{letters(match[1])} over {letters(match[2]).rstrip('.')}"
     pair = letters(match[1] + match[2])
     return pair[:-1] if after(match, 1) == "." else pair
 
@@ -257,14 +311,57 @@ _NUMBERED_RULE = re.compile(
 )
 _VERSUS = re.compile(r"(?<=[\w)] )(?:vs|v\.)(?= [\w(])")
 _SLASHED = re.compile(
-    r"(?<![\w/])(?:w/o|w/|b/c|c/o|and/or|[Hh]e/she|[Hh]is/her|[Hh]im/her|[Ss]he/he|yes/no|s/he|AM/FM|"
+    r"(?<![\w/])(?:w/out\b|w/o\b|[Ww]/(?= |[a-z]{2}|\d)|b/c|b/w|\+/-|c/o|and/or|[Hh]e/she|[Hh]is/her"
+    r"|[Hh]im/her|[Ss]he/he"
+    r"|yes/no|s/he|AM/FM|"
     r"24/7/365)(?![/])"
 )
-_STROKE = re.compile(r"(?<=[A-Za-z])/(?=[A-Za-z0-9])")
+_FOR = re.compile(r"(?<=\d)/(?=\$\d)")
+_STROKE = re.compile(r"(?<=[A-Za-z])/(?=[A-Za-z0-9])|(?<=[A-Za-z]\d)/(?=[A-Za-z])")
+_PER = re.compile(
+    r"(?<=[a-zKM])/(?P<unit>second|sec|minute|min|hour|hr|day|week|wk|month|mo|quarter|year|yr|person|user"
+    r"|share|"
+    r"head|capita|item|unit|student|request|token|page|game|night|visit|mile|pound|serving|s)(?![\w/])"
+)
+#: What is counted and cut short before "per".
+_COUNTED = {"req": "requests", "tok": "tokens", "reqs": "requests", "txn": "transactions"}
+_COUNT_BEFORE = re.compile(
+    r"\d[kKM]$|\d[\d,.]{0,12}[kKMB]? [a-z]{2,15}$|\b(?:many|few|several|more|fewer) [a-z]{2,15}$"
+)
+_LONG_UNITS = {
+    "sec": "second",
+    "min": "minute",
+    "hr": "hour",
+    "wk": "week",
+    "mo": "month",
+    "yr": "year",
+    "s": "second",
+}
+
+
+def _per(match: re.Match[str]) -> list[Edit] | None:
+    """ "500 requests/second", "3 meals/day"."""
+    counted = _COUNT_BEFORE.search(before(match, 32))
+    if counted is None:
+        return None
+    unit = match["unit"]
+    return [Edit(match.start(), match.end(), f" per {_LONG_UNITS.get(unit, unit)}")]
+
+
+_CUT_SHORT = re.compile(r"(?<=[\dkKMB] )(?:reqs?|tok|txn)(?=/[a-z])")
+
+
+def _cut_short(match: re.Match[str]) -> str:
+    return _COUNTED[match[0]]
+
+
 _LETTER_PAIR = re.compile(r"(?<![\w/])([A-Z])/([A-Z])(?![\w/])")
 
 #: Before numbers are read.
-FIRST_RULES = (Rule(_SLASHED, _slashed, "/"),)
+FIRST_RULES = (
+    Rule(_SLASHED, _slashed, "/"),
+    Rule(_FOR, lambda match: " for ", "/"),
+)
 RULES = (
     Rule(_ST, _saint_or_street, "S"),
     Rule(_TITLE, _title, "MDPRHGCLSAF"),
@@ -273,5 +370,7 @@ RULES = (
     Rule(_ANYWHERE_RULE, _anywhere, "."),
     Rule(_VERSUS, _versus, "v"),
     Rule(_LETTER_PAIR, _letter_pair, "/"),
+    Rule(_CUT_SHORT, _cut_short, "/"),
+    Rule(_PER, _per, "/"),
     Rule(_STROKE, _stroke, "/"),
 )

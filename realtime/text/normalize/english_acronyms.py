@@ -13,12 +13,15 @@ from realtime.text.normalize.english_letters import (
     pronounceable,
     say_letters,
 )
-from realtime.text.normalize.english_words import after, at, before, letters
+from realtime.text.normalize.english_roman import roman
+from realtime.text.normalize.english_words import after, at, before, cardinal, letters
 from realtime.text.spans import Edit
 
+#: Roman numerals that are nothing else.
+_NUMERALS = frozenset("II III VII VIII XII XIII XIV XVI XVII XVIII XIX".split())
 _MIXED_CASE = "|".join(word for word in READ if not word.isupper())
 _ACRONYM = re.compile(rf"(?<![\w.&'\u2019])(?:[A-Z]{{2,6}}|{_MIXED_CASE})(?![\w&]|['\u2019][A-Z])")
-_NEXT_TOKEN = re.compile(r"[ ]([A-Z]{2,20})(?!\w)")
+_NEXT_TOKEN = re.compile(r",? ([A-Z]{2,20})(?!\w)")
 _PREVIOUS_TOKEN = re.compile(r"(?<!\w)([A-Z]{2,20})[,!]? $")
 _THE = re.compile(r"\b(?:[Tt]he|[Aa]n?|[Oo]ur|[Yy]our|[Tt]heir|[Ii]ts|of|in|for|from|to|and) $")
 #: Words too, unless something before or after says otherwise.
@@ -36,11 +39,16 @@ def _acronym(match: re.Match[str]) -> str | None:
     token = match[0]
     if token in READ:
         return READ[token]
+    if token in _NUMERALS:
+        return cardinal(str(roman(token)))
     following, previous = after(match, 22), before(match, 24)
     neighbour = _NEXT_TOKEN.match(following), _PREVIOUS_TOKEN.search(previous)
     shouted = any(found is not None and is_word(found[1]) for found in neighbour)
     if token in _AMBIGUOUS:
-        if shouted or not (_AMBIGUOUS[token].match(following) or _THE.search(previous)):
+        listed = token in ("WHO", "LA") and any(
+            found is not None and is_acronym(found[1]) for found in neighbour
+        )
+        if shouted or (not listed and not (_AMBIGUOUS[token].match(following) or _THE.search(previous))):
             return None
     elif not is_spelled(token) or (shouted and not is_acronym(token) and pronounceable(token)):
         return None
@@ -52,8 +60,8 @@ def _acronym(match: re.Match[str]) -> str | None:
 
 def _ampersand(match: re.Match[str]) -> str:
     left, right = match["left"], match["right"]
-    tail = "s" if match["many"] else ""
-    said_right = letters(right)
+    tail = ("'s" if right == "A" else "s") if match["many"] else ""
+    said_right = right if match["many"] else letters(right)
     if match.string[match.end() : match.end() + 1] == ".":
         said_right = said_right.rstrip(".")
     return f"{letters(left)} and {said_right}{tail}"
@@ -67,7 +75,7 @@ def _signed(match: re.Match[str]) -> str:
 
 _AMPERSAND = re.compile(r"(?<![\w&])(?P<left>[A-Z]{1,4})&(?P<right>[A-Z]{1,4})(?P<many>s)?(?![\w&])")
 _SIGNED = re.compile(r"(?<![\w+#])(?P<name>[A-Za-z]{1,12})(?P<sign>\+\+|[+#])(?![\w+#])")
-_AND = re.compile(r"(?<=[\w.,)'\"]) ?& ?(?=[\w$('\"])")
+_AND = re.compile(r"(?<=[^\s&]) & (?=[^\s&])|(?<=[\w.,)'\"])(?: &|& ?)(?=[\w$('\"])")
 _PHD = re.compile(r"\bPhD(?!\w)(?!\.|['\u2019])")
 _UNDERSCORES = re.compile(
     r"(?<!\w)_{1,4}(?=[A-Za-z0-9])|(?<=[A-Za-z0-9])_{1,4}(?!\w)|(?<=[A-Za-z0-9])_(?=[A-Za-z0-9])"

@@ -6,6 +6,7 @@ import re
 
 from realtime.text.normalize.base import Rule
 from realtime.text.normalize.english_letters import READ, code_number, say_letters, say_name
+from realtime.text.normalize.english_places import party_rule
 from realtime.text.normalize.english_words import (
     after,
     at,
@@ -71,34 +72,28 @@ def _address(match: re.Match[str]) -> str | None:
     if any(int(part) > 255 for part in parts):
         return None
     port = f" port {code_number(match['port'])}" if match["port"] else ""
-    return " dot ".join(pairs(part) for part in parts) + port
+    net = f" slash {cardinal(match['net'])}" if match["net"] else ""
+    return " dot ".join(pairs(part) for part in parts) + net + port
 
 
 _BEFORE_CODE = re.compile(
     r"\b(?:HTTP|HTTPS|[Ee]rror|[Cc]ode|[Ss]tatus|[Ee]rror code|[Ss]tatus code|[Rr]oom|[Ss]uite|[Aa]pt\.?|"
     r"[Aa]partment|"
-    r"[Rr]oute|[Hh]ighway|[Ii]nterstate|I-|US-|[Ff]light(?: [A-Z]{2})?|Boeing|Airbus|Porsche|Peugeot|"
+    r"[Rr]oute|[Hh]ighway|Hwy\.?|Rte\.?|Rm\.?|[Ee]xit|Form|Xbox|Office|Op\.|K\.|H\.R\.|[Rr]ule|chmod"
+    r"|AA|DL|UA|BA|LH|AF|WN|KL|EK|QF|IEEE|UFC|"
+    r"[Ii]nterstate|I-|US-|[Ff]light(?: [A-Z]{2})?|Boeing|Airbus|Porsche|Peugeot|"
     r"[Aa]rea|[Bb]us|[Pp]ort|RFC|ISO|RTX|GTX|RX|"
     r"Ryzen|Core|Xeon|Snapdragon|[Uu]nit|[Gg]ate|[Cc]hannel|[Bb]uilding|Section|CS|Intel|Nikon|Canon|Nokia|"
     r"Windows|Fortune|"
     r"[Mm]odel|[Ee]xtension|[Ee]xt\.|[Ll]ocker|PIN|[Cc]ourse|Psych|Biology|English|Physics|Math|Chemistry|"
     r"Chem|Bio|Econ|History"
-    r")(?: is|:)? ?[#-]?$"
-)
-
-
-_STREET = re.compile(
-    r" (?:[NSEW]\.? |North |South |East |West )?(?:[A-Z][a-z]{1,15} ){1,2}(?:St|Ave|Blvd|Rd|Dr|Ln|Street|"
-    r"Avenue|Boulevard|Road|"
-    r"Drive|Lane|Way|Place|Court|Highway)\b"
+    r")(?: is|:)? ?[#-]?$|\u00a7\u00a7? ?$"
 )
 
 
 def _named(match: re.Match[str]) -> str | None:
     left = before(match, 20)
     text = match[0]
-    if len(text) in (3, 4) and _STREET.match(match.string, match.end()):
-        return pairs(text)
     if text == "911" and re.search(r"(?:[Cc]all|[Dd]ial|[Cc]alled|[Dd]ialed|[Cc]alling|\ba|\b9-1-1) $", left):
         return "nine one one"
     if text == "101" and re.search(r"[A-Z][a-z]+ $", left):
@@ -182,23 +177,42 @@ def _state(match: re.Match[str]) -> str | None:
     return _STATES[match[0]].replace("_", " ")
 
 
+_GLUED_WORDS = {
+    "no": "number",
+    "vol": "volume",
+    "fig": "figure",
+    "ch": "chapter",
+    "sec": "section",
+    "ep": "episode",
+}
+_GLUED = re.compile(r"([Nn]o|[Vv]ol|[Ff]ig|[Cc]h|[Ss]ec|[Ee]p)\.(\d{1,3})")
+
+
 def _alphanumeric(match: re.Match[str]) -> str | None:
     """Letters and digits in one: "GPT-4o", "B2B", "H2O", "F-16", "i7-9700K", "3D"."""
     text = match[0].removesuffix("+")
     if text in READ:
         return READ[text]
+    glued = _GLUED.fullmatch(text)
+    if glued is not None:
+        return f"{_GLUED_WORDS[glued[1].lower()]} {cardinal(glued[2])}"
     if text[:-1].isdecimal() and text[-1] == "s":
         return None  # a plural: "100s of people"
     if not any(each.isdecimal() for each in text) or not any(each.isalpha() for each in text):
         return None
     if re.fullmatch(r"[BCDEGMPTV]2[BCDEGMPTVX]", text):
         return f"{letters(text[0])} to {letters(text[2])}"
+    if _FORMULA.fullmatch(text):
+        return " ".join(
+            code_number(part) if part.isdecimal() else letters(part)
+            for part in re.findall(r"\d+|[A-Z]+", text)
+        )
     parts = text.split("-")
     if parts[0].isdecimal() and len(parts) > 1 and parts[1].islower():
         return None  # "5-year-old": the number alone is rewritten
     if len(text) > 40:
         return None
-    if re.fullmatch(r"([A-Z])\d{1,2}-\1\d{1,2}", text):
+    if re.fullmatch(r"([A-Z])\d{1,2}-\1\d{1,2}|\d{1,3}[A-Z]-\d{1,3}[A-Z]", text):
         return f"{say_name(parts[0])} to {say_name(parts[1])}"  # "Q1-Q4"
     many = re.fullmatch(r"[A-Z].*\ds", text) is not None
     if many:  # "F-16s"
@@ -219,6 +233,10 @@ def _alphanumeric(match: re.Match[str]) -> str | None:
     return words
 
 
+#: Formulas of chemistry: letters and digits by themselves.
+_FORMULA = re.compile(r"(?=[A-Z]{0,3}\d)(?=.{0,8}[A-Z]\d?[A-Z])(?:[CHNOSPFK]{1,3}\d{0,2}){1,6}")
+
+
 def _not_applicable(match: re.Match[str]) -> str:
     del match
     return "not applicable"
@@ -235,7 +253,9 @@ _AMERICAN = re.compile(
 )
 _LOCAL = re.compile(r"(?<![\w.$\u20ac\u00a3-])\d{3}-\d{4}(?![\w-]|[.,/]\d|%)")
 _LONG = re.compile(r"(?<![\w.,+-])\d{1,5}(?:-\d{1,7}){3,5}(?![\w-])")
-_IP = re.compile(r"(?<![\w.])(?P<parts>\d{1,3}(?:\.\d{1,3}){3})(?::(?P<port>\d{1,5}))?(?![\w]|\.\d)")
+_IP = re.compile(
+    r"(?<![\w.])(?P<parts>\d{1,3}(?:\.\d{1,3}){3})(?:/(?P<net>\d{1,2}))?(?::(?P<port>\d{1,5}))?(?![\w]|\.\d)"
+)
 _NAMED = re.compile(r"(?<![\w.,/$\u00a3\u20ac:])(?<!\d-)\d{3,6}(?![\w%]|[.,:/-]\d)")
 _PAIR = re.compile(r"(?<=Boeing )(?P<first>7\d7)-(?P<second>\d{1,4})(?!\w)")
 _SOFTWARE_RULE = re.compile(
@@ -246,19 +266,21 @@ _HASH = re.compile(r"(?<![\w#&])#(?P<number>\d{1,3}(?:,\d{3})+|\d{1,9})(?!\w)")
 _ZIP = re.compile(r"(?<!\w)(?P<state>[A-Z]{2}),? (?P<zip>\d{5})(?:-(?P<more>\d{4}))?(?![\w-])")
 _STATE = re.compile(r"(?<=[a-z], )(?:[A-Z]{2})(?=[,.;:!?)]|$| [a-z])")
 _ALPHANUMERIC = re.compile(
-    r"(?<![\w.@#+-])[A-Za-z0-9]{1,24}(?:\.\d{1,3}(?!\w))?(?:-[A-Za-z0-9]{1,24}(?:\.\d{1,3}(?!\w))?){0,5}"
+    r"(?<![\w.@#+-])(?:(?<!\d/)|(?=[A-Za-z]))[A-Za-z0-9]{1,24}(?:\.\d{1,3}(?!\w))?(?:-[A-Za-z0-9]{1,24}"
+    r"(?:\.\d{1,3}"
+    r"(?!\w))?){0,5}"
     r"(?P<plus>\+(?!\w))?(?![\w@]|[-.]\w)"
 )
 _NOT_APPLICABLE = re.compile(r"(?<![\w/])[Nn]/[Aa](?![\w/])")
 
-_VANITY = re.compile(r"(?<![\w-])1-(800|888|877)-([A-Z]{4,9})(?![\w-])")
+_VANITY = re.compile(r"(?<![\w-])1-(8\d\d)-([A-Z]{2,9}(?:-[A-Z]{2,9})?)(?![\w-])")
 _WIRELESS = re.compile(r"(?<![\w.])802\.(\d{1,2})([a-z]{0,2})(?!\w)")
 _RETIREMENT = re.compile(r"(?<!\w)401\(?k\)?(?!\w)", re.IGNORECASE)
 
 
 def _vanity(match: re.Match[str]) -> str:
     """A telephone number that ends in a word: "1-800-FLOWERS"."""
-    return f"one, {_group(match[1])}, {match[2]}"
+    return f"one, {_group(match[1])}, {match[2].replace('-', ', ')}"
 
 
 def _wireless(match: re.Match[str]) -> str:
@@ -291,6 +313,7 @@ FIRST_RULES = (
     Rule(_PAIR, _model_pair, "B"),
     Rule(_SOFTWARE_RULE, _software, "."),
     Rule(_HASH, _hash, "#"),
+    party_rule(_STATES),
 )
 RULES = (Rule(_NAMED, _named, "0"),)
 LAST_RULES = (

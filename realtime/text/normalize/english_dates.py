@@ -101,6 +101,8 @@ def _month(match: re.Match[str]) -> list[Edit]:
 
 
 def _its_year(match: re.Match[str]) -> list[Edit]:
+    if match.groupdict().get("short"):
+        return [Edit(match.start("short") - 1, match.end("short"), pairs(match["short"]))]
     return [at(match, "year", year(match["year"]))] if match["year"] else []
 
 
@@ -121,14 +123,19 @@ def _month_day(match: re.Match[str]) -> list[Edit] | None:
     return [*_month(match), Edit(match.start("day"), match.end("days"), said), *_its_year(match)]
 
 
-_BEFORE_DAY = re.compile(r"(?:[Tt]he|[Mm]on|[Tt]ues|[Ww]ednes|[Tt]hurs|[Ff]ri|[Ss]atur|[Ss]un) $")
+_BEFORE_DAY = re.compile(
+    r"(?:\d(?:st|nd|rd|th)(?:,| &| and| or|, and)|[Tt]he|[Mm]on|[Tt]ues|[Ww]ednes|[Tt]hurs|[Ff]ri"
+    r"|[Ss]atur|[Ss]un) $"
+)
 
 
 def _day_month(match: re.Match[str]) -> list[Edit] | None:
     said = _days(match)
     if said is None:
         return None
-    article = "" if _BEFORE_DAY.search(before(match, 10)) else "the "
+    if match["of"] and match["days"].isdecimal():
+        return None  # "4 of July": "of" came too early to tell what follows
+    article = "" if match["of"] or _BEFORE_DAY.search(before(match, 10)) else "the "
     of = "" if match["of"] else " of"
     days = Edit(match.start("day"), match.end("days"), article + said + of)
     return [days, *_month(match), *_its_year(match)]
@@ -152,6 +159,8 @@ def _weekday(match: re.Match[str]) -> str | None:
     name, dot, upto = match["day"], match["dot"], match["upto"]
     if upto is not None:
         return f"{_WEEKDAYS[name]} to {_WEEKDAYS[upto]}" + ("." if match["dot2"] and closes(match) else "")
+    if not dot and re.match(r": [\dA-Z]", after(match, 3)):
+        return _WEEKDAYS[name]
     if not dot and not re.match(r",? (?:\d|[A-Z])|[-\u2013](?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)", after(match, 8)):
         return None
     if (
@@ -272,16 +281,23 @@ def _years(match: re.Match[str]) -> str | None:
         return f"{year(first)}{joint}{cardinal(last) if last[0] != '0' else 'oh ' + cardinal(last[1])}"
     if not int(first) < int(last) <= 2199 or (match["mark"] == "/" and int(last) != int(first) + 1):
         return None
-    if int(first) < 1600 and not _BEFORE_YEAR.search(before(match)):
+    lifetime = before(match, 1) == "(" and int(first) >= 1000 and int(last) - int(first) < 120
+    if int(first) < 1600 and not lifetime and not _BEFORE_YEAR.search(before(match)):
         return None
     return f"{year(first)}{' ' if match['mark'] == '/' else ' to '}{year(last)}"
 
 
 def _decade(match: re.Match[str]) -> str | None:
+    said = _one_decade(match)
+    return f"{said} to {plural(year(match['upto']))}" if said and match["upto"] else said
+
+
+def _one_decade(match: re.Match[str]) -> str | None:
     century, decade = match["century"], match["decade"]
     if century is None:
         if not match["quote"] and not re.search(
-            r"(?:[Tt]he|[Ee]arly|[Ll]ate|[Mm]id|his|her|their|my|our|your|its|\d0s (?:and|or|to))[ -]$",
+            r"(?:[Tt]he|[Ee]arly|[Ll]ate|[Mm]id|[Hh]is|[Hh]er|[Tt]heir|[Mm]y|[Oo]ur|[Yy]our|[Ii]ts|\d0s "
+            r"(?:and|or|to))[ -]$",
             before(match, 8),
         ):
             return None
@@ -299,6 +315,7 @@ _NUMERIC = re.compile(
     r"(?<![\w.,/-])(?P<first>\d{1,2})(?P<mark>[/.-])(?P<second>\d{1,2})(?P=mark)(?P<year>[12]\d{3}|"
     r"(?<=[/])\d{2})(?![\w/-]|\.\d)"
 )
+_DATES = re.compile(r"(?:(?<=/\d\d)|(?<=/\d{4}))[\u2013\u2014](?=\d{1,2}/\d{1,2}/\d)")
 _DAYS = r"(?P<days>(?P<day>\d{1,2})(?:st|nd|rd|th)?(?: ?[-\u2013] ?(?P<upto>\d{1,2})(?:st|nd|rd|th)?)?)"
 _MONTH_DAY = re.compile(
     rf"\b(?P<month>{MONTH}) (?P<the>the )?{_DAYS}(?![\w:/%]|[.,]\d| ?[ap]\.?m\b)(?:,? (?P<year>[12]\d{{3}})"
@@ -307,7 +324,9 @@ _MONTH_DAY = re.compile(
 _DAY_MONTH = re.compile(
     rf"(?<![\w.,:/$-]){_DAYS} (?P<of>of )?(?P<month>{MONTH})(?:,? (?P<year>[12]\d{{3}})(?!\w|[.,:]\d))?(?!\w)"
 )
-_MONTH_YEAR = re.compile(rf"\b(?P<month>{MONTH}),? (?P<year>[12]\d{{3}})(?!\w|[.,:-]\d)")
+_MONTH_YEAR = re.compile(
+    rf"\b(?P<month>{MONTH}),? (?:(?P<year>[12]\d{{3}})|['\u2019](?P<short>\d\d))(?!\w|[.,:-]\d)"
+)
 _MONTH_ALONE = re.compile(r"\b(?P<month>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.(?!\w)")
 _SHORT_MONTH = "Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec"
 _MONTHS_RANGE = re.compile(
@@ -317,9 +336,10 @@ _DAY_NAME = "Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun"
 _WEEKDAY = re.compile(
     rf"\b(?P<day>{_DAY_NAME})\b(?P<dot>\.)?(?: ?[-\u2013] ?(?P<upto>{_DAY_NAME})\b(?P<dot2>\.)?)?(?!\w)"
 )
-_YEAR = re.compile(r"(?<![\w$\u00a3\u20ac.,/:#+-])[12]\d{3}(?![\w%/:\u00b0-]|[.,]\d)")
+_YEAR = re.compile(r"(?<![\w$\u00a3\u20ac.,/:#+-])[12]\d{3}(?![\w%/\u00b0-]|[.,:]\d)")
 _ERA = re.compile(
-    r"(?<![\w.,])(?P<first>\d{1,4})(?: ?[-\u2013] ?(?P<upto>\d{1,4}))? ?(?P<era>BCE?|CE|AD|B\.C\.E\.|"
+    r"(?<![\w.,])(?P<first>\d{1,3},\d{3}|\d{1,4})(?: ?[-\u2013] ?(?P<upto>\d{1,4}))? ?(?P<era>BCE?|CE|AD"
+    r"|B\.C\.E\.|"
     r"B\.C\.|C\.E\.|A\.D\.)(?!\w)"
 )
 _AD = re.compile(r"\b(?P<era>AD|A\.D\.) (?P<year>\d{1,4})(?![\w%]|[.,]\d)")
@@ -327,12 +347,16 @@ _YEARS = re.compile(
     r"(?<![\w$\u00a3\u20ac.,/:#+-])(?P<first>[12]\d{3}) ?(?P<mark>[-\u2013\u2014/]) ?(?P<last>[12]\d{3}|"
     r"\d{2})(?![\w%/:-]|[.,]\d)"
 )
-_DECADE = re.compile(r"(?<!\w)(?P<quote>['\u2019\u2018])?(?P<century>1\d|20)?(?P<decade>\d0)'?s(?!\w)")
+_DECADE = re.compile(
+    r"(?<!\w)(?P<quote>['\u2019\u2018])?(?P<century>1\d|20)?(?P<decade>\d0)'?s"
+    r"(?:[-\u2013]'?(?P<upto>(?:1\d|20)?\d0)s)?(?!\w)"
+)
 
 #: How months begin.
 _INITIALS = "JFMASOND"
 RULES = (
     Rule(_ISO, _iso, "-/."),
+    Rule(_DATES, lambda match: " to ", "\u2013\u2014"),
     Rule(_NUMERIC, _numeric, "-/."),
     Rule(_MONTH_DAY, _month_day, _INITIALS),
     Rule(_DAY_MONTH, _day_month, _INITIALS),

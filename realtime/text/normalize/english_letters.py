@@ -22,6 +22,8 @@ READ: dict[str, str] = {
     "K8s": "kubernetes",
     "IEEE": "I triple E",
     "IKEA": "Ikea",
+    "IPv4": "I.P. V four",
+    "IPv6": "I.P. V six",
     "IaaS": "eye as",
     "JSON": "jason",
     "LIGO": "Ligo",
@@ -66,7 +68,8 @@ _SPELLED = frozenset(
         "MDT MIT ML MLB MRI MS MST MTV NBA NBC NCAA NFL NHL NIH NLP NPR NPU NSA NY NYC NYU OCD OCR OECD "
         "OEM OLED OMG OOP OS PBS PC PDF PDT PM PNG PR PSA PST PTSD QA RD RNA ROI RSVP RV SAG SDK SEO "
         "SSD SSH SSL STD STT SUV TBA TBD TCP TLDR TLS TPU TTS TV UAE UCLA UDP UEFI UFC UFO UI UK UN "
-        "UNHCR UPS URI URL US USA USAF USB USC USDA USPS UTC UUID UX VAR VAT VIP VM VPN VR WTO XML"
+        "UNHCR UPS URI URL US USA USAF USB USC USDA USPS UTC UUID UX VAR VAT VIP VM VPN VR WTO XML "
+        "APY EECS YYYY"
     ).split()
 )
 #: Words of two and three letters that stay words in capitals.

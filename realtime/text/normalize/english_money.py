@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from realtime.text.normalize.base import Rule
 from realtime.text.normalize.english_words import (
+    DASH,
     NUMBER,
+    QUANTITY,
     cardinal,
     describes,
     in_parts,
     is_one,
     number,
+    quantity,
     signed,
 )
 from realtime.text.spans import Edit
@@ -107,29 +110,31 @@ _WORD = r"(?:hundred|thousand|million|billion|trillion)"
 _PER = {
     "hr": "hour",
     "h": "hour",
-    "hour": "hour",
-    "day": "day",
     "wk": "week",
-    "week": "week",
     "mo": "month",
-    "month": "month",
     "yr": "year",
-    "year": "year",
     "kg": "kilogram",
     "lb": "pound",
     "oz": "ounce",
     "gal": "gallon",
     "GB": "gigabyte",
     "kWh": "kilowatt hour",
-    "user": "user",
-    "person": "person",
-    "unit": "unit",
-    "seat": "seat",
-    "token": "token",
-    "night": "night",
     "sq ft": "square foot",
+    "sq. ft": "square foot",
+    "sqft": "square foot",
+    "min": "minute",
+    "sec": "second",
+    "bbl": "barrel",
+    "tn": "ton",
+    "mi": "mile",
+    "L": "liter",
+    "TB": "terabyte",
+    "M": "million",
+    "1M": "one million",
+    "1K": "one thousand",
+    "1k": "one thousand",
 }
-_PER_PATTERN = " ?/ ?(?P<unit>" + "|".join(sorted(_PER, key=len, reverse=True)) + r")(?![\w/])"
+_PER_PATTERN = rf" ?/ ?(?P<unit>{'|'.join(sorted(_PER, key=len, reverse=True))}|[a-z]{{3,12}})(?![\w/])"
 
 
 def _magnitude(suffix: str | None) -> str:
@@ -159,12 +164,13 @@ def _money(match: re.Match[str]) -> list[Edit] | str | None:
     symbol, word = parts.get("symbol"), parts["word"]
     if symbol == "$" and parts.get("upto") is None and match.string[match.end() : match.end() + 1] == "$":
         return None
-    currency = _CURRENCIES[symbol] if symbol else _CODES[match["code"]]
+    code = parts.get("trail") if symbol else match["code"]
+    currency = _CODES[code] if code else _CURRENCIES[symbol or "$"]
     amount, suffix, upto = _DECIMAL_COMMA.sub(".", match["amount"]), parts["suffix"], parts.get("upto")
     sign = signed(parts.get("sign") or parts.get("inner"))
-    name = currency.one if describes(match) else currency.many
+    name = currency.one if describes(match) or match.string.startswith("-a-", match.end()) else currency.many
     unit = parts.get("unit")
-    tail = f" per {_PER[unit]}" if unit else " plus" if parts.get("more") else ""
+    tail = f" per {_PER.get(unit, unit)}" if unit else " plus" if parts.get("more") else ""
     if not (suffix or word or upto):
         return sign + _sum(amount, currency, name) + tail
     figure = f"{sign}{number(amount)} {_magnitude(suffix)}".rstrip()
@@ -181,16 +187,23 @@ def _money(match: re.Match[str]) -> list[Edit] | str | None:
     return [Edit(match.start(), gap, figure), Edit(gap + 1, match.end(), last)]
 
 
+def _pair(match: re.Match[str]) -> str:
+    """ "EUR/USD", as traders say it."""
+    return f"{_SHORT_NAMES[match['first']]} {_SHORT_NAMES[match['second']]}"
+
+
 def _cents(match: re.Match[str]) -> str:
     single = is_one(match["amount"]) or describes(match)
-    return f"{number(match['amount'])} {'cent' if single else 'cents'}"
+    unit = match["unit"]
+    tail = f" per {_PER.get(unit, unit)}" if unit else ""
+    return f"{number(match['amount'])} {'cent' if single else 'cents'}{tail}"
 
 
 def _percent(match: re.Match[str]) -> list[Edit]:
     upto = match["upto"]
-    middle = f" to {number(upto)}" if upto else ""
-    name = "percent" if match["mark"] == "%" else "per mille"
-    first = f"{signed(match['sign'])}{number(match['amount'])}{middle}"
+    middle = f" to {quantity(upto)}" if upto else ""
+    name = ("percent" if match["mark"] == "%" else "per mille") + (" plus" if match["more"] else "")
+    first = f"{signed(match['sign'])}{quantity(match['amount'])}{middle}"
     return in_parts(match, (match.start(), first), (match.start("mark"), name))
 
 
@@ -201,8 +214,9 @@ _WORDS = rf"(?P<word>{_WORD})(?!\w)"
 _CODE = "|".join(_CODES)
 _MONEY = re.compile(
     rf"{_START}{_SIGN}(?P<symbol>{_SYMBOLS}) ?(?P<inner>[-\u2212])?{_AMOUNT}(?P<suffix>{_SUFFIX})?"
-    rf"(?: ?[-\u2013\u2014] ?(?:{_SYMBOLS})?(?P<upto>{NUMBER})(?P<suffix2>{_SUFFIX})?)?"
-    rf"(?:[ -]{_WORDS})?(?:(?P<more>\+)(?!\w)|{_PER_PATTERN})?(?!\w)"
+    rf"(?:{DASH}(?:{_SYMBOLS})?(?P<upto>{NUMBER})(?P<suffix2>{_SUFFIX})?)?"
+    rf"(?:[ -]{_WORDS})?(?: ?(?P<trail>USD|CAD|AUD|NZD|SGD|HKD)(?!\w))?(?:(?P<more>\+)(?!\w)|"
+    rf"{_PER_PATTERN})?(?!\w|[.,]\d)"
 )
 _MONEY_AFTER = re.compile(
     rf"{_START}{_SIGN}{_AMOUNT}(?P<suffix>{_SUFFIX})?(?: {_WORDS})? ?(?P<symbol>[{re.escape(_SIGNS)}])"
@@ -212,10 +226,12 @@ _CODE_FIRST = re.compile(rf"\b(?P<code>{_CODE}) ?{_AMOUNT}(?:(?P<suffix>{_SUFFIX
 _CODE_AFTER = re.compile(
     rf"{_START}{_SIGN}{_AMOUNT}(?P<suffix>{_SUFFIX})?(?: {_WORDS})? ?(?P<code>{_CODE})(?!\w)"
 )
-_CENT_SIGN = re.compile(rf"{_START}{_AMOUNT} ?\u00a2")
+_CENT_SIGN = re.compile(rf"{_START}{_AMOUNT} ?\u00a2(?:{_PER_PATTERN})?")
+_PAIR = re.compile(r"(?<![\w/])(?P<first>USD|EUR|GBP|JPY|CHF)/(?P<second>USD|EUR|GBP|JPY|CHF)(?![\w/])")
+_SHORT_NAMES = {"USD": "dollar", "EUR": "euro", "GBP": "pound", "JPY": "yen", "CHF": "Swiss franc"}
 _PERCENT = re.compile(
-    rf"{_START}(?P<sign>(?<![\w)\]%])[-+~\u2212])?{_AMOUNT}%?(?: ?[-\u2013\u2014] ?(?P<upto>{NUMBER}))? ?"
-    rf"(?P<mark>[%\u2030])(?!\w)"
+    rf"{_START}(?P<sign>(?<![\w)\]%])[-+~\u2212])?(?P<amount>{QUANTITY})%?(?:{DASH}(?P<upto>{QUANTITY}))? ?"
+    rf"(?P<mark>[%\u2030])(?P<more>\+(?!\w))?(?!\w)(?! \d)"
 )
 
 #: Every code has one of these letters.
@@ -226,5 +242,6 @@ RULES = (
     Rule(_CODE_FIRST, _money, _CODE_LETTERS),
     Rule(_CODE_AFTER, _money, _CODE_LETTERS),
     Rule(_CENT_SIGN, _cents, "\u00a2"),
+    Rule(_PAIR, _pair, "/"),
     Rule(_PERCENT, _percent, "%\u2030"),
 )

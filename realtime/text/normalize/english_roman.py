@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from realtime.text.normalize.base import Rule
-from realtime.text.normalize.english_words import after, before, cardinal, ordinal, year
+from realtime.text.normalize.english_words import after, before, cardinal, letters, ordinal, year
 
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _ROMAN = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
@@ -36,18 +36,31 @@ _RULERS = frozenset(
     "Victoria Anne Celestine Adrian Martin Callixtus Honorius".split()
 )
 _NOUNS = (
-    r"[Cc]hapter|[Pp]art|[Aa]ct|[Ss]cene|[Vv]olume|[Vv]ol\.|[Bb]ook|[Ss]ection|[Pp]hase|[Tt]ype|[Cc]lass|"
+    r"[Cc]hapter|[Cc]h\.|[Pp]t\.|[Ff]ig\.|[Pp]art|[Aa]ct|[Ss]cene|[Vv]olume|[Vv]ol\.|[Bb]ook|[Ss]ection"
+    r"|[Pp]hase|[Tt]ype|[Cc]lass|"
     r"[Gg]rade|[Ss]tage|"
     r"[Ll]evel|[Tt]itle|[Aa]rticle|[Aa]ppendix|[Ff]igure|[Tt]able|Super Bowl|[Mm]ark|Mk\.?|[Ee]pisode|"
     r"[Rr]ound|[Uu]nit|"
     r"[Cc]ategory|[Tt]ier|[Ss]chedule|[Vv]ersion|[Pp]age|[Ll]esson|[Mm]odule|[Ss]tep"
 )
 _ROMAN_RULE = re.compile(r"(?<![\w.'\u2019-])[IVXLCDM]{1,9}(?![.&-]\w|\w|['\u2019](?!s\b))")
-_BEFORE_NOUN = re.compile(rf"\b(?:{_NOUNS}) $")
+_BEFORE_NOUN = re.compile(rf"\b(?:{_NOUNS})s? $")
 _BEFORE_NAME = re.compile(
     r"(?:^|[^\w.])(?!(?:The|An|In|On|My|His|Her|This|That|Your|Our|And|But|For|With|Their|"
     r"Its) )([A-Z][a-z]{1,15}) $"
 )
+
+
+#: Rulers after whose names an "I" before a stop is no pronoun.
+_FIRSTS = frozenset("Elizabeth Charles James William Francis Napoleon Nicholas Henry Otto Frederick".split())
+_CROWNED = re.compile(r"\b(?:King|Queen|Pope|Emperor|Tsar|Czar|Kaiser|Shah) [A-Z][a-z]{2,12} $")
+_ENDS_NAME = re.compile(r"$|[.;:)]|[,] [a-z]|['\u2019]s\b| of\b| reigned\b")
+_LETTERED = re.compile(r"(?:(?<=[Ss]tage )|(?<=[Tt]ype ))(I{1,3}|IV)([A-C])(?!\w)")
+
+
+def _lettered(match: re.Match[str]) -> str:
+    """ "Stage IIIB"."""
+    return f"{cardinal(str(roman(match[1])))} {letters(match[2])}"
 
 
 def _roman(match: re.Match[str]) -> str | None:
@@ -57,7 +70,7 @@ def _roman(match: re.Match[str]) -> str | None:
     if value is None:
         return None
     left = before(match, 20)
-    if left.endswith(("World War ", "world war ")) and value < 10:
+    if left.endswith(("World War ", "world war ", "World Wars ")) and value < 10:
         return cardinal(str(value)).capitalize()
     noun = _BEFORE_NOUN.search(left)
     if noun is not None:
@@ -69,6 +82,15 @@ def _roman(match: re.Match[str]) -> str | None:
             return None
         return cardinal(str(value))
     name = _BEFORE_NAME.search(left)
+    if text == "I" and name is not None and name[1] in _RULERS and _CROWNED.search(left):
+        return "the First"
+    if (
+        text == "I"
+        and name is not None
+        and name[1] in _FIRSTS
+        and _ENDS_NAME.match(match.string, match.end())
+    ):
+        return "the First"
     if text == "I" or (len(text) == 1 and text in "LCDM"):
         return None
     if name is not None and name[1] in _RULERS:
@@ -84,4 +106,7 @@ def _roman(match: re.Match[str]) -> str | None:
     return None
 
 
-RULES = (Rule(_ROMAN_RULE, _roman, "IVXLCDM"),)
+RULES = (
+    Rule(_LETTERED, _lettered, "I"),
+    Rule(_ROMAN_RULE, _roman, "IVXLCDM"),
+)

@@ -51,7 +51,7 @@ def _time(match: re.Match[str]) -> list[Edit] | None:
     said = clock(match["hour"], minute, match["second"], half is not None)
     if said is None:
         return None
-    if half is None and int(match["hour"]) == 0 and not int(match["second"] or 0):
+    if half is None and match["hour"] == "00" and not int(match["second"] or 0):
         said = f"twelve {_minutes(minute)} a.m." if int(minute) else "midnight"
         if zone is None and said.endswith(".") and after(match, 1) == ".":
             said = said[:-1]
@@ -107,7 +107,43 @@ _TIMES = re.compile(
 _OFFSET = re.compile(
     r"\b(?P<zone>UTC|GMT)(?P<sign>[-+\u2212])(?P<hour>\d{1,2})(?::?(?P<minute>\d{2}))?(?!\w)"
 )
+_NOON = re.compile(
+    rf"{_START}(?:(?P<word>[Nn]oon|[Mm]idnight) ?[-\u2013] ?)?(?P<hour>\d{{1,2}})(?::"
+    rf"(?P<minute>\d{{2}}))? ?(?P<half>{_HALF})"
+    r"(?: ?[-\u2013] ?(?P<word2>noon|midnight))?(?![\w:])"
+)
+
+
+def _noon(match: re.Match[str]) -> str | None:
+    """ "noon-1pm", "8:30am-noon"."""
+    said = clock(match["hour"], match["minute"], None, True)
+    if said is None or (match["word"] is None) == (match["word2"] is None):
+        return None
+    if match["word2"]:
+        return f"{said} {match['half'][0].lower()}.m. to {match['word2']}"
+    return f"{match['word']} to {said} {_half(match['half'], match)}"
+
+
+_SHORT_HALF = re.compile(
+    rf"{_START}(?P<hour>\d{{1,2}})(?::(?P<minute>\d\d))?(?P<half>[ap])"
+    r"(?:[-\u2013](?P<hour2>\d{1,2})(?::(?P<minute2>\d\d))?(?P<half2>[ap]))?(?![\w:])"
+)
+
+
+def _short_half(match: re.Match[str]) -> str | None:
+    """ "6:15a", "8a-8p"; "8a" alone is something else."""
+    if match["minute"] is None and match["half2"] is None:
+        return None
+    first = clock(match["hour"], match["minute"], None, True)
+    if first is None or match["half2"] is None:
+        return first and f"{first} {_half(match['half'], match)}"
+    last = clock(match["hour2"], match["minute2"], None, True)
+    return last and f"{first} {match['half']}.m. to {last} {_half(match['half2'], match)}"
+
+
 RULES = (
+    Rule(_SHORT_HALF, _short_half, "0"),
+    Rule(_NOON, _noon, "n"),
     Rule(_OFFSET, _offset, "UG"),
     Rule(_TIMES, _times, "-\u2013\u2014"),
     Rule(_TIME, _time, ":."),

@@ -6,16 +6,16 @@ import re
 
 from realtime.text.normalize.base import Rule
 from realtime.text.normalize.english_words import (
-    FUNCTION_WORDS,
+    DASH,
     QUANTITY,
     VULGAR,
     after,
+    before,
     below_two,
-    cardinal,
     closes,
     describes,
     in_parts,
-    pairs,
+    noun_follows,
     quantity,
     signed,
 )
@@ -43,14 +43,18 @@ _SIGNS = {
     "milliliter": "ml,mL,ML",
     "centiliter": "cl,cL",
     "deciliter": "dl,dL",
-    "fluid ounce": "fl oz",
+    "fluid ounce": "fl oz,fl. oz",
     "gallon": "gal",
     "quart": "qt",
-    "tablespoon": "tbsp,Tbsp",
+    "tablespoon": "tbsp,Tbsp,tbs,T",
     "teaspoon": "tsp",
     "hectare": "ha",
     "second": "s,sec,secs",
     "millisecond": "ms,msec",
+    "atmosphere": "atm",
+    "millimole": "mmol",
+    "micromole": "\u00b5mol,\u03bcmol",
+    "nanogram": "ng",
     "microsecond": "\u00b5s,\u03bcs",
     "nanosecond": "ns",
     "minute": "min,mins",
@@ -58,10 +62,10 @@ _SIGNS = {
     "week": "wk,wks",
     "month": "mo,mos",
     "year": "yr,yrs",
-    "kilobyte": "KB,kB",
-    "megabyte": "MB",
-    "gigabyte": "GB",
-    "terabyte": "TB",
+    "kilobyte": "KB,kB,kb",
+    "megabyte": "MB,mb",
+    "gigabyte": "GB,gb",
+    "terabyte": "TB,tb",
     "petabyte": "PB",
     "megabit": "Mb",
     "gigabit": "Gb",
@@ -120,17 +124,33 @@ _SIGNS = {
     "dot per inch": "dpi,DPI",
     "pixel": "px",
     "megapixel": "MP",
-    "degree Celsius": "\u00b0C,\u2103,\u00b0 C",
-    "degree Fahrenheit": "\u00b0F,\u2109,\u00b0 F",
+    "degree Celsius": "\u00b0C,\u2103,\u00b0 C,\u00baC",
+    "degree Fahrenheit": "\u00b0F,\u2109,\u00b0 F,\u00baF",
     "degree": "\u00b0",
     "kelvin": "K",
     "knot": "kn,kt,kts",
     "electronvolt": "eV",
-    "square foot": "sq ft,sqft",
+    "acre": "ac",
+    "square foot": "sf,sq ft,sqft,sq. ft",
     "square meter": "sqm,sq m",
-    "square mile": "sq mi",
+    "square mile": "sq mi,sq. mi",
+    "square inch": "sq in",
+    "cubic foot": "cu ft,cu. ft,cuft",
+    "millimeter of mercury": "mmHg,mm Hg",
+    "pound foot": "lb-ft,lb ft,lbft",
+    "foot pound": "ft-lb,ft-lbs,ft lbs",
+    "point": "pts",
+    "rebound": "reb",
+    "assist": "ast",
+    "amp hour": "Ah",
+    "amp": "A",
+    "cup": "c",
+    "international unit": "IU",
+    "percentage point": "pp",
+    "milliequivalent": "mEq",
 }
-_UNITS = {sign: name for name, signs in _SIGNS.items() for sign in signs.split(",")}
+#: The name of each sign.
+UNITS = {sign: name for name, signs in _SIGNS.items() for sign in signs.split(",")}
 _PERS = {
     "100 km": "hundred kilometers",
     "100km": "hundred kilometers",
@@ -142,9 +162,11 @@ _LENGTHS = ("meter", "kilometer", "centimeter", "millimeter", "mile", "foot", "y
 _POWERS = {"\u00b2": "square", "\u00b3": "cubic", "^2": "square", "^3": "cubic", "2": "square", "3": "cubic"}
 
 
-def _plural(name: str) -> str:
+def plural_unit(name: str) -> str:
     """The plural of a unit's name: of the word before "per" in it, of the first word before "Celsius"."""
-    head, per, tail = name.partition(" per ")
+    if name == "pound foot":
+        return "pound-feet"
+    head, per, tail = name.partition(" of " if " of " in name else " per ")
     if head.startswith("degree"):
         head = head.replace("degree", "degrees", 1)
     elif head.endswith("foot"):
@@ -157,8 +179,8 @@ def _plural(name: str) -> str:
 
 
 def _unit(sign: str, power: str | None, many: bool) -> str | None:
-    name = _UNITS[sign]
-    said = _plural(name) if many else name
+    name = UNITS[sign]
+    said = plural_unit(name) if many else name
     if not power:
         return said
     if name in _LENGTHS:
@@ -170,17 +192,29 @@ def _measure(match: re.Match[str]) -> list[Edit] | None:
     amount, upto, sign, join = match["amount"], match["upto"], match["unit"], match["join"]
     if (join == "" and sign in ("N", "J")) or (sign == "K" and join != " "):
         return None  # "5N" and "5K" are something else
-    if sign == "s" and not join and after(match, 3) == " of":
-        return None  # "100s of people"
+    if sign == "s" and not join and (after(match, 3) == " of" or _GROUP.search(before(match, 7))):
+        return None  # "100s of people", "the 300s"
+    if sign == "m" and not join and _AGO.match(match.string, match.end()):
+        sign = "min"  # "5m ago"
     if sign == "W" and after(match, 2)[1:].isdigit():
         return None  # "5 W 4th Street"
+    partial, dot = "/" in amount or amount[-1] in VULGAR, match["dot"]
+    if sign == "T" and not dot:
+        return None
+    if (sign == "c" and not (dot or (partial and amount[-1] in "2348" + VULGAR))) or (
+        sign == "A" and not _is_current(match)
+    ):
+        return None  # "5c", "Room 5A"
+    if sign == "t" and join == " " and (partial or dot):
+        sign = "tsp"  # "1/2 t. salt"
     singular = (upto is None and below_two(amount)) or join == "-" or describes(match)
+    singular = singular or (_BY_BEFORE.search(before(match, 4)) is not None and noun_follows(match))
     said = _unit(sign, match["power"], not singular)
     per = match["per"]
     if said is None:
         return None
     if per is not None:
-        per_name = _unit(per, match["power2"], False) if per in _UNITS else _PERS.get(per, per)
+        per_name = _unit(per, match["power2"], False) if per in UNITS else _PERS.get(per, per)
         if per_name is None:
             return None
         said += f" per {per_name}"
@@ -191,44 +225,19 @@ def _measure(match: re.Match[str]) -> list[Edit] | None:
     return in_parts(match, (match.start(), first), (match.start("unit"), said + dot))
 
 
-def _feet(match: re.Match[str]) -> str | list[Edit] | None:
-    inches = match["inches"]
-    if inches is None:
-        return None
-    if match["mark"] in ("'", "\u2019", "\u2032"):
-        return f"{cardinal(match['feet'])} foot {quantity(inches)}"
-    feet = "foot" if match["feet"] == "1" else "feet"
-    inch = "inch" if below_two(inches) else "inches"
-    dot = "." if match["dot"] and closes(match) else ""
-    return in_parts(
-        match,
-        (match.start(), cardinal(match["feet"])),
-        (match.start("mark") + match["mark"].startswith(" "), feet),
-        (match.start("inches"), quantity(inches)),
-        (match.start("sign"), inch + dot),
-    )
+_GROUP = re.compile(r"\b(?:[Tt]he|low|high|mid|upper|lower|[Tt]hese|[Tt]hose)[ -]$")
+_AGO = re.compile(r" (?:ago|later|read)\b")
+_FUSE = re.compile(r" (?:fuse|breaker|circuit|outlet|charger|supply|current|socket|adapter|of current)\b")
 
 
-_NOUN = re.compile(r" ([a-z]{2,20})(?!\w|\.\w)")
+_BY_BEFORE = re.compile(r"(?<![A-Za-z])[x\u00d7] $")
 
 
-def _inches(match: re.Match[str]) -> str | None:
-    if match["mark"] == '"' and match.string.count('"', max(0, match.start() - 80), match.start()) % 2:
-        return None  # the quotation mark closes what was said
-    noun = _NOUN.match(match.string, match.end())
-    quoted = match["mark"] == '"' and noun is not None and noun[1] not in FUNCTION_WORDS
-    single = below_two(match["amount"]) or quoted or describes(match)
-    dot = "." if match["mark3"] and closes(match) else ""
-    return f"{quantity(match['amount'])} {'inch' if single else 'inches'}{dot}"
-
-
-def _by(match: re.Match[str]) -> list[Edit]:
-    """Sizes: "10x20", "1920x1080"; numbers of four digits in pairs."""
-    numbers = [part for part in match.group(1, 2, 3) if part]
-    said = " by ".join(pairs(part) if len(part) == 4 else quantity(part) for part in numbers)
-    if match[4] is None:
-        return in_parts(match, (match.start(), said))
-    return in_parts(match, (match.start(), said), (match.start(4), _plural(_UNITS[match[4]])))
+def _is_current(match: re.Match[str]) -> bool:
+    """Whether "A" after a number is amperes: a decimal one, or before what they flow through."""
+    return ("." in match["amount"] and match["join"] == "") or _FUSE.match(
+        match.string, match.end()
+    ) is not None
 
 
 def _directed(match: re.Match[str]) -> str:
@@ -237,54 +246,67 @@ def _directed(match: re.Match[str]) -> str:
     return f"{quantity(match['amount'])} {degrees} {names[match['to']]}"
 
 
-_ANY = "|".join(re.escape(sign) for sign in sorted(_UNITS, key=len, reverse=True))
-_PER_WORDS = "100 ?km|100 ?g|second|minute|hour|day|week|month|year|person|token|user|" + _ANY
-_START = r"(?<![\w.,/])(?<![A-Za-z]-)"
+_ANY = "|".join(re.escape(sign) for sign in sorted(UNITS, key=len, reverse=True))
+_PER_WORDS = "100 ?km|100 ?g|[a-z]{4,12}(?![a-z])|day|" + _ANY
+#: What may not stand before a measure.
+START = r"(?:(?<![\w.,/])|(?<=[A-Za-z]/))(?<![A-Za-z]-)"
 _SIGN = r"(?P<sign>(?<![\w)\]%\u00b0])[-+~\u2212])?"
 _POWER = r"(?:\^?[23](?!\d|[.,]\d)|[\u00b2\u00b3])"
 _MEASURE = re.compile(
-    rf"{_START}{_SIGN}(?P<amount>{QUANTITY})(?:(?:{_ANY})? ?[-\u2013\u2014] ?(?P<upto>{QUANTITY}))?"
+    rf"{START}{_SIGN}(?P<amount>{QUANTITY})(?:(?:{_ANY})?{DASH}(?P<upto>{QUANTITY}))?"
     rf"(?P<join>[ -]?)(?P<unit>{_ANY})(?P<power>{_POWER})?"
-    rf"(?: ?/ ?(?P<per>{_PER_WORDS})(?P<power2>{_POWER})?)?(?P<dot>\.(?= [a-z(]|[,;:)\"']|$))?(?![\w/])"
+    rf"(?: ?/ ?(?P<per>{_PER_WORDS})(?P<power2>{_POWER})?)?"
+    rf"(?P<dot>\.(?= [a-z(\d&]|[,;:)\"']|$))?(?!\w|/(?!\d)"
+    rf"|['\u2019]\w)"
 )
-_FEET = re.compile(
-    r"(?<![\w.,/])(?P<feet>\d{1,2})(?P<mark>['\u2019\u2032]| ?ft\.?| ?feet) ?(?P<inches>\d{1,2}(?:\.\d)?|"
-    r"\d{0,2} ?[\u00bd])"
-    r" ?(?P<sign>\"|\u201d|\u2033|''|inches|in(?P<dot>\.(?= [a-z(]|[,;:)]|$))?(?!\w))"
-)
-_INCHES = re.compile(
-    rf"{_START}(?P<amount>{QUANTITY})(?:(?P<mark>\")(?:(?= (?:[a-z]|x \d))|(?<=/\d\")|(?<=/\d\d\"))| ?"
-    rf"(?P<mark2>\u2033)| "
-    rf"(?P<mark3>in\.)(?= [a-z]|[,;:)]|$))"
-)
-_SIZE = re.compile(
-    r"(?<![\w.,/-])(\d{1,5}(?:\.\d{1,3})?)[x\u00d7](\d{1,5}(?:\.\d{1,3})?)(?:[x\u00d7](\d{1,5}(?:\.\d{1,3})?))?"
-    r"(?: ?(m|cm|mm|km|ft|px))?(?![\w/]|[.,]\d| ?=)"
-)
-_DIRECTED = re.compile(rf"{_START}(?P<amount>{QUANTITY}) ?\u00b0 ?(?P<to>[NSEW])(?!\w)")
+_DIRECTED = re.compile(rf"{START}(?P<amount>{QUANTITY}) ?\u00b0 ?(?P<to>[NSEW])(?!\w)")
 _SPEED = re.compile(r"(?<![\w/])(km/h|m/s|mi/h|MB/s|GB/s|kB/s)(?![\w/])")
 
 
 def _standing(match: re.Match[str]) -> str:
     """A speed's unit without a number before it."""
     unit, _, per = match[1].partition("/")
-    return f"{_plural(_UNITS[unit])} per {_UNITS[per] if per in _UNITS else 'hour'}"
+    return f"{plural_unit(UNITS[unit])} per {UNITS[per] if per in UNITS else 'hour'}"
 
 
-_DEGREES = re.compile(r"(?<![\w.,/-])(\d{2,3})([FC])(?!\w)")
+_DEGREES = re.compile(r"(?:(?<![\w.,/-])|(?<=[FC]/))(?P<amount>\d{2,3}(?:\.\d)?)(?P<scale>[FC])(?!\w)")
 
 
-def _degrees(match: re.Match[str]) -> str:
-    """Of an oven or the weather: "350F"."""
-    return f"{cardinal(match[1])} degrees {'Fahrenheit' if match[2] == 'F' else 'Celsius'}"
+def _degrees(match: re.Match[str]) -> str | None:
+    """Of an oven or the weather: "350F"; a seat is no temperature."""
+    if _SEAT.search(before(match, 16)):
+        return None
+    return f"{quantity(match['amount'])} degrees {'Fahrenheit' if match['scale'] == 'F' else 'Celsius'}"
+
+
+_SCALE = re.compile(r"(?<![\d\u00bd\w])(?<!\d )\u00b0(?P<scale>[CF])(?!\w)")
+
+
+def _scale(match: re.Match[str]) -> str:
+    """A scale without a number: "from \u00b0F to \u00b0C"."""
+    return f"degrees {'Fahrenheit' if match['scale'] == 'F' else 'Celsius'}"
+
+
+_SEAT = re.compile(
+    r"\b(?:[Ss]eats?|[Rr]ow|[Rr]oom|[Gg]ate|[Aa]pt\.?|[Aa]partment|[Uu]nit|[Ee]xit|[Ss]uite|[Bb]us) $"
+)
+_LARGE = re.compile(
+    r"(?<=\d )(?:million|billion|trillion) (?P<unit>km|kg|mi|lbs?|mph|ft|GB|TB|MW|GW|kWh|MWh|GWh|"
+    r"TWh|sq ft|gal|ha|t|m|L)(?P<dot>\.(?= [a-z(]|[,;:)]|$))?(?![\w/])"
+)
+
+
+def _large(match: re.Match[str]) -> list[Edit]:
+    """ "1.4 million km"."""
+    dot = "." if match["dot"] and closes(match) else ""
+    return [Edit(match.start("unit"), match.end(), plural_unit(UNITS[match["unit"]]) + dot)]
 
 
 RULES = (
     Rule(_DEGREES, _degrees, "FC"),
-    Rule(_FEET, _feet, "'\u2019\u2032f"),
-    Rule(_INCHES, _inches, '"\u2033i'),
+    Rule(_LARGE, _large, "i"),
     Rule(_DIRECTED, _directed, "\u00b0"),
     Rule(_MEASURE, _measure, "0" + VULGAR),
-    Rule(_SIZE, _by, "x\u00d7"),
+    Rule(_SCALE, _scale, "\u00b0"),
     Rule(_SPEED, _standing, "/"),
 )

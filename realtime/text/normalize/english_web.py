@@ -166,12 +166,21 @@ def _email(match: re.Match[str]) -> list[Edit]:
     local = "".join(
         names.get(part) or say_name(part) for part in re.split(r"([.+_-])", match["local"]) if part
     )
-    said = f"{local.strip()} at {_host(match['host'])}"
+    said = f"{local.strip()} at {_ip_or_host(match['host'])}"
+    if match["port"]:
+        said += f" port {code_number(match['port'])}"
     return _spoken_end(match, match.end(), said)
 
 
 def _file(match: re.Match[str]) -> list[Edit]:
-    said = f"{_path(match['path']).removeprefix(' slash ')} slash " if match["path"] else ""
+    path = match["path"]
+    said = (
+        f"{_path(path).removeprefix(' slash ')} slash "
+        if path.strip("./")
+        else "dot slash "
+        if path == "./"
+        else ""
+    )
     stem = re.sub(r"[._-]+", " ", match["stem"]).strip()
     words = " ".join(say_name(part) for part in stem.split())
     return _spoken_end(match, match.end(), f"{said}{words} dot {_ending(match['ending'])}")
@@ -216,7 +225,8 @@ _BARE = re.compile(
     rf"(?:[/?#][^\s<>\"\u201c\u201d]{{0,2000}})?)(?![\w@-])"
 )
 _EMAIL = re.compile(
-    r"(?<![\w.+-])(?P<local>[\w.+-]{1,64})@(?P<host>[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})(?![\w-])"
+    r"(?<![\w.+-])(?P<local>[\w.+-]{1,64})@(?P<host>[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})"
+    r"(?::(?P<port>\d{1,5}))?(?![\w-])"
 )
 _FILE = re.compile(
     rf"(?<![\w./\\@:-])(?P<path>(?:[\w.-]{{1,60}}/){{0,12}})(?P<stem>[\w][\w.-]{{0,80}}?)\."

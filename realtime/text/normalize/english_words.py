@@ -9,14 +9,20 @@ from __future__ import annotations
 import functools
 import importlib
 import re
+import threading
 from typing import Any
 
 from realtime.text.spans import Edit, share
 
-#: A whole or decimal number, its thousands perhaps separated: "1,234.5". What stands around it is the rule's.
-NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,6}(?!,?\d)|\d{1,40}(?!\d))(?:\.\d{1,40}(?!\d))?"
+#: A whole or decimal number: "1,234.5", "1,00,000". What stands around it is up to the rule.
+NUMBER = (
+    r"(?:\d{1,3}(?:,\d{3}){1,6}(?!,?\d)|\d{1,2}(?:,\d\d){1,4},\d{3}(?!,?\d)|\d{1,40}(?!\d))"
+    r"(?:\.\d{1,40}(?!\d))?"
+)
 #: Whole numbers of more digits than this are read digit by digit.
 MAX_DIGITS = 15
+#: Between the two numbers of a range; with space on one side only it is a sign of the second number.
+DASH = r"(?:[-\u2013\u2014]| [-\u2013\u2014] )"
 SCALES = ("", "thousand", "million", "billion", "trillion")
 #: Words that follow a measure but are no noun that it describes: "a 5 km run", but "5 km from here".
 FUNCTION_WORDS = frozenset(
@@ -30,19 +36,24 @@ FUNCTION_WORDS = frozenset(
     "that "
     "the their then there these they thick this those though through thus till to today together too toward "
     "towards under until up upon very was we well were what when where which while who wide will with within "
-    "without would yet you tall north south east west left".split()
+    "without would yet you tall north south east west left overnight yesterday again already".split()
 )
+_IMPORTING = threading.Lock()
 _CLOSING = "\"')]}\u2019\u201d"
 
 
 def _inflect() -> Any:
     """The library, with its checks of types left out: adding them to it takes 1.5 s of every start."""
-    typeguard: Any = importlib.import_module("typeguard")
-    checked, typeguard.typechecked = typeguard.typechecked, lambda target: target
-    try:
-        return importlib.import_module("inflect")
-    finally:
-        typeguard.typechecked = checked
+    with _IMPORTING:
+        try:
+            typeguard: Any = importlib.import_module("typeguard")
+        except ModuleNotFoundError:  # a version of inflect that does not use it
+            return importlib.import_module("inflect")
+        checked, typeguard.typechecked = typeguard.typechecked, lambda target: target
+        try:
+            return importlib.import_module("inflect")
+        finally:
+            typeguard.typechecked = checked
 
 
 @functools.cache
@@ -228,7 +239,7 @@ def closes(match: re.Match[str]) -> bool:
 
 
 _NEXT_WORD = re.compile(r" ([a-z]{2,20})(?!\w|\.\w)")
-_ARTICLE = re.compile(r"(?:^|[\s(\"\u201c])(?:[Aa]n?|[Ee]very|[Aa]nother) $")
+_ARTICLE = re.compile(r"(?:^|[\s(\"\u201c])[Aa]n? $")
 
 
 def describes(match: re.Match[str]) -> bool:
@@ -240,6 +251,12 @@ def describes(match: re.Match[str]) -> bool:
         and not following[1].endswith("ly")
         and _ARTICLE.search(before(match, 10)) is not None
     )
+
+
+def noun_follows(match: re.Match[str]) -> bool:
+    """Whether a noun that a match may describe comes next, as far as one small word tells."""
+    following = _NEXT_WORD.match(match.string, match.end())
+    return following is not None and following[1] not in FUNCTION_WORDS
 
 
 _VULGAR = {"\u00bd": (1, 2), "\u2153": (1, 3), "\u2154": (2, 3), "\u00bc": (1, 4), "\u00be": (3, 4)}
@@ -270,4 +287,5 @@ def quantity(text: str) -> str:
 
 def below_two(text: str) -> bool:
     """Whether a quantity is "1" or a fraction of one, after which a singular stands: "3/4 mile"."""
-    return is_one(text) or (("/" in text or text in _VULGAR) and " " not in text and "-" not in text)
+    part = text in _VULGAR or ("/" in text and text.index("/") == 1)
+    return is_one(text) or (part and " " not in text and "-" not in text)

@@ -3,9 +3,10 @@
     def make() -> Reader:
         return EuropeanReader(CONVENTIONS, first=my_rules)
 
-The order is: addresses, `first`, the common rules up to fractions, `before_numbers`, ranges and plain
-numbers, words and signs. What a rule has taken no later rule changes: so what a language reads in its own
-way goes into `first`, and what it says of numbers that nothing else wanted into `before_numbers`.
+The order is: addresses, keys, measures, `first`, the common rules up to fractions, `before_numbers`,
+ranges and plain numbers, words and signs. What a rule has taken no later rule changes: so what a language
+reads in its own way goes into `first`, and what it says of numbers that nothing else wanted into
+`before_numbers`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from realtime.text.normalize.base import Rule, apply_rules
+from realtime.text.normalize.european_codes import calendar_rules, code_rules, key_rules
+from realtime.text.normalize.european_measures import measure_rules, part_rules
 from realtime.text.normalize.european_numbers import Conventions, Numerals
 from realtime.text.normalize.european_rules import (
     date_rules,
@@ -56,10 +59,15 @@ class EuropeanReader:
         self._numerals = numerals = Numerals(conventions)
         self._rules: tuple[Rule, ...] = (
             *address_rules(numerals),
+            *key_rules(numerals),
+            *part_rules(numerals),
+            *measure_rules(numerals),
             *first(numerals),
+            *calendar_rules(numerals),
             *date_rules(numerals),
             *time_rules(numerals),
             *phone_rules(numerals),
+            *code_rules(numerals),
             *money_rules(numerals),
             *unit_rules(numerals),
             *version_rules(numerals),

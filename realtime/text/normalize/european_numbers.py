@@ -76,6 +76,10 @@ def _no_fraction(numerator: int, denominator: int) -> str | None:
     return None
 
 
+def _no_part(whole: int, numerator: int, denominator: int, noun: Noun, before: str) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Conventions:
     """All that a language brings along; what a table has under several spellings it has several times.
@@ -122,6 +126,14 @@ class Conventions:
     #: Numerator and denominator, None for what is not said as a fraction; and after a whole number.
     fraction: Callable[[int, int], str | None] = _no_fraction
     mixed: Callable[[int, int, int], str | None]
+    #: The same of a unit, whole 0 for the fraction alone; the word before. None: it is said without the unit.
+    part_of: Callable[[int, int, int, Noun, str], str | None] = _no_part
+    #: Said between points and how many there can be, where `fraction` has None ("8 von 10"); between the two
+    #: values of a blood pressure. "": left as it is.
+    out_of: str = ""
+    over: str = ""
+    #: The unit that is written as a quotation mark (6,1").
+    inch: Noun | None = None
     #: Groups of digits of a telephone number (without plus), None: digit by digit, a comma between groups.
     phone: Callable[[list[str]], str] | None = None
     #: A regular expression for how a national telephone number begins.
@@ -135,6 +147,12 @@ class Conventions:
     currencies: Mapping[str, Currency] = field(default_factory=dict)
     #: What may follow a sum or a unit and a slash ("h": "pro Stunde").
     per: Mapping[str, str] = field(default_factory=dict)
+    #: Days and months, by abbreviations without their full stop; what is said between days.
+    days: Mapping[str, str] = field(default_factory=dict)
+    months: Mapping[str, str] = field(default_factory=dict)
+    day_range: str = "{} - {}"
+    #: Keys as they are named before a plus ("Strg+C").
+    keys: Mapping[str, str] = field(default_factory=dict)
     #: What "²" and "³" say after a letter or a bracket.
     powers: Mapping[str, str] = field(default_factory=dict)
     #: Written and spoken; before digits only; before a capital letter only. Written with their full stops.
@@ -162,7 +180,7 @@ class Numerals:
         # Both marks in the English order can only be an English number, whatever the language.
         body += r"|[0-9]{1,3}(?:,[0-9]{3}){1,5}(?=\.[0-9])"
         self._number = (
-            rf"(?:(?:(?<![^\s(\[\"'«„“])[{MINUS}]|(?<!\w)(?<![0-9][.,:/]))"
+            rf"(?:(?:(?<![^\s(\[\"'«„“])[{MINUS}]|(?<![^\Wºª])(?<![0-9][.,:/]))"
             rf"(?:{body}|[0-9]++)(?:[.,][0-9]++)?(?![0-9]|[.,][0-9]))"
         )
 

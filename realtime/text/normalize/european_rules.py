@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from realtime.text.normalize.base import Rule
 from realtime.text.normalize.european_numbers import (
@@ -16,7 +17,16 @@ from realtime.text.normalize.european_numbers import (
     Numerals,
     words_before,
 )
-from realtime.text.normalize.european_words import END, any_of, by_key, in_parts, key_of, spelled, stop_of
+from realtime.text.normalize.european_words import (
+    END,
+    UNIT_END,
+    any_of,
+    by_key,
+    in_parts,
+    key_of,
+    spelled,
+    stop_of,
+)
 from realtime.text.spans import Edit
 
 #: Before a number that is not part of something longer, and after it.
@@ -26,7 +36,7 @@ _TO = rf"(?:\s?{DASH}\s?)"
 #: Written for a thousand beside a currency, in all languages.
 _THOUSANDS = ("k", "K")
 #: Unicode's fractions as numerator and denominator.
-_VULGAR = {
+VULGAR = {
     "\u00bd": (1, 2),
     "\u2153": (1, 3),
     "\u2154": (2, 3),
@@ -83,7 +93,9 @@ def time_rules(numerals: Numerals, mark: str = ":", suffix: str | None = None) -
         to = "—" if conventions.range_word == "-" else conventions.range_word
         return f"{one(match['low'])} {to} {said}" if match["low"] else said
 
-    pattern = rf"{FREE}(?:(?P<low>{clock}){_TO})?(?P<time>{clock})(?![\w:/]|[.,][0-9]){after}"
+    # "1:50 000" is a ratio.
+    free = rf"(?![\w:/]|[.,][0-9]|[{SPACES}][0-9]{{3}}(?![0-9]))"
+    pattern = rf"{FREE}(?:(?P<low>{clock}){_TO})?(?P<time>{clock}){free}{after}"
     return [Rule(re.compile(pattern), say, "0")]
 
 
@@ -188,7 +200,9 @@ def money_rules(numerals: Numerals) -> list[Rule]:
 
     low = f"(?:{numerals.pattern('low')}{_TO})?"
     number = numerals.pattern("number") + rf"(?:,{DASH}{{1,2}}(?!\w))?"
-    before = rf"(?<!\w)(?P<sign>[{MINUS}]?)(?P<first>)(?P<currency>{currency}){GAP}{low}{number}{magnitude}"
+    # Not the rest of "3 EUR 50 ct".
+    before = rf"(?<!\w)(?<![0-9][{SPACES}])(?P<sign>[{MINUS}]?)(?P<first>)(?P<currency>{currency})"
+    before += rf"{GAP}{low}{number}{magnitude}"
     after = rf"(?P<sign>){low}{number}{magnitude}(?P<first>(?!))?{GAP}(?P<currency>{currency})"
     ends = rf"(?:{END}|(?<=\.)){_per(numerals)}"
     rules = [Rule(re.compile(before + ends), say, "0"), Rule(re.compile(after + ends), say, "0")]
@@ -206,6 +220,8 @@ def unit_rules(numerals: Numerals) -> list[Rule]:
 
     def say(match: re.Match[str]) -> list[Edit]:
         noun, number = units[key_of(match["unit"])], numerals.parse(match["number"])
+        if len(number.whole) == 2 and number.whole[0] == "0":
+            number = replace(number, whole=number.whole[1])  # "2 h 05 min"
         said = numerals.say(number, noun.gender)
         after = f" {per[key_of(match['per'])]}" if match["per"] else ""
         unit = ("unit", numerals.noun(number, noun) + after)
@@ -223,8 +239,19 @@ def unit_rules(numerals: Numerals) -> list[Rule]:
 
     unit = any_of(conventions.units)
     low = f"(?:{numerals.pattern('low')}(?:{GAP}(?P<low_unit>{unit}))?{_TO})?"
-    pattern = rf"{low}{numerals.pattern('number')}{GAP}(?P<unit>{unit})(?:{END}|(?<=\.)){_per(numerals)}"
-    return [Rule(re.compile(pattern), say, "0")]
+    pattern = rf"{low}{numerals.pattern('number')}{GAP}(?P<unit>{unit})(?:{UNIT_END}|(?<=\.)){_per(numerals)}"
+    rules = [Rule(re.compile(pattern), say, "0")]
+    if per:
+
+        def rate(match: re.Match[str]) -> str:
+            return (
+                f"{numerals.say(numerals.parse(match['number']))} {per[key_of(match['per'])]}{stop_of(match)}"
+            )
+
+        letters = any_of(each for each in conventions.per if each.isalpha() or each.endswith("."))
+        bare = rf"{numerals.pattern('number')}/(?P<per>{letters})(?:{UNIT_END}|(?<=\.))"
+        rules.append(Rule(re.compile(bare), rate, "/"))  # a pulse of 72/min
+    return rules
 
 
 def range_rules(numerals: Numerals) -> list[Rule]:
@@ -262,15 +289,9 @@ def range_rules(numerals: Numerals) -> list[Rule]:
         Rule(re.compile(rf"{FREE}((?:19|20)[0-9]{{2}})/((?:19|20)?[0-9]{{2}}){DONE}"), season, "/"),
     ]
     if conventions.ratio_word:
-        rules.append(
-            Rule(
-                re.compile(
-                    rf"{FREE}([0-9]{{1,3}}):([0-9]{{1,3}}(?:[.{SPACES}][0-9]{{3}}){{1,2}}|[0-9]{{1,7}}){DONE}"
-                ),
-                ratio,
-                ":",
-            )
-        )
+        first = rf"{FREE}([0-9]{{1,3}})(?: : |:)(?![0-9]{{1,9}} =)"
+        last = rf"([0-9]{{1,3}}(?:[.{SPACES}][0-9]{{3}}){{1,2}}|[0-9]{{1,7}})(?:{DONE}|(?=-[^\W\d_]))"
+        rules.append(Rule(re.compile(first + last), ratio, ":"))
     return rules
 
 
@@ -280,16 +301,21 @@ def fraction_rules(numerals: Numerals) -> list[Rule]:
 
     def say(match: re.Match[str]) -> str | None:
         sign = match["sign"]
-        numerator, denominator = _VULGAR[sign] if sign else (int(match["top"]), int(match["bottom"]))
+        numerator, denominator = VULGAR[sign] if sign else (int(match["top"]), int(match["bottom"]))
         if not match["whole"]:
             if numerator == denominator > 9 or (numerator, denominator) == (24, 7):  # 50/50, 24/7
                 return f"{numerals.whole(str(numerator))} {numerals.whole(str(denominator))}"
-            return conventions.fraction(numerator, denominator)
+            said = conventions.fraction(numerator, denominator)
+            points = conventions.out_of and numerator <= denominator in (10, 20, 30, 100)
+            if said is None and points:
+                got, all_of_them = numerals.whole(str(numerator)), numerals.whole(str(denominator))
+                return f"{got} {conventions.out_of} {all_of_them}"
+            return said
         if numerator >= denominator:
             return None
         return conventions.mixed(int(match["whole"]), numerator, denominator)
 
-    signs = "".join(_VULGAR)
+    signs = "".join(VULGAR)
     pattern = (
         rf"{FREE}(?:(?P<whole>[0-9]{{1,3}}){GAP}(?=[{signs}]|(?<=\s)[0-9]/))?"
         rf"(?:(?P<sign>[{signs}])|(?P<top>[0-9]{{1,2}})/(?P<bottom>[0-9]{{1,3}})(?![\w/]|-[0-9]|[.,:][0-9]))"

@@ -7,17 +7,22 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from realtime.text.normalize.base import Rule
-from realtime.text.normalize.european_numbers import GAP, SPACES, Conventions, Numerals
+from realtime.text.normalize.european_numbers import GAP, SPACES, Conventions, Numerals, words_before
 from realtime.text.spans import Edit
 
 #: After a word, a unit or a number: nothing that would make it part of something longer.
 END = r"(?!\w)"
+#: After a unit: it is no word that was shortened ("5 l'ho", "5 m'a").
+UNIT_END = r"(?!\w|['\u2019]\w)"
 _CLOSING = re.compile(r"[\s\"'»“”’)\]]*")
 _Value = TypeVar("_Value")
 _HOST = r"[\w-]{1,63}"
 _PATH = r"[^\s<>\"«»“”()]"
 #: Names without "www." or "http://" are addresses if they end in one of these.
 _TOP = "(?:com|org|net|info|io|ai|dev|app|eu|de|fr|ru|es|it|pt|br|mx|at|ch|be|uk|edu|gov|рф)"
+
+#: What the names of files end in.
+_FILE = "(?:pdf|docx?|xlsx?|txt|csv|json|jpe?g|png|zip|py|js|html?|mp3|mp4|exe|md|ya?ml|xml)"
 
 
 def any_of(written: Iterable[str]) -> str:
@@ -98,7 +103,7 @@ def table_rule(table: Mapping[str, str], after: str = "", any_case: bool = True)
         return (like(match, said) if any_case else said) + stop_of(match) + " " * touches
 
     # A full stop or a sign ends an abbreviation whatever follows: "z.B.das", "n°5".
-    pattern = rf"(?<![\w.@/-]){any_of(table)}(?:(?<!\w)|{END}){after}"
+    pattern = rf"(?<![\w.@/-]){any_of(table)}(?:(?<!\w)|(?<=[ºª])(?=[0-9])|{END})(?![A-ZÀ-Þ]\.){after}"
     dots = all("." in written for written in table)
     return Rule(re.compile(pattern, re.IGNORECASE if any_case else re.NOFLAG), say, "." if dots else "")
 
@@ -123,7 +128,8 @@ def address_rules(numerals: Numerals) -> list[Rule]:
     def address(match: re.Match[str]) -> str:
         written = match.group()
         bare = written.rstrip(".,;:!?'’")
-        shown = re.sub(r"^https?://", "", bare, flags=re.IGNORECASE).rstrip("/")
+        # Nobody says "www".
+        shown = re.sub(r"^(?:https?://)?(?:www\.(?=\w))?", "", bare, flags=re.IGNORECASE).rstrip("/")
         parts: list[str] = []
         for part in re.findall(r"[0-9]+|[^\W\d_]+|.", shown):
             if part.isalpha():
@@ -131,7 +137,7 @@ def address_rules(numerals: Numerals) -> list[Rule]:
                 if after_dot and part.lower() in conventions.top_names:
                     parts.append(conventions.top_names[part.lower()])
                 else:
-                    short = part.lower() == "www" or (after_dot and len(part) == 2)
+                    short = after_dot and len(part) == 2
                     parts.append(spelled(conventions, part) if short else part)
             elif part.isascii() and part.isdigit():
                 parts.append(numerals.whole(part) if len(part) <= 2 else numerals.digits(part))
@@ -143,7 +149,11 @@ def address_rules(numerals: Numerals) -> list[Rule]:
         name = match["name"]
         if match["sign"] == "#" and name.isascii() and name.isdigit():
             return f"{conventions.number_word} {numerals.whole(name)}"
-        return f"{names[match['sign']]} {name}" if name[0].isalpha() else None
+        if not name[0].isalpha():
+            return None
+        said = names[match["sign"]]
+        named = said.lower() in words_before(match.string, match.start())  # "the hashtag #word"
+        return name if named else f"{said} {name}"
 
     return [
         Rule(re.compile(rf"(?:https?://|(?<![\w.@-])www\.){_PATH}{{1,1000}}", re.IGNORECASE), address, "./"),
@@ -155,6 +165,7 @@ def address_rules(numerals: Numerals) -> list[Rule]:
             address,
             ".",
         ),
+        Rule(re.compile(rf"(?<![\w.@/-])[\w-]{{1,64}}\.{_FILE}(?!\w|\.\w)"), address, "."),
         Rule(re.compile(r"(?<![\w@#&])(?P<sign>[@#])(?P<name>\w{1,64})"), handle, "@#"),
     ]
 
@@ -170,15 +181,6 @@ def acronym_rules(conventions: Conventions) -> list[Rule]:
     return [Rule(re.compile(r"(?<![\w-])[^\W\d_a-z]{2,6}(?!\w)"), say)]
 
 
-def times_rules(word: str, also: str = "") -> list[Rule]:
-    """What "x" and "\u00d7" say between numbers (3 x 4, 3x4); `also`: other letters that look like it."""
-    signs = f"[x\u00d7{also}]"
-    return [
-        Rule(re.compile(rf"(?<=[0-9]){signs}(?=[0-9])"), lambda match: f" {word} ", f"x\u00d7{also}"),
-        Rule(re.compile(rf"(?<=[0-9]\s){signs}(?=\s[0-9])"), lambda match: word, f"x\u00d7{also}"),
-    ]
-
-
 def sign_rules(conventions: Conventions) -> list[Rule]:
     """Signs that stand between spaces or before a number: "&", "+", "=", "~5"."""
 
@@ -191,8 +193,14 @@ def sign_rules(conventions: Conventions) -> list[Rule]:
         return f" {conventions.powers[match.group()]}" + " " * touches
 
     # "~5" has a sign of its own, "$5" that nothing has taken is better left.
-    pattern = rf"(?<!\S){any_of(conventions.signs)}(?=\s|$|(?<=[~+\u2212±≈<>≤≥])[0-9])"
-    rules = [Rule(re.compile(pattern), say, "".join(conventions.signs))]
+    pattern = rf"(?<![^\s(\[„“«]){any_of(conventions.signs)}(?=\s|$|(?<=[~+\u2212±≈<>≤≥])[0-9])"
+    divided = conventions.signs.get("÷", "")
+    rules = [
+        # The way through a menu: "Datei > Drucken".
+        Rule(re.compile(r"(?<=[^\W\d_][^\W\d_]) >(?= [^\W\d_]{2})"), lambda match: ",", ">"),
+        Rule(re.compile(r"(?<=[0-9] )[/:](?= [0-9]{1,9} ?=)"), lambda match: divided, "="),
+        Rule(re.compile(pattern), say, "".join(conventions.signs)),
+    ]
     if "+" in conventions.signs:  # UTC+1
         plus = f" {conventions.signs['+']} "
         rules.append(Rule(re.compile(r"(?<=[A-Z][A-Z])\+(?=[0-9])"), lambda match: plus, "+"))

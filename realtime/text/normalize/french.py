@@ -7,24 +7,31 @@ from collections.abc import Sequence
 
 from realtime.text.normalize.base import Reader, Rule
 from realtime.text.normalize.european import EuropeanReader
+from realtime.text.normalize.european_measures import product_rules
 from realtime.text.normalize.european_numbers import (
+    DASH,
     GAP,
     SPACES,
     Conventions,
     Currency,
+    Noun,
     Number,
     Numerals,
     number_words,
     words_before,
 )
 from realtime.text.normalize.european_rules import DONE, FREE, counted_rules, time_rules
-from realtime.text.normalize.european_words import END, any_of, stop_of, times_rules
+from realtime.text.normalize.european_words import END, any_of, stop_of
 from realtime.text.normalize.french_words import (
     ABBREVIATIONS,
+    AFTER_ORDINAL,
     BEFORE_NAME,
     BEFORE_NUMBER,
     CURRENCIES,
+    DAYS,
     FEMININE,
+    INCH,
+    KEYS,
     LETTER_NAMES,
     MAGNITUDES,
     MONEY_MAGNITUDES,
@@ -32,9 +39,11 @@ from realtime.text.normalize.french_words import (
     PER,
     POWERS,
     RULERS,
+    SHORT_MONTHS,
     SIGN_NAMES,
     SIGNS,
     SPELLED,
+    STREETS,
     UNITS,
 )
 from realtime.text.normalize.roman import ROMAN, roman_value
@@ -42,7 +51,7 @@ from realtime.text.spans import Edit
 
 _PARTS = {2: "demi", 3: "tiers", 4: "quart"}
 #: What is written after a number for an ordinal, and whether it is said of something feminine.
-_SUFFIXES = r"(?P<suffix>er|ère|ere|re|ème|eme|ième|nde|nd|e|è)(?P<plural>s?)"
+_SUFFIXES = r"(?P<suffix>er|\u1d49\u02b3|ère|ere|re|ème|eme|ième|nde|nd|e|è|\u1d49)(?P<plural>s?)"
 _FEMININE = frozenset(("ère", "ere", "re"))
 
 
@@ -93,12 +102,14 @@ def _cents(main: str, cents: int, currency: Currency) -> str:
 
 
 def _of(noun: str) -> str:
-    return f"d'{noun}" if noun[0].lower() in "aeiouyéè" and noun[0] != "y" else f"de {noun}"
+    return f"d'{noun}" if noun[0].lower() in "aeiouéèh" else f"de {noun}"
 
 
 def _fraction(numerator: int, denominator: int) -> str | None:
     if not 0 < numerator < denominator or (denominator > 12 and denominator not in (15, 16, 20, 100, 1000)):
         return None
+    if denominator in (10, 20) and numerator > 1:
+        return None  # marks at school: "quinze sur vingt"
     part = _PARTS.get(denominator) or _ordinal(denominator, "m")
     return f"{_cardinal(numerator)} {part}{'s' if numerator > 1 and not part.endswith('s') else ''}"
 
@@ -110,10 +121,33 @@ def _mixed(whole: int, numerator: int, denominator: int) -> str | None:
     return None if part is None else f"{_cardinal(whole)} et {part}"
 
 
+def _part_of(whole: int, numerator: int, denominator: int, noun: Noun, _before: str) -> str | None:
+    """A part of a unit: "un demi-litre", "une heure et demie"."""
+    ending = "e" if noun.gender == "f" else ""
+    half = (numerator, denominator) == (1, 2)
+    if whole:
+        rest = (
+            f"demi{ending}"
+            if half
+            else {(1, 4): "quart", (3, 4): "trois quarts"}.get((numerator, denominator))
+        )
+        counted = f"{_count(whole, noun.gender)} {noun.forms[min(int(whole > 1), len(noun.forms) - 1)]}"
+        if counted.endswith(" à"):  # "une cuillère et demie à soupe"
+            counted, rest = counted.removesuffix(" à"), f"{rest} à" if rest else None
+        return None if rest is None else f"{counted} et {rest}"
+    if half:
+        return f"un{ending} demi-{noun.forms[0]}"
+    part = _fraction(numerator, denominator)
+    return None if part is None else f"{part} {_of(noun.forms[0])}"
+
+
 def _phone(groups: list[str]) -> str:
     """In pairs, as numbers: "zéro un, vingt-trois"; a single digit stands alone."""
     said: list[str] = []
     for group in groups:
+        if len(group) == 3 and group[0] != "0":
+            said.append(_cardinal(int(group)))
+            continue
         if len(group) % 2:
             said.append(_cardinal(int(group[0])))
         for at in range(len(group) % 2, len(group), 2):
@@ -150,6 +184,14 @@ CONVENTIONS = Conventions(
     money_magnitudes=MONEY_MAGNITUDES,
     currencies=CURRENCIES,
     per=PER,
+    part_of=_part_of,
+    out_of="sur",
+    over="sur",
+    inch=INCH,
+    days=DAYS,
+    months=SHORT_MONTHS,
+    day_range="{} à {}",
+    keys=KEYS,
     powers=POWERS,
     abbreviations=ABBREVIATIONS,
     before_number=BEFORE_NUMBER,
@@ -176,7 +218,7 @@ def _ordinals(numerals: Numerals) -> list[Rule]:
             return None
         if suffix in ("nd", "nde"):
             said = "second" + suffix[2:] if number == 2 else None
-        elif suffix in ("er", *_FEMININE) and number != 1:
+        elif suffix in ("er", "\u1d49\u02b3", *_FEMININE) and number != 1:
             return None
         else:
             said = _ordinal(number, "f" if suffix in _FEMININE else "m")
@@ -194,15 +236,19 @@ def _ordinals(numerals: Numerals) -> list[Rule]:
         Rule(re.compile(rf"(?<![\w.,])(?P<number>[0-9]{{1,6}}|[IVX]{{1,7}}){_SUFFIXES}{END}"), say),
         Rule(
             re.compile(
-                rf"(?<!\w)(?:(?P<name>{any_of(RULERS)})|[{counted[0].upper()}]?(?:{counted}))"
+                rf"(?<!\w)(?:(?P<name>{any_of(RULERS)})|(?i:{counted}))"
                 rf"[{SPACES}](?P<roman>{ROMAN}){END}"
             ),
             roman,
             "IVX",
         ),
-        Rule(re.compile(r"(?<=[IVX]e )s\."), lambda match: "siècle" + stop_of(match), "."),
-        Rule(re.compile(r"(?<![\w.])M\.(?= et\b)"), lambda match: "monsieur", "M"),
-        Rule(re.compile(rf"{FREE}1(?=[{SPACES}](?:{months}){END})"), lambda match: "premier", "0"),
+        Rule(re.compile("(?<=[IVX][e\u1d49] )s\\."), lambda match: "siècle" + stop_of(match), "."),
+        Rule(re.compile(r"(?<![\w.])M\.(?= (?:et|le)\b)"), lambda match: "monsieur", "M"),
+        Rule(
+            re.compile(rf"{FREE}1(?=[{SPACES}](?:{months}|{any_of(SHORT_MONTHS)}\.){END})"),
+            lambda match: "premier",
+            "0",
+        ),
         Rule(
             re.compile(rf"(?<!\w)(?:siècles?[{SPACES}])(?P<roman>{ROMAN}){END}(?P<name>)?"),
             roman,
@@ -238,7 +284,33 @@ def _joined(numerals: Numerals) -> list[Rule]:
         said = f"{_count(int(match['whole']), gender)} {match['noun']}"
         return [Edit(match.start(), match.end(), f"{said} et demi{'e' if gender == 'f' else ''}")]
 
+    def street(match: re.Match[str]) -> str:
+        return STREETS[match.group()]
+
+    def hours(match: re.Match[str]) -> str:
+        low, high = (_time(int(match[at]), int(match[at + 1] or 0), None) for at in (1, 3))
+        return f"{low} à {high}"
+
+    def law(match: re.Match[str]) -> str:
+        return f"{match[1]} " + " tiret ".join(numerals.whole(part) for part in match[2].split("-"))
+
     return [
+        Rule(re.compile(rf"(?<![\w.-]){any_of(STREETS)}(?=[ -](?!J\.-C)[A-ZÀ-Þ]|[ ]d[eu][ s])"), street),
+        Rule(re.compile(r"(?<![\w.])([LRD])\.?[ ]?([0-9]{1,4}(?:-[0-9]{1,3}){1,3})(?![\w-])"), law, "-"),
+        Rule(re.compile(r"(?:(?<=les )|(?<=aux )|(?<=des ))art\.(?= [0-9])"), lambda match: "articles", "."),
+        Rule(
+            re.compile(rf"(?:(?<=[0-9]e )|(?<=[0-9]er )){any_of(AFTER_ORDINAL)}"),
+            lambda match: AFTER_ORDINAL[match.group()] + stop_of(match),
+            ".",
+        ),
+        Rule(re.compile(rf"(?:(?<=\ble )|(?<=\bau )|(?<=\bpar ))kg{END}"), lambda match: "kilo", "k"),
+        Rule(re.compile(r"(?<=[0-9] )et s\."), lambda match: "et suivants" + stop_of(match), "."),
+        Rule(
+            re.compile(rf"{FREE}([0-9]{{1,2}})h([0-5][0-9])?\s?{DASH}\s?([0-9]{{1,2}})h([0-5][0-9])?{DONE}"),
+            hours,
+            "h",
+        ),
+        Rule(re.compile(r"(?<=[Aa])rt\.(?= [LRD]\.)"), lambda match: "rticle", "."),
         Rule(
             re.compile(
                 rf"{FREE}(?P<whole>[0-9]{{1,3}}){GAP}(?:\u00bd|1/2)[{SPACES}](?P<noun>[^\W\d_A-Z]{{3,20}}){END}"
@@ -255,7 +327,7 @@ def _joined(numerals: Numerals) -> list[Rule]:
         Rule(re.compile(r"(?<![\w.,:/-])([0-9])m([0-9]{2})(?!\w)"), tall, "m"),
         Rule(re.compile(rf"{FREE}(?P<day>[0-3]?[0-9])/(?P<month>[01]?[0-9]){DONE}"), day, "/"),
         Rule(re.compile(rf"{FREE}([0-9]{{1,2}})[-\u2013]([0-9]{{1,2}}){DONE}"), score, "-\u2013"),
-        *times_rules("fois"),
+        *product_rules(numerals, "fois", "sur"),
     ]
 
 

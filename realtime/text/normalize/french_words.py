@@ -32,6 +32,12 @@ def _same(word: str, gender: str = "m") -> Noun:
 _HOUR = _plural("heure", "f")
 _MINUTE = _plural("minute", "f")
 _SECOND = _plural("seconde", "f")
+#: Before "café" or "soupe", which are said as they are written.
+_SPOON = Noun(("cuillère à", "cuillères à"), "f")
+_TEASPOON = Noun(("cuillère à café", "cuillères à café"), "f")
+_TABLESPOON = Noun(("cuillère à soupe", "cuillères à soupe"), "f")
+_PRESSURE = Noun(("millimètre de mercure", "millimètres de mercure"))
+INCH = _plural("pouce")
 UNITS = {
     "%": _same("pour cent"),
     "‰": _same("pour mille"),
@@ -86,7 +92,32 @@ UNITS = {
     "V": _plural("volt"),
     "kcal": _plural("kilocalorie", "f"),
     "dB": _plural("décibel"),
+    "hPa": _plural("hectopascal"),
     "hab.": _plural("habitant"),
+    "c. à": _SPOON,
+    "cuil. à": _SPOON,
+    "c. à c.": _TEASPOON,
+    "c.à.c.": _TEASPOON,
+    "c. à s.": _TABLESPOON,
+    "c.à.s.": _TABLESPOON,
+    "mAh": Noun(("milliampère-heure", "milliampères-heures")),
+    "Ah": Noun(("ampère-heure", "ampères-heures")),
+    "Gbit/s": _plural("gigabit", rest=" par seconde"),
+    "Mbps": _plural("mégabit", rest=" par seconde"),
+    "Mo/s": _plural("mégaoctet", rest=" par seconde"),
+    "Go/s": _plural("gigaoctet", rest=" par seconde"),
+    "dl": _plural("décilitre"),
+    "hl": _plural("hectolitre"),
+    "kJ": _plural("kilojoule"),
+    "px": _plural("pixel"),
+    "µg": _plural("microgramme"),
+    "bar": _plural("bar"),
+    "j": _plural("jour"),
+    "mmol": _plural("millimole", "f"),
+    "ch": Noun(("cheval", "chevaux")),
+    "mmHg": _PRESSURE,
+    "mm Hg": _PRESSURE,
+    "pers.": _plural("personne", "f"),
 }
 _MILLION = _plural("million")
 _BILLION = _plural("milliard")
@@ -115,6 +146,9 @@ PER = {
     "kg": "le kilogramme",
     "km": "par kilomètre",
     "l": "le litre",
+    "dl": "par décilitre",
+    "min": "par minute",
+    "s": "par seconde",
     "L": "le litre",
     "m²": "le mètre carré",
     "100 km": "aux cent kilomètres",
@@ -164,6 +198,11 @@ ABBREVIATIONS = {
     "tél.": "téléphone",
     "i.e.": "c'est-à-dire",
     "S.A.": "S A",
+    "S.A.R.L.": "S A R L",
+    "P.-D.G.": "P D G",
+    "C. civ.": "Code civil",
+    "C. pén.": "Code pénal",
+    "C. trav.": "Code du travail",
     "s.v.p.": "s'il vous plaît",
     "s'il te plait": "s'il te plaît",
     "Mme": "madame",
@@ -178,6 +217,18 @@ ABBREVIATIONS = {
     "svp": "s'il vous plaît",
     "stp": "s'il te plaît",
     "rdv": "rendez-vous",
+    "n°": "numéro",
+    "nº": "numéro",
+    "min.": "minimum",
+    "max.": "maximum",
+    "c.-à-d": "c'est-à-dire",
+    "c.à.d.": "c'est-à-dire",
+    "c. à": "cuillère à",
+    "N.B.": "N B",
+    "vol.": "volume",
+    "resp.": "respectivement",
+    "hab.": "habitants",
+    "pers.": "personnes",
 }
 BEFORE_NUMBER = {
     "n°": "numéro",
@@ -192,6 +243,10 @@ BEFORE_NUMBER = {
     "chap.": "chapitre",
     "vol.": "volume",
     "fig.": "figure",
+    "tab.": "tableau",
+    "th.": "thermostat",
+    "réf.": "référence",
+    "km": "kilomètre",
     "§": "paragraphe",
 }
 BEFORE_NAME = {
@@ -208,12 +263,13 @@ BEFORE_NAME = {
     "Mlle.": "mademoiselle",
     "Mr.": "monsieur",
     "Me": "maître",
+    "Mgr": "monseigneur",
     "St": "saint",
     "Ste": "sainte",
 }
 #: What espeak-ng reads as a word, but people spell.
 SPELLED = frozenset(
-    "UE OMS IA RER PIB TER PME CDI RSA IRM CHU EDF QI UV UMP CIA FMI API BCE ENS HEC OMC ARN "
+    "UE OM OL OMS IA RER PIB TER PME CDI RSA IRM CHU EDF QI UV UMP CIA FMI API BCE ENS HEC OMC ARN "
     "IUT US AFP SA SARL CAP CEO SUV PS IP ADN ONG URL".split()
 )
 #: Nouns that are often counted.
@@ -236,6 +292,56 @@ RULERS = frozenset(
     "Elisabeth Elizabeth Édouard George Georges Jacques Albert Léopold Baudouin Richard Robert "
     "Ramsès Clément Grégoire Urbain Innocent Boniface Marie Vatican".split()
 )
+DAYS = {
+    "lun": "lundi",
+    "mar": "mardi",
+    "mer": "mercredi",
+    "jeu": "jeudi",
+    "ven": "vendredi",
+    "sam": "samedi",
+    "dim": "dimanche",
+}
+SHORT_MONTHS = {
+    "janv": "janvier",
+    "févr": "février",
+    "fév": "février",
+    "avr": "avril",
+    "juil": "juillet",
+    "sept": "septembre",
+    "oct": "octobre",
+    "nov": "novembre",
+    "déc": "décembre",
+}
+#: After an ordinal: "le 2e arr.".
+AFTER_ORDINAL = {"arr.": "arrondissement", "ét.": "étage", "trim.": "trimestre", "sem.": "semestre"}
+#: Streets before the name that they have.
+STREETS = {
+    "bd": "boulevard",
+    "Bd": "boulevard",
+    "bld": "boulevard",
+    "boul.": "boulevard",
+    "av.": "avenue",
+    "Av.": "avenue",
+    "pl.": "place",
+    "Pl.": "place",
+    "imp.": "impasse",
+    "rte": "route",
+    "fg": "faubourg",
+    "St": "Saint",
+    "Ste": "Sainte",
+}
+#: Keys, as they are named before a plus.
+KEYS = {
+    "Ctrl": "contrôle",
+    "Alt": "Alt",
+    "AltGr": "Alt G R",
+    "Maj": "majuscule",
+    "Shift": "Shift",
+    "Cmd": "commande",
+    "Windows": "Windows",
+    "Win": "Windows",
+    "Fn": "fonction",
+}
 SIGN_NAMES = {
     ".": "point",
     "@": "arobase",

@@ -9,6 +9,7 @@ from realtime.text.normalize import german_rules as rules
 from realtime.text.normalize import german_words as words
 from realtime.text.normalize.base import Reader, Rule
 from realtime.text.normalize.european import EuropeanReader
+from realtime.text.normalize.european_measures import product_rules
 from realtime.text.normalize.european_numbers import Conventions, Numerals
 from realtime.text.normalize.european_rules import time_rules
 
@@ -37,6 +38,11 @@ CONVENTIONS = Conventions(
     money_magnitudes=words.MONEY_MAGNITUDES,
     currencies=words.CURRENCIES,
     per=words.PER,
+    part_of=numbers.part_of,
+    out_of="von",
+    over="zu",
+    inch=words.INCH,
+    keys=words.KEYS,
     powers=words.POWERS,
     abbreviations=words.ABBREVIATIONS,
     before_number=words.BEFORE_NUMBER,
@@ -54,6 +60,7 @@ def _first(numerals: Numerals) -> Sequence[Rule]:
         *time_rules(numerals, mark=r"\.", suffix="Uhr"),
         *rules.ordinal_rules(),
         *rules.joined_rules(),
+        *product_rules(numerals, "mal", "mal"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime.text.normalize.european_numbers import Currency, number_words
+from realtime.text.normalize.european_numbers import Currency, Noun, number_words
 from realtime.text.normalize.german_words import MONTHS
 
 #: Words after which an ordinal ends in "en", and those after which it ends in "e".
@@ -12,6 +12,8 @@ WEAK = frozenset(
     "jener jenem jenen keinem keinen bis ab seit und oder zwischen gegen nach vor".split()
 )
 ARTICLE_E = frozenset("der die das eine meine deine seine ihre unsere keine diese jede jeder jene".split())
+#: Words after which a half is in the dative.
+_DATIVE = frozenset("in nach vor mit von seit zu bei aus ab".split())
 _PARTS = {
     2: "halb",
     3: "Drittel",
@@ -85,3 +87,21 @@ def mixed(whole: int, numerator: int, denominator: int) -> str | None:
         return f"{count(whole, 'n')}einhalb"
     part = fraction(numerator, denominator)
     return None if part is None else f"{cardinal(whole)} {part}"
+
+
+def part_of(whole: int, numerator: int, denominator: int, noun: Noun, before: str) -> str | None:
+    """A part of a unit: "ein halber Liter", "eineinhalb Stunden"."""
+    if whole:
+        said = mixed(whole, numerator, denominator)
+        return None if said is None else f"{said} {noun.forms[-1]}"
+    if (numerator, denominator) == (1, 2):
+        if before in _DATIVE:
+            said = "einer halben" if noun.gender == "f" else "einem halben"
+        else:
+            said = {"f": "eine halbe", "n": "ein halbes"}.get(noun.gender, "ein halber")
+        return f"{said} {noun.forms[0]}"
+    part = fraction(numerator, denominator)
+    if part is None:
+        return None
+    _, _, name = part.rpartition(" ")
+    return f"{count(numerator, noun.gender)} {name.lower()} {noun.forms[0 if numerator == 1 else -1]}"

@@ -7,16 +7,19 @@ import re
 from realtime.text.normalize.base import Rule
 from realtime.text.normalize.european_numbers import DASH, SPACES, words_before
 from realtime.text.normalize.european_rules import DONE, FREE
-from realtime.text.normalize.european_words import END, any_of, stop_of, times_rules
+from realtime.text.normalize.european_words import END, any_of, stop_of
 from realtime.text.normalize.german_numbers import ARTICLE_E, WEAK, cardinal, count, date, ordinal, year
 from realtime.text.normalize.german_words import (
+    BEFORE_NUMBER,
     FEMININE,
     FEMININE_ENDINGS,
     MASCULINE,
     MONTHS,
     NEUTER,
+    RANKED,
     RULERS,
     RULERS_FEMALE,
+    UNITS,
     WEEKDAYS,
 )
 from realtime.text.normalize.roman import ROMAN, roman_value
@@ -40,12 +43,20 @@ _NOUN_AFTER = re.compile(rf"[{SPACES}][A-ZÄÖÜ]")
 _NUMBERED = frozenset(
     "kapitel teil band nummer nr. version phase stufe typ platz klasse seite level schritt punkt absatz "
     "artikel tag gruppe formel woche runde akt abschnitt zimmer raum option frage aufgabe übung lektion "
-    "folge staffel".split()
+    "folge staffel abs. art. kap. bd. abb. tab.".split()
 )
 _NO_ADJECTIVES = frozenset(
     "ohne heute gerade bitte habe hatte wurde würde werde alle beide sowie danke oder aber unter über "
     "hinter wieder immer weiter sicher alles dieses dieser diese jeder jede der war wäre".split()
 )
+
+
+def _digits(digits: str) -> str:
+    return " ".join(cardinal(int(digit)) for digit in digits if digit != " ")
+
+
+def _is_feminine(noun: str) -> bool:
+    return noun in FEMININE or (noun.endswith(FEMININE_ENDINGS) and noun not in MASCULINE)
 
 
 def _ending(match: re.Match[str], noun: str) -> str | None:
@@ -60,7 +71,12 @@ def _ending(match: re.Match[str], noun: str) -> str | None:
         return "es" if noun in NEUTER else "er"
     if noun in _CLUBS and last not in WEAK:
         return "er"
-    return "en" if last in WEAK else None
+    if last in WEAK:
+        return "en"
+    if last or match.string[max(0, match.start() - 2) : match.start()].strip() not in ("(", ","):
+        return None
+    # "2. Tür links" in a row of such, "(3. Auflage)".
+    return "er" if noun in RANKED else "es" if noun in NEUTER else "e" if _is_feminine(noun) else None
 
 
 def date_rules() -> list[Rule]:
@@ -75,6 +91,8 @@ def date_rules() -> list[Rule]:
         if not 1 <= day <= 31:
             return None
         said = date(day, months[match["month"][:3].lower()], None, before[0] if before else "")
+        if match["low"]:
+            said = f"{said_day(match['low'], before)} bis {said}"
         edits = [
             Edit(match.start(), match.start("month"), said.removesuffix(month)),
             Edit(match.start("month"), match.end("month"), month + ("" if match["year"] else stop_of(match))),
@@ -83,17 +101,43 @@ def date_rules() -> list[Rule]:
             edits.append(Edit(match.start("year"), match.end(), year(int(match["year"]))))
         return edits
 
+    def said_day(day: str, before: list[str]) -> str:
+        return date(int(day), 1, None, before[0] if before else "").removesuffix(f" {MONTHS[0]}")
+
+    def date_range(match: re.Match[str]) -> str | None:
+        low_day, low_month = int(match["low_day"]), int(match["low_month"] or match["month"])
+        day, month = int(match["day"]), int(match["month"])
+        if not (1 <= low_day <= 31 and 1 <= day <= 31 and 1 <= low_month <= 12 and 1 <= month <= 12):
+            return None
+        before = words_before(match.string, match.start())
+        word = before[0] if before else ""
+        low = (
+            date(low_day, low_month, None, word) if match["low_month"] else said_day(match["low_day"], before)
+        )
+        return f"{low} bis {date(day, month, int(match['year']), word)}"
+
     def short_date(match: re.Match[str]) -> str | None:
         day, month = int(match[1]), int(match[2])
         before = words_before(match.string, match.start())
-        if not (1 <= day <= 31 and 1 <= month <= 12) or not before or before[0] not in (WEAK | {"der"}):
+        word = before[0] if before else ""
+        full = len(match[1]) == len(match[2]) == 2  # "14.03." says enough
+        if not (1 <= day <= 31 and 1 <= month <= 12) or not (full or word in (WEAK | {"der"})):
             return None
-        return date(day, month, None, before[0]) + stop_of(match)
+        return date(day, month, None, word) + stop_of(match)
 
+    low = rf"(?:(?P<low>[1-9]|[12][0-9]|3[01])\.\s?{DASH}\s?)?"
+    two = rf"(?P<low_day>[0-3]?[0-9])\.(?:(?P<low_month>[01]?[0-9])\.)?\s?{DASH}\s?"
     return [
         Rule(
             re.compile(
-                rf"{FREE}(?P<day>[0-3]?[0-9])\.[{SPACES}]?(?P<month>(?:{any_of(MONTHS)}{END}|{any_of(short)}))"
+                rf"{FREE}{two}(?P<day>[0-3]?[0-9])\.(?P<month>[01]?[0-9])\.(?P<year>[12][0-9]{{3}}){DONE}"
+            ),
+            date_range,
+            "-\u2013\u2011",
+        ),
+        Rule(
+            re.compile(
+                rf"{FREE}{low}(?P<day>[0-3]?[0-9])\.[{SPACES}]?(?P<month>(?:{any_of(MONTHS)}{END}|{any_of(short)}))"
                 rf"(?:[{SPACES}](?P<year>[12][0-9]{{3}})(?!\w|[.,:/][0-9]))?"
             ),
             say,
@@ -107,6 +151,7 @@ def ordinal_rules() -> list[Rule]:
     """1. before a noun, by the word before it (der erste, am ersten); rulers and chapters in Roman digits."""
     by_name = rf"(?P<name>{any_of(RULERS | RULERS_FEMALE)}s?)[{SPACES}](?P<roman>{ROMAN})\.?{END}"
     chapters = "Kapitel|Teil|Band|Akt|Abschnitt|Stufe|Typ|Klasse|Phase|Artikel|Episode|Hartz|Anhang|Buch"
+    chapters += r"|Kap\.|Bd\.|Art\.|Abb\.|Tab\."
 
     def say(match: re.Match[str]) -> str | None:
         number = roman_value(match["number"]) if match["number"].isalpha() else int(match["number"])
@@ -116,6 +161,8 @@ def ordinal_rules() -> list[Rule]:
     def last(match: re.Match[str]) -> str | None:
         before = words_before(match.string, match.start())
         stop = stop_of(match)
+        if before and before[0] == "als" and match["goes_on"]:
+            return ordinal(int(match[1]), "er").capitalize()  # "als Dritter ins Ziel"
         if not before or before[0] not in _DAYS_OR_PLACES or not (stop or match["goes_on"]):
             return None
         return ordinal(int(match[1]), "e" if before[0] == "der" else "en") + stop
@@ -138,8 +185,11 @@ def ordinal_rules() -> list[Rule]:
         return [Edit(match.start("roman"), match.end(), said + stop_of(match))]
 
     def chapter(match: re.Match[str]) -> list[Edit] | None:
-        number = roman_value(match[1])
-        return [Edit(match.start(1), match.end(1), cardinal(number))] if number else None
+        number, word = roman_value(match["roman"]), match["word"]
+        if not number:
+            return None
+        said = Edit(match.start("roman"), match.end(), cardinal(number))
+        return [Edit(match.start(), match.end("word"), BEFORE_NUMBER.get(word, word)), said]
 
     noun = r"(?P<noun>[A-ZÄÖÜ]\w{0,40})|[a-zäöü]{2,20}e[nrs]?\b|(?:und|oder|bis|sowie)\b"
     return [
@@ -148,7 +198,7 @@ def ordinal_rules() -> list[Rule]:
             re.compile(rf"(?<![\w.,:/-])(?P<number>[0-9]{{1,3}}|{ROMAN})\.(?=[{SPACES}](?:{noun}))"), say, "."
         ),
         Rule(re.compile(rf"{FREE}([0-9]{{1,3}})\.(?:(?=[{SPACES}](?P<goes_on>[a-zäöü])))?"), last, "."),
-        Rule(re.compile(rf"(?<!\w)(?:{chapters})[{SPACES}]({ROMAN}){END}"), chapter, "IVX"),
+        Rule(re.compile(rf"(?<!\w)(?P<word>{chapters})[{SPACES}](?P<roman>{ROMAN}){END}"), chapter, "IVX"),
     ]
 
 
@@ -161,6 +211,15 @@ def joined_rules() -> list[Rule]:
         return [Edit(match.start(1), match.end(), "straße" + stop_of(match))]
 
     days = "|".join(WEEKDAYS)
+    after_day = rf"(?=,|[{SPACES}][0-9a-zäöü(])"
+    before_date = rf"(?=,?[{SPACES}][0-3]?[0-9]\.[{SPACES}]?(?:[01]?[0-9]\.|{any_of(MONTHS)}))"
+    measures = any_of(unit for unit in UNITS if unit[-1] != ".")
+
+    def weekday(match: re.Match[str]) -> str:
+        return WEEKDAYS[match[1]] + stop_of(match)
+
+    def measure(match: re.Match[str]) -> str:
+        return f"{cardinal(int(match[1]))}-{UNITS[match[2]].forms[0]}"
 
     def clock(match: re.Match[str]) -> str | None:
         before = words_before(match.string, match.start())
@@ -195,7 +254,6 @@ def joined_rules() -> list[Rule]:
             lambda match: joined(match) + "mal",
             "x\u00d7",
         ),
-        *times_rules("mal"),
         Rule(re.compile(rf"{FREE}([0-9]{{1,4}})[{SPACES}]?%-?(ig\w{{0,3}}){END}"), percent, "%"),
         Rule(re.compile(rf"{FREE}([0-9]{{1,2}})[{SPACES}]?h{END}"), clock, "h"),
         Rule(re.compile(r"(?<=[0-9] )x(?= [a-zäöü])"), lambda match: "mal", "x"),
@@ -208,11 +266,24 @@ def joined_rules() -> list[Rule]:
         ),
         Rule(re.compile(r"(?<!\w)[*†](?=[0-9]{3,4}(?!\w))"), life, "*†"),
         Rule(
-            re.compile(r"(?<=[a-zäöüß])/(?=(?:Monat|Jahr|Tag|Woche|Stunde|Person|Nacht)(?!\w))"),
+            re.compile(r"(?<=[a-zäöüß]{3})/(?=(?:Monat|Jahr|Tag|Woche|Stunde|Person|Nacht)(?!\w))"),
             lambda match: " pro ",
             "/",
         ),
         Rule(re.compile(rf"(?<!\w)({days})\.?\s?{DASH}\s?({days})(?:\.|{END})"), weekdays, "-\u2013"),
+        Rule(re.compile(rf"(?<![\w-])(?<![0-9][{SPACES}])({days})(?:\.{after_day}|{before_date})"), weekday),
+        Rule(re.compile(rf"(?:(?<=bis )|(?<=am ))({days})\.(?![\w-])"), weekday, "."),
+        Rule(re.compile(rf"{FREE}([0-9]{{1,5}})-({measures})(?=-[A-ZÄÖÜ])"), measure, "-"),
+        Rule(
+            re.compile(r"(?:(?<=PLZ )|(?<=BLZ ))[0-9][0-9 ]{3,9}[0-9](?!\w)"),
+            lambda match: _digits(match[0]),
+            "0",
+        ),
+        Rule(re.compile(r"(?:(?<=\bpro )|(?<=\bje )|(?<=\bdas ))kg(?!\w)"), lambda match: "Kilogramm", "k"),
+        Rule(re.compile(r"(?<=[0-9] )J\.(?= alt\b)"), lambda match: "Jahre", "."),
+        Rule(re.compile(r"(?<=[0-9] )ff?\."), lambda match: "folgende" + stop_of(match), "."),
+        Rule(re.compile(r"(?<=[^\W\d_]{3} )u\.(?= [^\W\d_]{3})"), lambda match: "und", "."),
+        Rule(re.compile(r"(?<=[0-9]\. )Aufl\."), lambda match: "Auflage" + stop_of(match), "."),
         Rule(
             re.compile(rf"(?<!\w)({days})\.?(?=[{SPACES}][0-9]{{1,2}}(?::[0-9]{{2}})?\s?{DASH}\s?[0-9])"),
             lambda match: WEEKDAYS[match[1]],
@@ -220,7 +291,10 @@ def joined_rules() -> list[Rule]:
         Rule(re.compile(r"(?<!\w)[A-ZÄÖÜ][a-zäöüß-]{1,30}(str\.)"), street, "."),
         Rule(
             re.compile(r"§§?(?=\s?[0-9])"),
-            lambda match: "Paragraf" + " " * (not match.string[match.end()].isspace()),
+            lambda match: (
+                ("Paragraf" if len(match[0]) == 1 else "Paragrafen")
+                + " " * (not match.string[match.end()].isspace())
+            ),
             "§",
         ),
     ]
@@ -238,13 +312,13 @@ def year_rules() -> list[Rule]:
 
     def one(match: re.Match[str]) -> list[Edit] | None:
         word = match["word"]
-        if not _NUMBERED.isdisjoint(words_before(match.string, match.start())):
+        behind = match.string[max(0, match.start() - 2) : match.start()]
+        if "§" in behind or not _NUMBERED.isdisjoint(words_before(match.string, match.start())):
             return None
         adjective = len(word) > 3 and word.endswith(("e", "er", "es")) and word not in _NO_ADJECTIVES
         if word[0].islower() and not adjective:
             return None
-        feminine = word in FEMININE or (word.endswith(FEMININE_ENDINGS) and word not in MASCULINE)
-        return [Edit(match.start(), match.start() + 1, "eine" if feminine else "ein")]
+        return [Edit(match.start(), match.start() + 1, "eine" if _is_feminine(word) else "ein")]
 
     def season(match: re.Match[str]) -> str | None:
         first, last = int(match[1]), int(match[2])

@@ -27,6 +27,8 @@ def _same(word: str, gender: str = "m") -> Noun:
 _SECOND = Noun(("Sekunde", "Sekunden"), "f")
 _MINUTE = Noun(("Minute", "Minuten"), "f")
 _HOUR = Noun(("Stunde", "Stunden"), "f")
+_PRESSURE = _same("Millimeter Quecksilbersäule")
+INCH = _same("Zoll")
 UNITS = {
     "%": _same("Prozent", "n"),
     "‰": _same("Promille", "n"),
@@ -84,6 +86,25 @@ UNITS = {
     "TL": _same("Teelöffel"),
     "Stk.": _same("Stück", "n"),
     "kcal": Noun(("Kilokalorie", "Kilokalorien"), "f"),
+    "kJ": _same("Kilojoule", "n"),
+    "px": _same("Pixel", "n"),
+    "mAh": Noun(("Milliamperestunde", "Milliamperestunden"), "f"),
+    "Ah": Noun(("Amperestunde", "Amperestunden"), "f"),
+    "Gbit/s": _same("Gigabit pro Sekunde", "n"),
+    "MB/s": _same("Megabyte pro Sekunde", "n"),
+    "GB/s": _same("Gigabyte pro Sekunde", "n"),
+    "Mbps": _same("Megabit pro Sekunde", "n"),
+    "µg": _same("Mikrogramm", "n"),
+    "dl": _same("Deziliter"),
+    "hl": _same("Hektoliter"),
+    "bar": _same("Bar", "n"),
+    "Zi.": _same("Zimmer", "n"),
+    "Hm": _same("Höhenmeter"),
+    "hm": _same("Höhenmeter"),
+    "Msp.": Noun(("Messerspitze", "Messerspitzen"), "f"),
+    "mmol": _same("Millimol", "n"),
+    "mmHg": _PRESSURE,
+    "mm Hg": _PRESSURE,
     "dB": _same("Dezibel", "n"),
     "hPa": _same("Hektopascal", "n"),
 }
@@ -116,12 +137,20 @@ PER = {
     "kg": "pro Kilogramm",
     "km": "pro Kilometer",
     "l": "pro Liter",
+    "dl": "pro Deziliter",
     "m²": "pro Quadratmeter",
     "kWh": "pro Kilowattstunde",
     "100 km": "pro einhundert Kilometer",
     "100 g": "pro einhundert Gramm",
     "Person": "pro Person",
     "Nacht": "pro Nacht",
+    "min": "pro Minute",
+    "Min.": "pro Minute",
+    "Minute": "pro Minute",
+    "s": "pro Sekunde",
+    "Mon.": "pro Monat",
+    "ml": "pro Milliliter",
+    "GB": "pro Gigabyte",
     "Stück": "pro Stück",
 }
 POWERS = {"²": "hoch zwei", "³": "hoch drei"}
@@ -194,6 +223,25 @@ ABBREVIATIONS = {
     "Jg.": "Jahrgang",
     "Nr.": "Nummer",
     "Str.": "Straße",
+    "gem.": "gemäß",
+    "vs.": "gegen",
+    "verh.": "verheiratet",
+    "Az.": "Aktenzeichen",
+    "Art.-Nr.": "Artikelnummer",
+    "Kd.-Nr.": "Kundennummer",
+    "Tel.-Nr.": "Telefonnummer",
+    "Best.-Nr.": "Bestellnummer",
+    "lt.": "laut",
+    "i. A.": "im Auftrag",
+    "u. v. m.": "und vieles mehr",
+    "u. v. a.": "und viele andere",
+    "m. a. W.": "mit anderen Worten",
+    "einschl.": "einschließlich",
+    "zzt.": "zurzeit",
+    "z. Hd.": "zu Händen",
+    "insb.": "insbesondere",
+    "insbes.": "insbesondere",
+    "Entf": "Entfernen",
 }
 BEFORE_NUMBER = {
     "S.": "Seite",
@@ -203,7 +251,7 @@ BEFORE_NUMBER = {
     "Kap.": "Kapitel",
     "Abb.": "Abbildung",
     "Tab.": "Tabelle",
-    "min.": "minimal",
+    "min.": "mindestens",
     "rd.": "rund",
 }
 BEFORE_NAME = {
@@ -223,15 +271,23 @@ NEUTER = frozenset(
     "Haus Stockwerk Auto Viertel Drittel Treffen Konzert Ergebnis Team Lied Bild Stück "
     "Enkelkind Lebensjahr".split()
 )
+#: Masculine nouns that an ordinal often stands before.
+RANKED = frozenset(
+    "Stock Platz Tag Weltkrieg Monat Teil Band Schritt Punkt Gang Absatz Spieltag Geburtstag Rang Versuch "
+    "Preis Satz Akt".split()
+)
 #: Feminine by their ending, and those that are not, and feminine ones with another ending.
-FEMININE_ENDINGS = ("e", "ung", "heit", "keit", "schaft", "ion", "tät", "ei", "ik", "ur")
+FEMININE_ENDINGS = (
+    *("e", "ung", "heit", "keit", "schaft", "ion", "tät", "ei", "ik", "ur"),
+    *("erin", "torin", "istin", "entin", "antin", "rztin", "reundin", "kundin", "ollegin", "hefin", "önigin"),
+)
 MASCULINE = frozenset(
     "Name Käse Junge Kunde Kollege Ende Auge Gebäude Interesse Ei Buchstabe Gedanke Experte "
     "Löwe Hase Neffe Deutsche Franzose Tore Spiele Jahre Tage Ergebnisse Punkte".split()
 )
 FEMININE = frozenset(
     "Stadt Frau Person Hand Nacht Woche Antwort Zahl Tür Bank Mutter Tochter Schwester Nummer "
-    "Regel Option Maus Wand Uhrzeit Zeit App Art Form Mail Kraft Wahl Kartoffel Million "
+    "Regel Auflage Aufl Option Maus Wand Uhrzeit Zeit App Art Form Mail Kraft Wahl Kartoffel Million "
     "Milliarde".split()
 )
 RULERS = frozenset(
@@ -284,5 +340,21 @@ WEEKDAYS = {
     "Fr": "Freitag",
     "Sa": "Samstag",
     "So": "Sonntag",
+}
+#: Keys, as they are named before a plus.
+KEYS = {
+    "Strg": "Steuerung",
+    "Ctrl": "Control",
+    "Alt": "Alt",
+    "AltGr": "Alt Gr",
+    "Umschalt": "Umschalt",
+    "Shift": "Shift",
+    "Cmd": "Command",
+    "Command": "Command",
+    "Windows": "Windows",
+    "Win": "Windows",
+    "Esc": "Escape",
+    "Entf": "Entfernen",
+    "Fn": "Fn",
 }
 LETTER_NAMES = {"ß": "Eszett", "Y": "Ypsilon"}

@@ -9,11 +9,11 @@ from realtime.text.normalize import italian_numbers as say
 from realtime.text.normalize import italian_tables as tables
 from realtime.text.normalize.base import Reader, Rule
 from realtime.text.normalize.european import EuropeanReader
-from realtime.text.normalize.european_numbers import DASH, SPACES, Conventions, Numerals
+from realtime.text.normalize.european_numbers import DASH, Conventions, Noun, Numerals
 from realtime.text.normalize.european_rules import DONE, FREE
 from realtime.text.normalize.european_words import any_of, stop_of
 from realtime.text.normalize.roman import roman_value
-from realtime.text.normalize.romance import decimal_form, decimals, form
+from realtime.text.normalize.romance import Parts, decimal_form, decimals, form
 from realtime.text.normalize.romance_rules import (
     AFTER_TELEPHONE,
     NUMERAL,
@@ -30,7 +30,17 @@ from realtime.text.normalize.romance_rules import (
     short_year_rules,
     sum_rules,
 )
+from realtime.text.normalize.romance_words import ITALIAN_DAYS, ITALIAN_KEYS, ITALIAN_MONTHS
 from realtime.text.spans import Edit
+
+_PARTS = Parts("mezzo", "un quarto", "tre quarti", "e", "di", say.count, say.fraction)
+
+
+def _part_of(whole: int, numerator: int, denominator: int, noun: Noun, before: str) -> str | None:
+    """ "mezz'ora", "un quarto d'ora"."""
+    said = _PARTS.say(whole, numerator, denominator, noun, before)
+    return None if said is None else said.replace("mezza ora", "mezz'ora").replace("di o", "d'o")
+
 
 CONVENTIONS = Conventions(
     decimal_word="virgola",
@@ -56,6 +66,14 @@ CONVENTIONS = Conventions(
     mixed=say.mixed,
     units=tables.UNITS,
     per=tables.PER,
+    part_of=_part_of,
+    out_of="su",
+    over="su",
+    inch=tables.INCH,
+    days=ITALIAN_DAYS,
+    months=ITALIAN_MONTHS,
+    day_range="da {} a {}",
+    keys=ITALIAN_KEYS,
     money_magnitudes=tables.MONEY_MAGNITUDES,
     currencies=tables.CURRENCIES,
     abbreviations=tables.ABBREVIATIONS,
@@ -84,9 +102,13 @@ _ROMAN = Roman(
     events=tables.EVENTS,
 )
 _ORDINAL_ENDINGS = {"º": "m", "ª": "f", "mo": "m", "ma": "f"}
-_BEFORE_TIME = ("alle ", "dalle ", "le ", "ore ", "all'", "dall'", "all\u2019", "dall\u2019", "h ")
+_BEFORE_TIME = ("alle ", "dalle ", "delle ", "le ", "ore ", "all'", "dall'", "all\u2019", "dall\u2019", "h ")
 #: Ten digits, or nine, that begin as those of mobile telephones do.
 _MOBILE_PHONE = rf"{FREE}(?<![0-9+] )3[0-9]{{2}}[ ./-][0-9]{{3}}[ .]?[0-9]{{3,4}}{DONE}"
+#: Numbers that cost nothing, and those that cost the same everywhere.
+_TOLL_FREE = rf"(?<![\w.,+-])(?<![0-9] )(?:800|803|199|840|848|892|899) [0-9]{{3}} [0-9]{{3}}{DONE}"
+_SET_BEFORE = re.compile(r"[0-7]-[0-7],? \Z")
+_SET_AFTER = re.compile(r",? [0-7]-[0-7](?![\w-])")
 _VOWELS = tuple("aeiouàèéìòùh")
 #: Before these sounds the article is "uno".
 _UNO = re.compile(r"s[^aeiouàèéìòùh]|z|gn|ps|pn|x|y")
@@ -155,7 +177,12 @@ def _range_rules(numerals: Numerals) -> list[Rule]:
 
     def numbers(match: re.Match[str]) -> str | None:
         low, high = int(match["low"]), int(match["high"])
-        if low >= high:
+        # "6-4, 3-6": sets of a match.
+        sets = high < 8 and (
+            _SET_BEFORE.search(match.string[max(0, match.start() - 5) : match.start()])
+            or _SET_AFTER.match(match.string, match.end())
+        )
+        if low >= high or sets:
             return f"{say.cardinal(low)} a {say.cardinal(high)}" if low < 100 else None
         if _PREPOSITION.search(match.string[max(0, match.start() - 8) : match.start()]):
             return f"{say.cardinal(low)} {say.cardinal(high)}"
@@ -179,6 +206,24 @@ def _range_rules(numerals: Numerals) -> list[Rule]:
     ]
 
 
+def _duration(match: re.Match[str]) -> str:
+    """ "1h30", as a time and as how long something takes."""
+    hours = int(match[1])
+    minutes = f" e {say.cardinal(int(match[2]))}" if int(match[2]) else ""
+    counted = "un'ora" if hours == 1 else f"{say.cardinal(hours)} ore"
+    return f"{counted}{minutes}{' minuti' if match[3] else ''}{stop_of(match)}"
+
+
+def _times(match: re.Match[str]) -> str:
+    """ "3x al giorno"."""
+    number = int(match[1])
+    return "una volta" if number == 1 else f"{say.cardinal(number)} volte"
+
+
+def _digits(numerals: Numerals, match: re.Match[str]) -> str:
+    return ", ".join(numerals.digits(group) for group in match.group().split())
+
+
 def _first(numerals: Numerals) -> list[Rule]:
     month = any_of(say.MONTHS)
     return [
@@ -190,12 +235,18 @@ def _first(numerals: Numerals) -> list[Rule]:
         *ordinal_rules(say.ordinal, _ORDINAL_ENDINGS, tables.SINGULAR_ARTICLES, tables.GENDERS),
         Rule(re.compile(rf"{FREE}1°?(?= {month}(?!\w))"), lambda match: "primo", "0"),
         Rule(re.compile(rf"{FREE}1 ?h(?!\w)"), lambda match: "un'ora", "0"),
-        # The apostrophe tells "l'" from litres.
+        Rule(re.compile(r"(?<=\bl['\u2019])1(?= (?:di|del|e|meno|in)\b)"), lambda match: "una", "0"),
+        Rule(re.compile(rf"{FREE}([0-9]{{1,2}})h ?([0-5][0-9])(?: ?(min)\.?)?{DONE}"), _duration, "h"),
+        Rule(re.compile(r"(?:(?<=\bil )|(?<=\bal )|(?<=\bper ))kg(?!\w)"), lambda match: "chilo", "k"),
+        Rule(re.compile(r"(?<=[0-9.]ª )ed\."), lambda match: "edizione", "."),
+        Rule(re.compile(rf"{FREE}([0-9]{{1,3}})[x\u00d7](?=[ ,.;]|$)(?! ?[0-9])"), _times, "x\u00d7"),
+        Rule(re.compile(r"(?<!\w)['\u2019](?=[1-9]00(?![\w'\u2019]))"), lambda match: "", "'\u2019"),
         Rule(
-            re.compile(rf"{numerals.pattern('number')}(?=[{SPACES}][lmst]['\u2019])"),
-            lambda match: numerals.say(numerals.parse(match["number"])),
+            re.compile(r"(?<=\bal )([1-9][0-9]{0,2})['\u2019](?!\w)"),  # of a match
+            lambda match: say.ordinal(int(match[1]), "m"),
             "0",
         ),
+        Rule(re.compile(_TOLL_FREE), lambda match: _digits(numerals, match), "0"),
         *_time_range_rules(),
         *clock_rules(say.clock, _BEFORE_TIME, ":.", "h", ("all'", "all\u2019")),
         *clock_rules(say.clock, ("alle ", "dalle ", "ore "), ",", "h", ("ore ",)),
@@ -225,7 +276,7 @@ def _before_numbers(numerals: Numerals) -> list[Rule]:
 
 
 class ItalianReader(EuropeanReader):
-    """A `EuropeanReader` that says "un'ora" and, of "www", what everybody says."""
+    """A `EuropeanReader` that says "un'ora"."""
 
     def edits(self, text: str) -> list[Edit]:
         """What of a cleaned sentence is said otherwise than it is written; ordered and disjoint."""
@@ -234,9 +285,7 @@ class ItalianReader(EuropeanReader):
     @staticmethod
     def _corrected(edit: Edit) -> Edit:
         spoken = edit.spoken
-        if spoken.startswith("doppia vu doppia vu doppia vu "):
-            spoken = spoken.replace("doppia vu", "vu", 3)
-        elif spoken.startswith("una ora"):
+        if spoken.startswith("una ora"):
             spoken = f"un'{spoken[4:]}"
         return edit if spoken == edit.spoken else replace(edit, spoken=spoken)
 

@@ -49,7 +49,9 @@ def clock(hour: int, minute: int, second: int | None) -> str:
     """A time of day after "alle" or "ore": "nove e cinque", "dieci"."""
     said = count(hour, "f")
     if second is not None:
-        return f"{said} {cardinal(minute)} e {cardinal(second)}"
+        hours, minutes = "or" + "ea"[hour == 1], "minut" + "io"[minute == 1]
+        parts = f"{said} {hours}, {count(minute, 'm')} {minutes} e {count(second, 'm')} second"
+        return parts.replace("una ora", "un'ora") + "io"[second == 1]
     return f"{said} e {cardinal(minute)}" if minute else said
 
 

@@ -54,6 +54,15 @@ UNITS = {
         dB = decibel = decibel
         px = pixel = pixel
         ab. = abitante = abitanti
+        q = quintale = quintali
+        mAh = milliampere ora = milliampere ora
+        Ah = ampere ora = ampere ora
+        kJ = chilojoule = chilojoule
+        µg mcg = microgrammo = microgrammi
+        bar = bar = bar
+        dm = decimetro = decimetri
+        CV = cavallo = cavalli
+        mmHg mm_Hg = millimetro di mercurio = millimetri di mercurio
         """,
     ),
     **nouns(
@@ -83,6 +92,7 @@ PER = pairs(
     anno = all'anno
     notte = a notte
     persona = a persona
+    dl = al decilitro
     kg = al chilo
     l = al litro
     L = al litro
@@ -145,6 +155,14 @@ ABBREVIATIONS = pairs(
     ecc. = eccetera
     p. es. = per esempio
     ad es. = ad esempio
+    per es. = per esempio
+    cfr. = confronta
+    ca. = circa
+    e ss. = e seguenti
+    n° = numero
+    nº = numero
+    vs. = contro
+    vs = contro
     N. B. = nota bene
     P. S. = post scriptum
     S. p. A. = esse pi a
@@ -169,8 +187,6 @@ ABBREVIATIONS = pairs(
 BEFORE_NUMBER = pairs(
     """
     n. = numero
-    n° = numero
-    nº = numero
     nr. = numero
     nn. = numeri
     pag. = pagina
@@ -185,9 +201,17 @@ BEFORE_NUMBER = pairs(
     fig. = figura
     tav. = tavola
     par. = paragrafo
-    ca. = circa
     km. = chilometro
+    km = chilometro
     h = ore
+    co. = comma
+    tab. = tabella
+    rif. = riferimento
+    int. = interno
+    proc. = procedimento
+    max = massimo
+    min = minimo
+    § = paragrafo
     """
 )
 BEFORE_NAME = pairs(
@@ -205,7 +229,7 @@ BEFORE_NAME = pairs(
 )
 #: Those that a speech engine would read as words or not at all.
 SPELLED = words(
-    "IA AI UE UK FMI NBA DNI HTML BCE GPU CGIL IP ID IT UI UX OMS ONG OGM ATM SQL HDMI IBM URL XL XXL"
+    "IA AI BMI UE UK FMI NBA DNI HTML BCE GPU CGIL IP ID IT UI UX OMS ONG OGM ATM SQL HDMI IBM URL XL XXL"
 )
 
 LETTERS = pairs(
@@ -262,7 +286,23 @@ SIGN_NAMES = {
     "€": "euro",
     "$": "dollaro",
 }
-SIGNS = {"&": "e", "+": "più", "=": "uguale", "±": "più o meno", "\u00d7": "per", "÷": "diviso", "~": "circa"}
+SIGNS = {
+    "&": "e",
+    "+": "più",
+    "=": "uguale",
+    "±": "più o meno",
+    "\u00d7": "per",
+    "÷": "diviso",
+    "~": "circa",
+    "≈": "circa",
+    "≠": "diverso da",
+    "<": "minore di",
+    ">": "maggiore di",
+    "≤": "minore o uguale a",
+    "≥": "maggiore o uguale a",
+    "\u2212": "meno",
+}
+INCH = Noun(("pollice", "pollici"))
 
 GENDERS = Genders(
     feminine_endings=("a", "zione", "sione", "gione", "tà", "tù", "trice", "udine"),
@@ -319,7 +359,9 @@ EVENTS = words(
     "centenario anniversario guerra guerre congresso vertice repubblica internazionale "
     "giornata edizione concilio secolo millennio"
 )
-SINGULAR_ARTICLES = words("il lo del dello al allo nel nello dal dallo sul un ogni")
+SINGULAR_ARTICLES = words(
+    "arrivato classificato piazzato il lo del dello al allo nel nello dal dallo sul un ogni"
+)
 MALE_SAINTS = words(
     "Pietro Paolo Marco Luca Matteo Giovanni Giuseppe Francesco Domenico Benedetto Lorenzo "
     "Martino Nicola Vincenzo Gennaro Carlo Filippo Giorgio Michele Bernardo Siro Vitale "

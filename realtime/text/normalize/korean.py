@@ -18,16 +18,17 @@ from realtime.text.normalize.east_asian import (
     address,
     ascends,
     edits_of,
-    enclosed,
     is_date,
     is_fraction,
     parts,
     plain,
+    point,
     scaled,
     times,
 )
 from realtime.text.normalize.east_asian_names import MONEY, MONEY_NEEDS, SCALES, name
 from realtime.text.normalize.east_asian_patterns import DASH, DASHES, FRESH, NUMBER
+from realtime.text.normalize.korean_everyday import after_units, before_units, number
 from realtime.text.normalize.korean_numbers import clock, counted, digits, month, sino
 from realtime.text.spans import Edit
 
@@ -37,9 +38,10 @@ _ABOUT = ("", "한두", "두세", "서너", "네다섯", "대여섯", "예닐곱
 # Words that native numbers stand before. What looks like one of them and is not stands behind it.
 _COUNTERS = (
     "(?:개(?![월국년비소사])|명(?!동)|사람|살(?!롱)|시간|시(?![즌리장민도험])|마리|권(?!역)|잔(?!고)|병(?![원동])|번째|송이|그루"
-    "|켤레|벌|채(?!널)|척|가지|배(?![럴치])|달(?!러)|곳|군데|끼|쌍|줄|방울|모금|조각|그릇|접시|봉지|상자|박스|자루|포기"
-    "|걸음|차례|바퀴)"
+    "|켤레|벌|채(?!널)|척|가지|배(?![럴치속])|달(?!러)|곳|군데|끼|쌍|줄|방울|모금|조각|그릇|접시|봉지|상자|박스|자루|포기"
+    "|걸음|차례|바퀴|정거장|큰술|작은술|스푼|티스푼|숟갈|숟가락|컵|꼬집|줌|알(?![파고림])|톨|토막|캔(?!버)|팩(?!트))"
 )
+_COUNTER = re.compile(_COUNTERS)
 _LETTERS = dict(
     zip("ABCDEFGHIJKLM", "에이 비 씨 디 이 에프 지 에이치 아이 제이 케이 엘 엠".split(), strict=True)
 ) | dict(zip("NOPQRSTUVWXYZ", "엔 오 피 큐 알 에스 티 유 브이 더블유 엑스 와이 제트".split(), strict=True))
@@ -50,7 +52,7 @@ _SIGNS = dict(
         strict=True,
     )
 )
-_ABOUT_SIGNS = {"\u00b1": "플러스마이너스 ", "\u2248": "약 "}
+_ABOUT_SIGNS = {"\u00b1": " 플러스마이너스 ", "\u2248": " 약 ", "\u2252": " 약 "}
 _MATHS = {"+": "더하기", "=": "이퀄", "\u00d7": "곱하기", "\u00f7": "나누기"}
 _CENTS = {"달러": "센트", "유로": "센트", "파운드": "펜스"}
 
@@ -151,7 +153,8 @@ def _score(match: re.Match[str]) -> str:
 
 def _fraction(match: re.Match[str]) -> str | None:
     above, below = match["above"], match["below"]
-    return f"{sino(below)}분의 {sino(above)}" if is_fraction(match) else None
+    apart = " " if _COUNTER.match(match.string, match.end()) else ""
+    return f"{sino(below)}분의 {sino(above)}{apart}" if is_fraction(match) else None
 
 
 def _version(match: re.Match[str]) -> str:
@@ -172,12 +175,14 @@ def _maths(match: re.Match[str]) -> str:
     before = match.string[match.start() - 1]
     if sign == "=" and before.isdigit():
         return "는 " if before in "2459" else "은 "  # the particle goes by the number's last sound
-    return f" {_MATHS[sign]} "
+    between = before + match.string[match.end()]
+    return " 플러스 " if sign == "+" and between.isalpha() else f" {_MATHS[sign]} "  # keys pressed together
 
 
 def _rules() -> list[Rule]:
-    often = "(?:(?<=하루에 )|(?<=주일에 )|(?<=달에 )|(?<=년에 )|(?<=총 ))"
     return [
+        Rule(patterns.POINT, lambda match: sino(point(match)) + ", "),
+        Rule(patterns.LATER_POINT, lambda match: f" {sino(point(match))}, "),
         Rule(patterns.ADDRESS, lambda match: address(match, _SIGNS, digits, " "), "@."),
         Rule(
             patterns.labelled(
@@ -196,19 +201,17 @@ def _rules() -> list[Rule]:
             "0",
         ),
         Rule(patterns.DATE, _date, "0"),
+        *before_units(),
         Rule(patterns.YEAR_MONTH, _year_month, "-/"),
         Rule(
             re.compile(rf"{FRESH}(?:(?P<first>[1-9]|1[0-2])월?{DASH})?(?P<last>0?6|10)(?=월)"), _month, "월"
         ),
         Rule(patterns.GROUPS, _phone, "-"),
-        Rule(patterns.CLOCK, lambda match: times(match, clock, "에서 "), ":"),
+        Rule(patterns.CLOCK, lambda match: times(match, clock, "에서 ", ("오전 ", "오후 ")), ":"),
         Rule(
-            re.compile(
-                rf"{FRESH}[0-9]{{1,2}}-[0-9]{{1,2}}(?=로 (?:이[겼기긴]|승리|패|졌|지고|앞[섰서선]|꺾|역전))"
-                rf"|{FRESH}[0-9]{{1,3}} ?대 ?[0-9]{{1,3}}(?=[로의으 ,.]|$)"
-            ),
+            re.compile(rf"{FRESH}[0-9]{{1,3}} ?대 ?[0-9]{{1,3}}(?=[로의으 ,.]|$)"),
             _score,
-            "-대",
+            "대",
         ),
         Rule(
             re.compile(f"{FRESH}(?P<month>[0-9])\u00b7(?P<day>[0-9]{{1,2}})(?![0-9])"),
@@ -220,6 +223,7 @@ def _rules() -> list[Rule]:
         Rule(patterns.DEGREES, _degrees, "\u00b0\u2103\u2109"),
         Rule(patterns.SUM, _money, MONEY_NEEDS),
         Rule(patterns.MEASURED, _unit, "0"),
+        *after_units(),
         Rule(patterns.VERSION, _version, "."),
         Rule(
             re.compile(
@@ -238,14 +242,6 @@ def _rules() -> list[Rule]:
             re.compile(rf"{FRESH}(?<!제)(?P<number>{NUMBER}) ?(?=(?P<counter>{_COUNTERS}))"),
             lambda match: counted(match["number"], match["counter"]) + " ",
             "0",
-        ),
-        Rule(
-            re.compile(
-                rf"{FRESH}{often}(?P<number>[0-9]{{1,2}}) ?(?=번)"
-                rf"|{FRESH}(?P<times>[0-9]{{1,2}}) ?(?=번 ?(?:더|이나|씩|연속|반복))"
-            ),
-            lambda match: counted(match["number"] or match["times"], "번") + " ",
-            "번",
         ),
         Rule(
             re.compile(
@@ -269,12 +265,13 @@ def _rules() -> list[Rule]:
         Rule(re.compile(rf"{FRESH}1(?=[만천백])"), lambda match: "", "0"),
         Rule(
             patterns.ANY_NUMBER,
-            lambda match: ("마이너스 " if match.group()[0] == "-" else "") + sino(match["number"]),
+            number,
             "0",
         ),
         Rule(re.compile("[0-9]+"), lambda match: sino(match.group()), "0"),
-        Rule(re.compile(r"(?<![0-9A-Za-z+ ])\+(?=[0-9])"), lambda match: "플러스 ", "+"),
-        Rule(patterns.ENCLOSED, lambda match: sino(enclosed(match))),
+        Rule(patterns.PLUS, lambda match: "플러스 ", "+"),
+        Rule(patterns.EQUALS, lambda match: " 이퀄 ", "="),
+        Rule(patterns.ENCLOSED, lambda match: sino(point(match))),
         Rule(patterns.ABOUT, lambda match: _ABOUT_SIGNS.get(match.group()[0]), "".join(_ABOUT_SIGNS)),
         Rule(patterns.MATHS, _maths, "".join(_MATHS)),
         Rule(patterns.AND, lambda match: " 앤드 ", "&"),

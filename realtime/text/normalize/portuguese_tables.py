@@ -54,6 +54,14 @@ UNITS = {
         dB = decibel = decibéis
         px = píxel = píxeis
         hab. = habitante = habitantes
+        mAh = miliampere-hora = miliamperes-hora
+        Ah = ampere-hora = amperes-hora
+        kJ = quilojoule = quilojoules
+        µg mcg = micrograma = microgramas
+        bar = bar = bares
+        dm = decímetro = decímetros
+        cv = cavalo = cavalos
+        mmHg mm_Hg = milímetro de mercúrio = milímetros de mercúrio
         """,
     ),
     **nouns(
@@ -83,6 +91,8 @@ PER = pairs(
     ano = por ano
     noite = por noite
     pessoa = por pessoa
+    dl = por decilitro
+    un. = por unidade
     kg = por quilo
     l = por litro
     L = por litro
@@ -150,6 +160,17 @@ ABBREVIATIONS = pairs(
     V. Ex.ª = vossa excelência
     Ilmo. = ilustríssimo
     p. ex. = por exemplo
+    por ex. = por exemplo
+    cf. = confronte
+    e ss. = e seguintes
+    n.º = número
+    n.° = número
+    nº = número
+    n° = número
+    S. A. = esse á
+    vs. = versus
+    vs = versus
+    Trav. = travessa
     etc. = etcétera
     Av. = avenida
     Avda. = avenida
@@ -173,10 +194,6 @@ ABBREVIATIONS = pairs(
 )
 BEFORE_NUMBER = pairs(
     """
-    n.º = número
-    n.° = número
-    nº = número
-    n° = número
     núm. = número
     nr. = número
     pág. = página
@@ -190,6 +207,13 @@ BEFORE_NUMBER = pairs(
     vol. = volume
     fig. = figura
     km. = quilómetro
+    km = quilómetro
+    tab. = tabela
+    ref. = referência
+    proc. = processo
+    § = parágrafo
+    inc. = inciso
+    bl. = bloco
     """
 )
 BEFORE_NAME = pairs(
@@ -271,7 +295,15 @@ SIGNS = {
     "\u00d7": "vezes",
     "÷": "a dividir por",
     "~": "cerca de",
+    "≈": "cerca de",
+    "≠": "diferente de",
+    "<": "menor que",
+    ">": "maior que",
+    "≤": "menor ou igual a",
+    "≥": "maior ou igual a",
+    "\u2212": "menos",
 }
+INCH = Noun(("polegada", "polegadas"), "f")
 
 GENDERS = Genders(
     feminine_endings=(
@@ -299,9 +331,10 @@ GENDERS = Genders(
         "estação estações paixão crise crises tese teses parede paredes sede sedes semente "
         "sementes saudade tribo tribos folha linguagem língua árvore árvores ponte pontes greve "
         "greves origem origens margem personagem rã rãs irmã irmãs maçã maçãs manhã manhãs "
-        "reunião reuniões união milha"
+        "reunião reuniões união milha colher colheres"
     ),
     masculine=words(
+        "dálmata dálmatas "
         "dia dias mapa mapas planeta planetas poeta poetas atleta atletas clima climas cometa "
         "cometas pijama pijamas colega colegas fantasma fantasmas drama dramas guarda guardas "
         "sofá sofás atlas gás lápis pires ônibus mês meses avião aviões camião camiões milhão "
@@ -334,7 +367,8 @@ NAMES = {
 }
 CENTURIES = words("século séculos")
 NUMBERED = words(
-    "capítulo capítulos tomo volume parte ato acto cena artigo título livro tipo fase nível "
+    "inciso incisos alínea capítulo capítulos tomo volume parte ato acto cena artigo título livro tipo fase "
+    "nível "
     "grau anexo secção seção tema canto fator factor classe categoria grupo etapa temporada "
     "episódio apêndice"
 )

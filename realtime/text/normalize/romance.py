@@ -23,13 +23,14 @@ def decimal_form(_: int) -> int:
 def nouns(of: str, table: str, gender: str = "m") -> dict[str, Noun]:
     """Counted things by symbol; a line of the table is "symbols, singular, plural" with "=" between them.
 
+    A space within a symbol is written "_" there.
     `of` stands before the plural after a round number of millions.
     """
     found: dict[str, Noun] = {}
     for line in table.strip().splitlines():
         symbols, singular, plural = (part.strip() for part in line.split("="))
-        for symbol in symbols.split():
-            found[symbol] = Noun((singular, plural, f"{of} {plural}"), gender)
+        noun = Noun((singular, plural, f"{of} {plural}"), gender)
+        found |= {symbol.replace("_", " "): noun for symbol in symbols.split()}
     return found
 
 
@@ -73,6 +74,34 @@ def decimals(cardinal: Callable[[int], str], comma: str, point: str) -> Callable
         return f"{cardinal(int(number.whole))} {comma if number.mark == ',' else point} {after}"
 
     return say
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Says parts of a unit: "medio litro", "dos horas y cuarto"; `half` and `quarter` are masculine."""
+
+    half: str
+    quarter: str
+    three_quarters: str
+    and_word: str
+    of: str
+    count: Callable[[int, str], str]
+    fraction: Callable[[int, int], str | None]
+
+    def say(self, whole: int, numerator: int, denominator: int, noun: Noun, _before: str) -> str | None:
+        """A part of a unit, alone or after a whole number; None where it is not usual to say it so."""
+        half = self.half[:-1] + "a" if noun.gender == "f" else self.half
+        usual = {(1, 2): half, (1, 4): self.quarter, (3, 4): self.three_quarters}
+        if whole:
+            part = usual.get((numerator, denominator))
+            counted = (
+                f"{self.count(whole, noun.gender)} {noun.forms[min(int(whole != 1), len(noun.forms) - 1)]}"
+            )
+            return None if part is None else f"{counted} {self.and_word} {part}"
+        if (numerator, denominator) == (1, 2):
+            return f"{half} {noun.forms[0]}"
+        said = self.fraction(numerator, denominator)
+        return None if said is None else f"{said} {self.of} {noun.forms[0]}"
 
 
 @dataclass(frozen=True, slots=True)

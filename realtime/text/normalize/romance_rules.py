@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from realtime.text.normalize.base import Rule
+from realtime.text.normalize.european_measures import product_rules
 from realtime.text.normalize.european_numbers import DASH, GAP, SPACES, Number, Numerals, words_before
 from realtime.text.normalize.european_rules import DONE, FREE
-from realtime.text.normalize.european_words import END, any_of, stop_of, table_rule
+from realtime.text.normalize.european_words import END, any_of, table_rule
 from realtime.text.normalize.roman import roman_value
 from realtime.text.normalize.romance import Genders
 
@@ -19,6 +20,8 @@ _LETTERS = r"[^\W\d_]"
 _LOWER = r"[a-zà-öø-ÿ]"
 #: How far back the word before a Roman numeral is looked for.
 _BEHIND = 24
+#: Words before a year.
+_YEARS = frozenset("de del en em desde hasta até año ano do no".split())
 _LAST_WORD = re.compile(rf"({_LETTERS}{{1,20}}\.?)[{SPACES}]$")
 
 
@@ -100,11 +103,25 @@ def counted_rules(numerals: Numerals, genders: Genders) -> list[Rule]:
         gender = genders.of(match["noun"])
         if number.mark or not gender:
             return None
+        year = len(match["number"]) == 4 and match["number"][:2] in ("19", "20") and int(number.whole) % 50
+        if year and not _YEARS.isdisjoint(words_before(match.string, match.start())):
+            return None  # "de 1994 dura"
         return numerals.range(match["low"], numerals.say(number, gender), gender)
 
     low = rf"(?:{numerals.pattern('low')}\s?{DASH}\s?)?"
     noun = rf"(?=[{SPACES}](?P<noun>{_LOWER}{{2,30}})(?!\w))"
     return [Rule(re.compile(rf"(?<![\w/-]){low}{numerals.pattern('number')}{noun}"), say, "0")]
+
+
+def thousand_rules(numerals: Numerals, genders: Genders) -> list[Rule]:
+    """Thousands of something, "200 mil personas", in the gender of the word after "mil"."""
+
+    def say(match: re.Match[str]) -> str | None:
+        number = numerals.parse(match["number"])
+        return None if number.mark else numerals.say(number, genders.of(match["noun"] or "") or "m")
+
+    noun = rf"(?=[{SPACES}]mil(?!\w)(?:[{SPACES}](?P<noun>{_LOWER}{{2,30}})(?!\w))?)"
+    return [Rule(re.compile(rf"(?<![\w/-]){numerals.pattern('number')}{noun}"), say, "0")]
 
 
 def half_rules(numerals: Numerals, genders: Genders, half: str, and_word: str) -> list[Rule]:
@@ -165,7 +182,7 @@ def ordinal_rules(
         return say_ordinal(int(match["number"]), "m") if sure and int(match["number"]) else None
 
     number = rf"{FREE}(?P<number>[0-9]{{1,4}})"
-    end = rf"(?!\w|{GAP}[CF]\b)"
+    end = rf"(?!\w|(?<!ª){GAP}[CF]\b)"
     noun = rf"(?=(?:[{SPACES}](?P<noun>{_LOWER}{{2,30}})(?!\w))?)"
     return [
         Rule(re.compile(rf"{number}\.?(?P<ending>{any_of(endings)}){end}"), say, "0"),
@@ -199,12 +216,29 @@ def clock_rules(
         rf"(?:{GAP}(?:{suffix})(?!\w))?{DONE}"
     )
     only = rf"(?=[0-9])(?i:{_after(before_hour)}){hour}{no_unit}(?!{GAP}(?:{suffix})(?!\w)){DONE}"
-    return [Rule(re.compile(pattern), say, "0"), Rule(re.compile(only), say_hour, "0")]
+    rules = [Rule(re.compile(pattern), say, "0")]
+    if before_hour:
+        rules.append(Rule(re.compile(only), say_hour, "0"))
+    return rules
 
 
 def _after(written: Iterable[str]) -> str:
     """A regular expression for the place after one of these strings, the first of which begins a word."""
     return "(?:" + "|".join(rf"(?<=\b{re.escape(each)})" for each in written) + ")"
+
+
+def time_range_rules(clock: Callable[[int, int, int | None], str], between: str, mark: str) -> list[Rule]:
+    """From one time of day to another, 9:00-14:30; `between` is what is said, with "{}" for the times."""
+
+    def say(match: re.Match[str]) -> str:
+        low, high = (clock(int(match[f"hour{n}"]), int(match[f"minute{n}"] or 0), None) for n in "12")
+        return between.format(low, high)
+
+    times = [
+        rf"(?P<hour{n}>[01]?[0-9]|2[0-4])(?:{mark}(?P<minute{n}>[0-5][0-9])|h(?P<full{n}>))" for n in "12"
+    ]
+    free = r"(?<![\w.,:/-])(?<!às )(?<!das )(?<!de )(?<!las )"
+    return [Rule(re.compile(rf"{free}{times[0]}\s?{DASH}\s?{times[1]}(?: ?h)?{DONE}"), say, "0")]
 
 
 def day_rules(date: Callable[[int, int, int | None], str]) -> list[Rule]:
@@ -223,25 +257,11 @@ def sum_rules(numerals: Numerals, equals: str, times: str, and_word: str) -> lis
     conventions = numerals.conventions
     said = {"+": f" {conventions.plus_word} ", "=": f" {equals} ", "&": f" {and_word} "}
 
-    def product(match: re.Match[str]) -> str | None:
-        written = re.split(" ?[x\u00d7] ?", match["factors"])
-        factors = [numerals.parse(factor) for factor in written]
-        if max(len(factor.whole) for factor in factors) > 6:
-            return None
-        said = [numerals.say(factor) for factor in factors]
-        if match["unit"]:
-            said[-1] = numerals.counted(factors[-1], units[match["unit"]]) + stop_of(match)
-        return f" {times} ".join(said)
-
-    units = conventions.units
-    factor = "[0-9]{1,9}(?:[.,][0-9]{1,3})?"
-    factors = rf"{FREE}(?P<factors>{factor}(?: ?[x\u00d7] ?{factor}){{1,2}})(?![0-9]|[.,][0-9])"
-    unit = rf"(?:{GAP}(?P<unit>{any_of(units)})(?:{END}|(?<=\.)))?"
     minus = (
         r"(?<=[0-9] )[-\u2212\u2013](?= [0-9]{1,9} =)|(?<=[+=] [0-9] )-(?= [0-9])|(?<=[0-9)a-z] )\u2212(?= )"
     )
     return [
-        Rule(re.compile(rf"{factors}{unit}(?!\w)"), product, "x\u00d7"),
+        *product_rules(numerals, times, times),
         Rule(re.compile(r"(?<=\w)[+=&](?=\w)"), lambda match: said[match.group()], "+=&"),
         Rule(re.compile(minus), lambda match: conventions.minus_word, "-\u2212\u2013"),
     ]
@@ -279,7 +299,7 @@ def english_number_rules(numerals: Numerals) -> list[Rule]:
     def say(match: re.Match[str]) -> str:
         digits, decimals = match["whole"].replace(",", ""), match["decimals"] or ""
         number = Number(digits, decimals, mark="." if decimals else "")
-        currency = match["before"] or match["after"]
+        currency = match["after"] or match["before"]  # "$1,200.50 MXN"
         return numerals.money(number, conventions.currencies[currency]) if currency else numerals.say(number)
 
     currency = any_of(conventions.currencies)
@@ -305,7 +325,7 @@ def phone_rules(numerals: Numerals, pattern: str) -> list[Rule]:
 
 def short_year_rules(numerals: Numerals) -> list[Rule]:
     """Years of two digits after an apostrophe: "nel '68"."""
-    pattern = r"(?<!\S)['\u2019](?P<year>[0-9]{2})(?![\w'\u2019])"
+    pattern = r"(?<![^\s-])['\u2019](?P<year>[0-9]{2})(?![\w'\u2019])"
     return [Rule(re.compile(pattern), lambda match: numerals.whole(match["year"]), "0")]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from realtime.text.normalize import russian_cases as cases
 from realtime.text.normalize import russian_numbers as numbers
 from realtime.text.normalize import russian_rules as rules
 from realtime.text.normalize import russian_words as words
 from realtime.text.normalize.base import Reader, Rule
 from realtime.text.normalize.european import EuropeanReader
+from realtime.text.normalize.european_measures import product_rules
 from realtime.text.normalize.european_numbers import Conventions, Numerals
 from realtime.text.normalize.european_rules import counted_rules
 
@@ -40,6 +42,11 @@ CONVENTIONS = Conventions(
     money_magnitudes=words.MONEY_MAGNITUDES,
     currencies=words.CURRENCIES,
     per=words.PER,
+    part_of=numbers.part_of,
+    out_of="из",
+    over="на",
+    inch=words.INCH,
+    keys=words.KEYS,
     powers=words.POWERS,
     abbreviations=words.ABBREVIATIONS,
     before_number=words.BEFORE_NUMBER,
@@ -58,8 +65,12 @@ def _first(numerals: Numerals) -> Sequence[Rule]:
         *rules.year_rules(),
         *rules.ordinal_rules(),
         *rules.roman_rules(),
-        *rules.case_rules(numerals),
+        *cases.half_rules(),
+        *cases.time_rules(),
+        *cases.place_rules(),
+        *cases.case_rules(numerals),
         *rules.place_rules(),
+        *product_rules(numerals, "на", "на"),
     ]
 
 

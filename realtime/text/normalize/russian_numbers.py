@@ -6,16 +6,18 @@ import functools
 
 from num2words.lang_RU import Num2Word_RU  # type: ignore[import-untyped]
 
-from realtime.text.normalize.european_numbers import Currency, Number
-from realtime.text.normalize.russian_words import FEMININE, MONTHS
+from realtime.text.normalize.european_numbers import Currency, Noun, Number
+from realtime.text.normalize.russian_forms import FEMININE
+from realtime.text.normalize.russian_words import MONTHS
 
 #: Words before a date that leave it in the nominative.
 NOMINATIVE = frozenset(("на", "это", "сегодня", "завтра", "вчера", "по", "дата"))
 #: Small words that look like nouns of a gender.
 _SMALL = frozenset("или для если когда где при чтобы это мая раза евро нам вам там сам".split())
 #: Endings of nouns in the plural by which the case of the number before them can be told.
-_PLURALS = {"ами": "i", "ями": "i", "ам": "d", "ям": "d", "ах": "p", "ях": "p"}
+_PLURALS = {"ьми": "i", "ами": "i", "ями": "i", "ам": "d", "ям": "d", "ах": "p", "ях": "p"}
 _PARTS = {1: "десят", 2: "сот", 3: "тысячн"}
+_HALVES = {"литр": "пол-литра", "час": "полчаса", "килограмм": "полкилограмма", "метр": "полметра"}
 _WORDS = Num2Word_RU()
 
 
@@ -23,7 +25,8 @@ _WORDS = Num2Word_RU()
 def cardinal(number: int, gender: str = "m", case: str = "n") -> str:
     """A whole number in a gender (m, f, n) and a case (n, g, d, a, i, p); "одна тысяча" is said "тысяча"."""
     said = str(_WORDS.to_cardinal(number, case=case, gender=gender))
-    return said.removeprefix("одна ") if said.startswith("одна тысяча") else said
+    first, _, rest = said.partition(" ")
+    return rest if first in ("одна", "одной", "одну") and rest.startswith("тысяч") else said
 
 
 @functools.lru_cache(maxsize=4096)
@@ -74,10 +77,65 @@ def decimals(number: Number) -> str:
     whole, tail = int(number.whole), number.decimals
     if len(tail) > 3:
         return " ".join([cardinal(whole), "запятая", *(cardinal(int(digit)) for digit in tail)])
-    wholes = "целая" if form(whole) == 0 else "целых"
-    parts = int(tail)
-    ending = "ая" if form(parts) == 0 else "ых"
-    return f"{cardinal(whole, 'f')} {wholes} {cardinal(parts, 'f')} {_PARTS[len(tail)]}{ending}"
+    return parts(whole, tail, "n")
+
+
+def parts(whole: int, tail: str, case: str) -> str:
+    """A decimal of one to three digits after the comma in a case (n, g, a, p, d)."""
+    one = {"n": "ая", "a": "ую"}.get(case, "ой")
+    many = "ым" if case == "d" else "ых"
+    said = [
+        f"{_counted(number, case)} {stem}{one if form(number) == 0 else many}"
+        for number, stem in ((whole, "цел"), (int(tail), _PARTS[len(tail)]))
+    ]
+    return " ".join(said)
+
+
+def _counted(number: int, case: str) -> str:
+    """Feminine, in the accusative of things that do not live."""
+    if case != "a":
+        return cardinal(number, "f", case)
+    return cardinal(number, "f", "a" if form(number) == 0 else "n")
+
+
+def oblique(noun: str, case: str, plural: bool) -> str | None:
+    """A noun, given in the nominative singular, in the dative, prepositional or instrumental.
+
+    What follows its first word stays ("градус Цельсия"); None for nouns with an adjective.
+    """
+    first, space, rest = noun.partition(" ")
+    if first.endswith(("ый", "ий", "ая", "ое")):
+        return None
+    if first.endswith(("о", "е", "и")):
+        return noun  # евро
+    stem = first[:-1] if first[-1] in "аяь" else first
+    soft = first[-1] in "яь"
+    if plural:
+        ending = ("я" if soft else "а") + {"d": "м", "p": "х", "i": "ми"}[case]
+    elif first[-1] in "ая":
+        ending = "ей" if case == "i" and soft else {"d": "е", "p": "е", "i": "ой"}[case]
+    else:
+        ending = {"d": "ю" if soft else "у", "p": "е", "i": "ем" if soft else "ом"}[case]
+    return stem + ending + space + rest
+
+
+def part_of(whole: int, numerator: int, denominator: int, noun: Noun, _before: str) -> str | None:
+    """A part of a unit: "пол-литра", "два с половиной часа", "три четверти литра"."""
+    if whole:
+        said = mixed(whole, numerator, denominator)
+        if said == "полтора" and noun.gender == "f":
+            said = "полторы"
+        elif said is not None and noun.gender == "f" and (numerator, denominator) == (1, 2):
+            said = f"{cardinal(whole, 'f')} с половиной"
+        return None if said is None else f"{said} {noun.forms[1]}"
+    if noun.forms[1].startswith(("чайные", "столовые")):
+        noun = Noun((noun.forms[0], noun.forms[1].replace("ые ", "ой ", 1)))
+    if (numerator, denominator) == (1, 2):
+        return _HALVES.get(noun.forms[0], f"половина {noun.forms[1]}")
+    if (numerator, denominator) == (1, 4):
+        return f"четверть {noun.forms[1]}"
+    part = fraction(numerator, denominator)
+    return None if part is None else f"{part} {noun.forms[1]}"
 
 
 def cents(main: str, number: int, currency: Currency) -> str:

@@ -1,37 +1,39 @@
-"""Rules of Russian: dates and years, ordinals, centuries and rulers, numbers in the genitive, places."""
+"""Rules of Russian: dates and years, ordinals, centuries and rulers, streets and days of the week."""
 
 from __future__ import annotations
 
 import re
 
 from realtime.text.normalize.base import Rule
-from realtime.text.normalize.european_numbers import DASH, SPACES, Numerals, words_before
+from realtime.text.normalize.european_numbers import DASH, SPACES, words_before
 from realtime.text.normalize.european_rules import DONE, FREE
-from realtime.text.normalize.european_words import END, any_of, by_key, key_of, like, stop_of, times_rules
+from realtime.text.normalize.european_words import END, any_of, like, stop_of
 from realtime.text.normalize.roman import ROMAN, roman_value
-from realtime.text.normalize.russian_numbers import cardinal, date_case, form, ordinal
-from realtime.text.normalize.russian_words import (
+from realtime.text.normalize.russian_forms import (
     ENDINGS,
     ENDINGS_FEMALE,
-    GENITIVE,
-    MONTHS,
     PLACES,
+    ROMAN_NOUNS,
     RULERS,
     RULERS_FEMALE,
     SUFFIXES,
-    UNITS,
     WEEKDAYS,
 )
+from realtime.text.normalize.russian_numbers import cardinal, date_case, ordinal
+from realtime.text.normalize.russian_words import MONTHS, SHORT_MONTHS, UNITS
 from realtime.text.spans import Edit
 
-_UNITS = by_key(UNITS)
 _GAP = f"[{SPACES}]"
 _YEAR = r"[12][0-9]{3}"
 #: The noun after a year, as written: its case.
 _YEARS = {"год": "n", "года": "g", "годом": "i", "годе": "p"}
 _CENTURIES = {"век": "n", "века": "g", "веку": "d", "веком": "i", "веке": "p", "в.": "g"}
 _SEVERAL = {"вв.": "n", "века": "n", "веков": "g", "веках": "p"}
+#: Children are counted so.
+_TOGETHER = ("", "", "двое", "трое", "четверо", "пятеро", "шестеро", "семеро")
+_CHAPTERS = "(?:глав|част|том|раздел|книг|акт|действи)[а-я]{0,3}"
 _PREPOSITIONS = frozenset("в на о об к с из от до для по".split())
+_LOCATIVE = re.compile(r"(?<!\w)[Вв] [0-9]{2,4}-х \Z")
 _STOPS = re.compile(r"\s?[—–,.;:!?)»]|\s?\Z")
 _JOINED = "летн|летие|летия|летию|дневн|часов|минутн|этажн|процентн|кратн|метров|тысячн|томн|местн|месячн"
 
@@ -53,6 +55,9 @@ def date_rules() -> list[Rule]:
         if match["low"]:
             said = f"{ordinal(low, 'n', case)} — {said}"
         edits = [Edit(match.start(), match.end("day"), said)]
+        if month := SHORT_MONTHS.get(match["month"].lower()):
+            stop = "" if match["year"] else stop_of(match)
+            edits.append(Edit(match.start("month"), match.end("month"), month + stop))
         if match["year"]:
             year = ordinal(int(match["year"]), case="g")
             if match["noun"] and match["noun"] != "г.":
@@ -68,12 +73,12 @@ def date_rules() -> list[Rule]:
             [Edit(match.start("day"), match.end("day"), said)] if 1 <= number <= 31 or number > 99 else None
         )
 
-    months = any_of(MONTHS)
+    months = rf"{any_of(MONTHS)}{END}|{any_of(SHORT_MONTHS)}"
     year = rf"(?:{_GAP}(?P<year>{_YEAR})(?!\w|[.,:/-][0-9])(?:{_GAP}?(?P<noun>года{END}|год{END}|г\.))?)?"
     low = rf"(?:(?P<low>[0-9]{{1,2}})\s?{DASH}\s?)?"
     return [
         Rule(
-            re.compile(rf"{FREE}{low}(?P<day>[0-9]{{1,2}}){_GAP}(?P<month>(?i:{months})){END}{year}"),
+            re.compile(rf"{FREE}{low}(?P<day>[0-9]{{1,2}}){_GAP}(?P<month>(?i:{months})){year}"),
             say,
             "0",
         ),
@@ -90,6 +95,11 @@ def year_rules() -> list[Rule]:
 
     def year(match: re.Match[str]) -> str | None:
         noun, before, number = match["noun"], _before(match), int(match["year"])
+        if match["era"] is not None and before in ("в", "во"):
+            return f"{ordinal(number, case='p')} году{stop_of(match)}"
+        ancient = noun == "г." and number > 99 and before == "в" and _STOPS.match(match.string, match.end())
+        if ancient:
+            return f"{ordinal(number, case='p')} году{stop_of(match)}"
         if (noun == "г" and before not in ("в", "к")) or (noun != "году" and number < 1000):
             return None
         if noun in ("году", "г.", "г"):
@@ -118,11 +128,26 @@ def year_rules() -> list[Rule]:
             return None
         return [Edit(match.start(1), match.end(1), ordinal(int(match[1]), case="p"))]
 
+    def until(match: re.Match[str]) -> list[Edit]:
+        said = f"{ordinal(int(match[1]))} {'годы' if match[2] == 'гг' else 'год'}"
+        return [Edit(match.start(1), match.end(), said + stop_of(match))]
+
+    def decade(match: re.Match[str]) -> str:
+        before = _LOCATIVE.search(match.string, max(0, match.start() - 12), match.start())
+        return ("годов" if before is None else "годах") + stop_of(match)
+
     nouns = rf"(?P<noun>г\.|(?:году|годом|года|годе|год|г){END})"
     several = rf"(?:{_GAP}?(гг\.|г\.|(?:годы|годов|годах){END}))?"
     return [
         Rule(re.compile(rf"{FREE}({_YEAR})\s?{DASH}\s?({_YEAR}){DONE}{several}"), span, "-\u2013\u2011"),
-        Rule(re.compile(rf"{FREE}(?P<year>[1-9][0-9]{{0,3}}){_GAP}?{nouns}"), year, "0"),
+        Rule(
+            re.compile(rf"{FREE}(?P<year>[1-9][0-9]{{0,3}}){_GAP}?{nouns}(?P<era>(?=\s(?:до\s)?н\.\s?э))?"),
+            year,
+            "0",
+        ),
+        Rule(re.compile(rf"(?<!\w)по{_GAP}({_YEAR}){_GAP}?(гг?)\."), until, "."),
+        Rule(re.compile(r"(?<=[0-9]-х )гг?\."), decade, "."),
+        Rule(re.compile(r"(?<=[0-9]-е )гг?\."), lambda match: "годы" + stop_of(match), "."),
         Rule(re.compile(rf"(?<!\w)[Вв]{_GAP}((?:19|20)[0-9]{{2}}){DONE}"), bare, "0"),
     ]
 
@@ -184,6 +209,16 @@ def roman_rules() -> list[Rule]:
         said = ordinal(number, "f" if female else "m", case)
         return [Edit(match.start("roman"), match.end("roman"), said[0].upper() + said[1:])]
 
+    def chapter(match: re.Match[str]) -> list[Edit] | None:
+        number = roman_value(match["roman"])
+        return (
+            [Edit(match.start("roman"), match.end(), cardinal(number) + stop_of(match))] if number else None
+        )
+
+    def quarter(match: re.Match[str]) -> str | None:
+        number, gender = roman_value(match["roman"]), ROMAN_NOUNS[match["noun"]]
+        return ordinal(number, gender[0], gender[1]) if number else None
+
     free, end = r"(?<![\w-])", rf"(?:{END}|(?<=\.))"
     names = rf"(?:(?P<female>{any_of(RULERS_FEMALE)})|{any_of(RULERS)})(?P<ending>[а-я]{{0,2}})"
     return [
@@ -196,42 +231,12 @@ def roman_rules() -> list[Rule]:
             re.compile(rf"{free}(?P<roman>{ROMAN}){_GAP}(?P<noun>{any_of(_CENTURIES)}){end}"), century, "IVX"
         ),
         Rule(re.compile(rf"(?<!\w){names}{_GAP}(?P<roman>{ROMAN}){END}"), ruler, "IVX"),
-    ]
-
-
-def case_rules(numerals: Numerals) -> list[Rule]:
-    """Numbers after words that want the genitive, with a unit or without: до 5 км, с 9 до 18."""
-
-    def say(match: re.Match[str]) -> list[Edit] | None:
-        number = numerals.parse(match["number"])
-        if number.mark or number.negative or len(number.whole) > 9 or number.whole[0] == "0":
-            return None
-        value, start = int(number.whole), match.start("number")
-        if match["unit"]:
-            noun = _UNITS[key_of(match["unit"])]
-            said = f"{cardinal(value, noun.gender, 'g')} {noun.forms[1 if form(value) == 0 else 2]}"
-            return [Edit(start, match.end(), said + stop_of(match))]
-        feminine = form(value) == 0 and (match["word"] or "").endswith(("ы", "и"))
-        return [Edit(start, match.end("number"), cardinal(value, "f" if feminine else "m", "g"))]
-
-    def instrumental(match: re.Match[str]) -> list[Edit] | None:
-        number = numerals.parse(match["number"])
-        if number.mark or number.negative or len(number.whole) > 9:
-            return None
-        return [Edit(match.start("number"), match.end("number"), numerals.whole(number.whole, "i"))]
-
-    number = numerals.pattern("number")
-    between = rf"(?<!\w)[Мм]ежду{_GAP}{number}(?={_GAP}и{END})"
-    unit = rf"{_GAP}?(?P<unit>{any_of(UNITS)})(?:{END}|(?<=\.))"
-    nothing = rf"(?![\w/:%]|\s?{DASH}\s?[0-9])(?=(?:{_GAP}(?P<word>[а-яё]{{3,40}}))?)"
-    since = rf"[Сс]{_GAP}(?=[0-9]{{1,4}}{_GAP}до{END})"
-    return [
+        Rule(re.compile(rf"(?<!\w)(?i:{_CHAPTERS}){_GAP}(?P<roman>{ROMAN}){END}"), chapter, "IVX"),
         Rule(
-            re.compile(rf"(?<!\w)(?:(?i:{any_of(GENITIVE)}){_GAP}|{since}){number}(?:{unit}|{nothing})"),
-            say,
-            "0",
+            re.compile(rf"{free}(?P<roman>{ROMAN})(?={_GAP}(?P<noun>{any_of(ROMAN_NOUNS)}){END})"),
+            quarter,
+            "IVX",
         ),
-        Rule(re.compile(between), instrumental, "0"),
     ]
 
 
@@ -246,11 +251,69 @@ def place_rules() -> list[Rule]:
     def weekdays(match: re.Match[str]) -> str:
         return f"с {WEEKDAYS[match[1].lower()][0]} по {WEEKDAYS[match[2].lower()][1]}{stop_of(match)}"
 
+    def weekday(match: re.Match[str]) -> str:
+        genitive, accusative, nominative = WEEKDAYS[match[1].lower()]
+        before = _before(match)
+        said = (
+            accusative
+            if before in ("в", "во", "на")
+            else genitive
+            if before in ("с", "до", "от")
+            else nominative
+        )
+        return like(match, said) + stop_of(match)
+
+    def two_days(match: re.Match[str]) -> str:
+        which = 1 if _before(match) in ("в", "во", "на") else 2
+        one, other = (WEEKDAYS[match[group].lower()][which] for group in (1, 2))
+        return f"{like(match, one)} и {other}{stop_of(match)}"
+
     days = f"(?i:{'|'.join(WEEKDAYS)})"
+    date_or_time = rf"{_GAP}[0-9]{{1,2}}(?::[0-9]|{_GAP}(?:{any_of(MONTHS)})|\.[0-9])|,{_GAP}[0-9]|{_GAP}—"
+    after_word = "".join(rf"|(?<=\b{word} )" for word in ("в", "В", "во", "Во", "до", "по"))
     pattern = rf"(?<![\w.-])(?i:{any_of(PLACES)})(?={_GAP}?[А-ЯЁ])"
     return [
         Rule(re.compile(pattern), say, "."),
         Rule(re.compile(rf"(?<!\w)({days})\.?\s?{DASH}\s?({days})(?:\.|{END})"), weekdays, "-\u2013"),
+        Rule(re.compile(rf"(?<![\w.-])({days})\.? и ({days})(?:\.|(?![\w-]))"), two_days),
+        Rule(re.compile(rf"(?<![\w.-])({days})\.?(?={date_or_time})"), weekday),
+        Rule(re.compile(rf"(?:{after_word[1:]})({days})(?:\.|(?![\w.-]))"), weekday),
+        Rule(
+            re.compile(rf"(?<![0-9.,:])[2-7](?={_GAP}детей{END})"),
+            lambda match: _TOGETHER[int(match[0])],
+            "0",
+        ),
+        Rule(
+            re.compile(rf"(?<=\b[Сс] )([1-9][0-9]?)(?={_GAP}пути{END})"),
+            lambda match: ordinal(int(match[1]), case="g"),
+            "0",
+        ),
+        Rule(
+            re.compile(rf"(?<=\b[Сс] )([1-9][0-9]?)(?={_GAP}(?:утра|вечера|ночи|дня){END})"),
+            lambda match: cardinal(int(match[1]), case="g"),
+            "0",
+        ),
+        Rule(
+            re.compile(rf"(?:(?<=млн )|(?<=млрд )|(?<=тыс\. ))(?:{any_of(UNITS)})(?:{END}|(?<=\.))(?!/)"),
+            lambda match: UNITS[match[0]].forms[2] + stop_of(match) if match[0] in UNITS else None,
+        ),
+        Rule(
+            re.compile(r"(?:(?<=мин [0-9] )|(?<=мин [0-9]{2} ))с\.?(?=[,;)]|\s?$)"),
+            lambda match: "секунд" + stop_of(match),
+            "0",
+        ),
+        Rule(re.compile(r"(?<=\bпо )тел\."), lambda match: "телефону", "."),
+        Rule(re.compile(r"(?<=[0-9]-е )изд\."), lambda match: "издание" + stop_of(match), "."),
+        Rule(
+            re.compile("(?<!\\w)[C\u0421][O\u041e](?:2|\u2082)(?!\\w)"), lambda match: "цэ о два", "0\u2082"
+        ),
+        Rule(
+            re.compile(r"(?<=[0-9],[0-9] )с\.?(?=[,;)]|\s?$)"), lambda match: "секунды" + stop_of(match), ","
+        ),
+        Rule(
+            re.compile(r"(?<=[0-9],[0-9]{2} )с\.?(?=[,;)]|\s?$)"),
+            lambda match: "секунды" + stop_of(match),
+            ",",
+        ),
         Rule(re.compile(r"(?<=п\. [0-9] )ч\.(?= [0-9])"), lambda match: "часть", "."),
-        *times_rules("на", "\u0445"),
     ]

@@ -8,9 +8,10 @@ from realtime.text.normalize import spanish_numbers as say
 from realtime.text.normalize import spanish_tables as tables
 from realtime.text.normalize.base import Reader, Rule
 from realtime.text.normalize.european import EuropeanReader
-from realtime.text.normalize.european_numbers import Conventions, Numerals
-from realtime.text.normalize.european_rules import DONE, time_rules
-from realtime.text.normalize.romance import decimal_form, decimals, form
+from realtime.text.normalize.european_numbers import Conventions, Number, Numerals
+from realtime.text.normalize.european_rules import DONE, FREE, time_rules
+from realtime.text.normalize.european_words import END, any_of, stop_of
+from realtime.text.normalize.romance import Parts, decimal_form, decimals, form
 from realtime.text.normalize.romance_rules import (
     AFTER_TELEPHONE,
     Roman,
@@ -27,7 +28,10 @@ from realtime.text.normalize.romance_rules import (
     score_rules,
     short_year_rules,
     sum_rules,
+    thousand_rules,
+    time_range_rules,
 )
+from realtime.text.normalize.romance_words import SPANISH_DAYS, SPANISH_KEYS, SPANISH_MONTHS
 
 CONVENTIONS = Conventions(
     decimal_word="coma",
@@ -53,6 +57,14 @@ CONVENTIONS = Conventions(
     mixed=say.mixed,
     units=tables.UNITS,
     per=tables.PER,
+    part_of=Parts("medio", "cuarto", "tres cuartos", "y", "de", say.count, say.fraction).say,
+    out_of="sobre",
+    over="sobre",
+    inch=tables.INCH,
+    days=SPANISH_DAYS,
+    months=SPANISH_MONTHS,
+    day_range="{} a {}",
+    keys=SPANISH_KEYS,
     money_magnitudes=tables.MONEY_MAGNITUDES,
     currencies=tables.CURRENCIES,
     abbreviations=tables.ABBREVIATIONS,
@@ -101,6 +113,33 @@ def _don(match: re.Match[str]) -> str | None:
     )
 
 
+def _half_day(match: re.Match[str]) -> str:
+    """The hour of "9am"."""
+    return say.clock(int(match[1]), int(match[2] or 0), None)
+
+
+def _duration(match: re.Match[str]) -> str:
+    """ "1h30", as a time and as how long something takes."""
+    hours = int(match[1])
+    minutes = f" y {say.cardinal(int(match[2]))}" if int(match[2]) else ""
+    said = f"{say.count(hours, 'f')} hora{'' if hours == 1 else 's'}{minutes}"
+    return f"{said}{' minutos' if match[3] else ''}{stop_of(match)}"
+
+
+def _sum(numerals: Numerals, match: re.Match[str]) -> str:
+    """ "$500 MXN"."""
+    number = numerals.parse(match["number"])
+    if number.mark == "," and len(number.decimals) == 3:
+        number = Number(number.whole + number.decimals, "", number.negative)
+    return numerals.money(number, tables.CURRENCIES[match["code"]])
+
+
+def _times(match: re.Match[str]) -> str:
+    """ "3x al día"."""
+    number = int(match[1])
+    return f"{say.count(number, 'f')} {'vez' if number == 1 else 'veces'}"
+
+
 def _first(numerals: Numerals) -> list[Rule]:
     return [
         *_ROMAN.rules(),
@@ -108,6 +147,31 @@ def _first(numerals: Numerals) -> list[Rule]:
         *phone_rules(numerals, AFTER_TELEPHONE),
         *ordinal_rules(say.ordinal, _ORDINAL_ENDINGS, tables.SINGULAR_ARTICLES, tables.GENDERS),
         *clock_rules(say.clock, ("las ", "la "), ":.h", "h|hs|hrs", ("a las ", "a la ")),
+        *time_range_rules(say.clock, "de {} a {}", "[:.h]"),
+        Rule(
+            re.compile(rf"\$ ?{numerals.pattern('number')} ?(?P<code>{any_of(tables.DOLLARS)}){END}"),
+            lambda match: _sum(numerals, match),
+            "$",
+        ),
+        # From one to another; an hour is feminine.
+        *clock_rules(say.clock, ("de ", "a ", "desde ", "hasta "), ":", "h|hs|hrs", ()),
+        Rule(re.compile(r"(?<=\bla )1(?= (?:de|y|en|menos)\b)"), lambda match: "una", "0"),
+        Rule(re.compile(rf"{FREE}(1?[0-9])(?::([0-5][0-9]))?(?=[ap]m(?!\w))"), _half_day, "0"),
+        Rule(
+            re.compile(r"(?<=[0-9])[ap]m(?!\w)"),
+            lambda match: f" {match.group()[0]} eme".replace("p", "pe"),
+            "m",
+        ),
+        Rule(re.compile(rf"{FREE}([0-9]{{1,2}})h ?([0-5][0-9])(?: ?(min)\.?)?{DONE}"), _duration, "h"),
+        Rule(re.compile(rf"{FREE}([2-9])(?= hab\.)"), lambda match: say.cardinal(int(match[1])), "0"),
+        Rule(
+            re.compile(r"(?<=(?<![0-9])[2-9] )hab\.(?!\w)"),
+            lambda match: "habitaciones" + stop_of(match),
+            ".",
+        ),
+        Rule(re.compile(rf"(?:(?<=\bel )|(?<=\bal )|(?<=\bpor ))kg{END}"), lambda match: "kilo", "k"),
+        Rule(re.compile(r"(?<=[0-9.]ª )ed\."), lambda match: "edición", "."),
+        Rule(re.compile(rf"{FREE}([0-9]{{1,3}})[x\u00d7](?=[ ,.;]|$)(?! ?[0-9])"), _times, "x\u00d7"),
         *time_rules(numerals, "h"),
         *day_rules(say.date),
         *short_year_rules(numerals),
@@ -125,7 +189,7 @@ def _first(numerals: Numerals) -> list[Rule]:
 
 
 def _before_numbers(numerals: Numerals) -> list[Rule]:
-    return counted_rules(numerals, tables.GENDERS)
+    return [*thousand_rules(numerals, tables.GENDERS), *counted_rules(numerals, tables.GENDERS)]
 
 
 def make() -> Reader:

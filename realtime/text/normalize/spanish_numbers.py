@@ -77,7 +77,7 @@ def clock(hour: int, minute: int, second: int | None) -> str:
     if second is not None:
         return f"{_counted(hour, 'hora')}, {_counted(minute, 'minuto')} y {_counted(second, 'segundo')}"
     if not minute:
-        return said
+        return said if hour else "cero horas"
     return f"{said} y {cardinal(minute)}" if minute < 10 else f"{said} {cardinal(minute)}"
 
 

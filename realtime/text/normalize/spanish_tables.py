@@ -53,6 +53,14 @@ UNITS = {
         dB = decibelio = decibelios
         px = píxel = píxeles
         hab. = habitante = habitantes
+        mAh = miliamperio hora = miliamperios hora
+        Ah = amperio hora = amperios hora
+        kJ = kilojulio = kilojulios
+        µg mcg = microgramo = microgramos
+        bar = bar = bares
+        dm = decímetro = decímetros
+        CV = caballo = caballos
+        mmHg mm_Hg = milímetro de mercurio = milímetros de mercurio
         """,
     ),
     **nouns(
@@ -62,6 +70,10 @@ UNITS = {
         t = tonelada = toneladas
         cal = caloría = calorías
         kcal = kilocaloría = kilocalorías
+        cdta. cdita. = cucharadita = cucharaditas
+        cdtas. cditas. = cucharadita = cucharaditas
+        cda. cdas. = cucharada = cucharadas
+        hrs hrs. = hora = horas
         """,
         "f",
     ),
@@ -81,6 +93,8 @@ PER = pairs(
     año = al año
     noche = por noche
     persona = por persona
+    ud. = por unidad
+    dl = por decilitro
     kg = por kilo
     l = por litro
     L = por litro
@@ -105,12 +119,16 @@ CURRENCIES = currencies(
     £ GBP = f libra, libras = penique, peniques
     ¥ JPY = m yen, yenes
     MXN MX$ = m peso mexicano, pesos mexicanos = centavo, centavos
+    CLP CLP$ = m peso chileno, pesos chilenos
+    PEN S/ = m sol, soles = céntimo, céntimos
     ARS AR$ = m peso argentino, pesos argentinos = centavo, centavos
     COP COL$ = m peso colombiano, pesos colombianos = centavo, centavos
     CHF = m franco suizo, francos suizos = céntimo, céntimos
     R$ BRL = m real, reales = centavo, centavos
     """,
 )
+#: Codes that say what "$" stands for.
+DOLLARS = ("MXN", "ARS", "COP", "CLP", "USD")
 #: Before a currency, which follows these words.
 MONEY_MAGNITUDES = {
     "mil": Noun(("mil",)),
@@ -165,6 +183,20 @@ ABBREVIATIONS = pairs(
     tel. = teléfono
     tfno. = teléfono
     aprox. = aproximadamente
+    n.º = número
+    n.° = número
+    nº = número
+    n° = número
+    cdta. = cucharadita
+    cda. = cucharada
+    cf. = confróntese
+    y ss. = y siguientes
+    cfr. = confróntese
+    i. e. = es decir
+    hab. = habitantes
+    Cta. = cuenta
+    vs. = versus
+    vs = versus
     dcha. = derecha
     izda. = izquierda
     izq. = izquierda
@@ -182,10 +214,6 @@ ABBREVIATIONS = pairs(
 )
 BEFORE_NUMBER = pairs(
     """
-    n.º = número
-    n.° = número
-    nº = número
-    n° = número
     núm. = número
     núms. = números
     nro. = número
@@ -201,6 +229,14 @@ BEFORE_NUMBER = pairs(
     tít. = título
     apdo. = apartado
     km. = kilómetro
+    km = kilómetro
+    tab. = tabla
+    min. = minuto
+    ref. = referencia
+    exp. = expediente
+    § = párrafo
+    máx. = máximo
+    mín. = mínimo
     """
 )
 BEFORE_NAME = pairs(
@@ -277,7 +313,23 @@ SIGN_NAMES = {
     "€": "euro",
     "$": "dólar",
 }
-SIGNS = {"&": "y", "+": "más", "=": "igual a", "±": "más menos", "\u00d7": "por", "÷": "entre", "~": "unos"}
+SIGNS = {
+    "&": "y",
+    "+": "más",
+    "=": "igual a",
+    "±": "más menos",
+    "\u00d7": "por",
+    "÷": "entre",
+    "~": "unos",
+    "≈": "unos",
+    "≠": "distinto de",
+    "<": "menor que",
+    ">": "mayor que",
+    "≤": "menor o igual que",
+    "≥": "mayor o igual que",
+    "\u2212": "menos",
+}
+INCH = Noun(("pulgada", "pulgadas"), "f")
 
 GENDERS = Genders(
     feminine_endings=(
@@ -298,6 +350,7 @@ GENDERS = Genders(
         "sedes costumbre costumbres"
     ),
     masculine=words(
+        "dálmata dálmatas "
         "día días mapa mapas planeta planetas poeta poetas atleta atletas idioma idiomas clima "
         "climas cometa cometas tema temas sofá sofás papá papás guardia guardias yoga pijama "
         "pijamas tranvía tranvías colega colegas fantasma fantasmas drama dramas trauma traumas "

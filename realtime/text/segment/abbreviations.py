@@ -70,17 +70,17 @@ _TABLES = {
             "hr fr frl hrn dipl ing dipl.-ing med phil jur rer nat h.c bzw ca vgl z.b d.h i.d.r i.e.s"
             " evtl ggf inkl exkl sog geb gest insb insbes bes allg o.g s.o s.u zzgl zzt z.zt u.u i.a a.a.o"
             " ehem sogen verh einschl ausschl gegr frz engl griech dt amerik ital südl nördl westl östl"
-            " höchst unterh oberh gem lt m.e m.a.w i.allg i.b v.a o.ä skt fa"
+            " msp höchst unterh oberh gem lt m.e m.a.w i.allg i.b v.a o.ä skt fa"
         ),
         numbered=_words(
             "nrn abs art abb abschn anm aufl bd bde bl kap s seite tab taf teil tel fax zif ziff zi rn"
             " rdnr jan febr feb mär apr jun jul aug sept sep okt nov dez mo di mi do sa so jg jhg vers ver"
-            " lfd ges heft max min mind"
+            " lfd ges heft max min mind az art.-nr kd.-nr tel.-nr best.-nr"
         ),
-        closing=_words("usw usf u.a u.ä u.v.m u.dgl ff etc.pp o.dgl mwst"),
+        closing=_words("usw usf u.a u.ä u.v.m u.dgl etc.pp o.dgl mwst"),
         either=_words(
             "jh jhd jhdt chr v.chr n.chr mio mrd tsd std min sek str pl ggfs e.v a.g k.g i.r a.d u.s.w"
-            " s.a o.g g.m.b.h ag kg bspw lfm qm mag st abt"
+            " s.a o.g g.m.b.h ag ff kg bspw lfm qm mag st abt"
         ),
         starters=_words(
             "der die das ein eine er sie es wir ihr ich du dies diese dieser dieses dann aber und so in"
@@ -96,11 +96,12 @@ _TABLES = {
             " approx cad resp dir gal gén cdt cne lt adj tél"
         ),
         numbered=_words(
-            "n nº n° nos vols figs chap ch art pag pl tome t sect éd ann janv févr fév avr juil sept oct"
-            " nov déc lun mar mer jeu ven sam dim par al"
+            "n nº n° nos vols figs chap ch art pag tome t sect éd ann janv févr fév avr juil sept oct"
+            " nov déc lun mar mer jeu ven sam dim par al tab th min max réf ref"
+            " trim sem arr ét"
         ),
-        closing=_words("etc h min sec"),
-        either=_words("j.-c av.j.-c apr.j.-c s.a s.a.r.l r.a.t.p s.n.c.f u.e o.n.u é.-u é.u e.u cie"),
+        closing=_words("etc h sec"),
+        either=_words("pl j.-c av.j.-c apr.j.-c s.a s.a.r.l r.a.t.p s.n.c.f u.e o.n.u é.-u é.u e.u cie"),
         starters=_words(
             "le la les l un une il elle ils elles nous vous je j tu on ce c cette ces cela ça mais et"
             " puis alors dans en à au aux si quand que qu comment pourquoi qui où mon ma son sa leur pour"
@@ -116,9 +117,10 @@ _TABLES = {
         ),
         numbered=_words(
             "n nº n° núm núms nro pág págs pg vols figs cap caps art arts tomo t ed edic párr ap apdo ene"
-            " feb mar abr may jun jul ago sep sept oct nov dic lun mié jue vie sáb dom ss"
+            " feb mar abr may jun jul ago sep sept oct nov dic lun mié jue vie sáb dom ss tab"
+            " mín máx min max hab ref exp"
         ),
-        closing=_words("a.m p.m etc hrs min seg kg km"),
+        closing=_words("a.m p.m etc hrs seg kg km"),
         either=_words(
             "ee.uu a.c d.c s.a s.l s.a.c r.a.e o.n.u u.e ltda cía jj.oo ff.aa cc.oo rr.hh s.m c.f prov"
         ),
@@ -137,9 +139,10 @@ _TABLES = {
         ),
         numbered=_words(
             "n nn n° num pag pagg pg vol voll fig figg cap capp art artt tab par ed t tomo gen feb mar"
-            " apr mag giu lug ago set sett ott nov dic lun mer gio ven sab dom cell sec secc"
+            " apr mag giu lug ago set sett ott nov dic lun mer gio ven sab dom cell sec secc min max"
+            " co rif proc int"
         ),
-        closing=_words("ecc eccetera etc min kg km"),
+        closing=_words("ecc eccetera etc kg km"),
         either=_words(
             "a.c d.c s.p.a s.r.l s.n.c s.a.s u.e o.n.u u.s.a c.v f.lli p.iva d.o.c i.v.a ten rag arch col on"
         ),
@@ -157,9 +160,10 @@ _TABLES = {
         ),
         numbered=_words(
             "n nº n.º n° núm pág págs pg vols figs cap caps art arts tomo t ed jan fev mar abr mai jun"
-            " jul ago set out nov dez seg ter qua qui sex sáb dom séc sécs"
+            " jul ago set out nov dez seg ter qua qui sex sáb dom séc sécs mín máx min max apto apt"
+            " tab bl ap ref proc"
         ),
-        closing=_words("a.m p.m etc min kg km"),
+        closing=_words("a.m p.m etc kg km"),
         either=_words("a.c d.c s.a ltda cia c.ia e.u.a eua u.e o.n.u"),
         starters=_words(
             "o a os as um uma ele ela eles elas nós eu tu você vocês isto isso este esta estes esse essa"
@@ -176,10 +180,11 @@ _TABLES = {
         ),
         numbered=_words(
             "рис табл гл стр разд пп пункт № илл вып параграф строка янв февр апр авг сент окт нояб дек"
+            " мин макс каб"
         ),
         closing=_words("т.д т.п и.т.д и.т.п др и.др и.пр"),
         either=_words(
-            "г гг в вв н.э до.н.э руб коп мин сек час чел экз шт км кг см ооо оао зао сша пр тыс млн млрд"
+            "г гг в вв н.э до.н.э руб коп сек час чел экз шт км кг см ооо оао зао сша пр тыс млн млрд"
         ),
         starters=_words(
             "он она оно они мы вы я ты это этот эта эти но и а потом затем в на если когда что как почему"
@@ -224,7 +229,7 @@ GERMAN_AFTER_ORDINAL = _words(
     " versuch teil band akt szene satz symphonie sinfonie staffel folge reihe semester schritt"
     " punkt absatz artikel strophe advent generation person hochzeitstag jahrestag jubiläum"
     " obergeschoss untergeschoss og ug bezirk armee division batterie gang lebensjahr lebensmonat"
-    " schuljahr"
+    " schuljahr tür aufl ausg"
 )
 #: German: a number after these is an ordinal too ("am 3.").
 GERMAN_BEFORE_ORDINAL = _words(

@@ -217,7 +217,7 @@ class Segmenter:
         text, limit = self._text, self._index
         if self._block is not None:
             return text.rfind("\n") + 1
-        if limit < len(text):
+        if limit < len(text) and (text[limit].isspace() or WIDE.match(text[limit])):
             return limit
         while limit and not text[limit - 1].isspace() and not WIDE.match(text[limit - 1]):
             limit -= 1

@@ -43,7 +43,8 @@ _BEFORE_WORD = "\"'\u201c\u201d\u201e\u2018\u201a\u00ab\u00bb\u2039\u203a([{\u00
 _OPENERS = _BEFORE_WORD.replace("#", "") + "\u2019\u300c\u300e\uff08 \t\u00a0"
 _AFTER_WORD = "\"'\u201c\u201d\u2019\u00bb\u203a)]}*_~"
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
-_NUMBER = re.compile(r"[0-9]+(?:[.,:/-][0-9]+)*")
+_NUMBER = re.compile(r"(?:[0-9]+\.?[-\u2013])?([0-9]+(?:[.,:/-][0-9]+)*)")
+_GERMAN_DAY = re.compile(r"[0-3]?[0-9]\.[01]?[0-9]")
 _ACRONYM = re.compile(r"(?:[^\W\d_]{1,2}\.){1,8}[^\W\d_]{1,2}")
 _SHORT_PART = re.compile(r"[^\W\d_]{1,2}")
 _ROMAN = re.compile(r"[IVXLC]{1,7}|[ivx]{1,5}")
@@ -180,7 +181,7 @@ class _Period:
         if self._is_item(bare):
             return False
         if bare[-1].isdigit() and (number := _NUMBER.fullmatch(bare)):
-            return self._after_number(number.group())
+            return self._after_number(number[1])
         if len(bare) == 1 and bare.isalpha() and (bare.isupper() or bare.islower()):
             return self._after_letter(bare)
         name = bare.lower()
@@ -240,14 +241,16 @@ class _Period:
             return True
         if rest[0].islower():
             return False
-        language = self._mark.language() if len(number) <= 4 or rest[0].isdigit() else ""
+        language = self._mark.language() if len(number) <= 5 or rest[0].isdigit() else ""
         previous = self._previous()
         if rest[0].isdigit():
             return language not in ("de", "ko", "ja", "zh") and len(number) > 2
         if language == "ko":
             return not (previous.endswith(".") and previous[:-1].isdigit())
+        if language == "de" and _GERMAN_DAY.fullmatch(number):
+            return self._starter(abbreviations(language))
         if language == "de" and len(number) <= 3:
-            if previous in GERMAN_BEFORE_ORDINAL:
+            if previous in GERMAN_BEFORE_ORDINAL or self._tokens[-1].startswith("("):
                 return False
             following = self._first_word()
             if following is None:
@@ -310,7 +313,8 @@ class _Period:
             if following is None:
                 return None
             roman = _ROMAN.match(rest)
-            if roman is not None and roman.group().lower() == following and following != "i":
+            article = following == "i" and name not in ("sec", "séc", "secc")  # Italian
+            if roman is not None and roman.group().lower() == following and not article:
                 return False
             return self._begins()
         if "." in name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from num2words import num2words  # type: ignore[import-untyped]
 from realtime.text.normalize import reader
 from realtime.text.normalize.base import Reader
 from realtime.text.normalize.east_asian import fold
+from realtime.text.normalize.japanese_words import letters
 from tests.text.normalize.pairs import check_sources, pairs, read
 
 LANGUAGES = ("zh", "ja", "ko")
@@ -242,7 +244,7 @@ def test_korean_hours(hour: int, said: str) -> None:
     assert read(f"{hour}:05", "ko").text == f"{said} 시 오분"
 
 
-@pytest.mark.parametrize("text", ["3번 읽었다.", "종이 3장", "차 2대"])
+@pytest.mark.parametrize("text", ["3번 읽었다.", "3장을 보세요.", "2대입니다."])
 def test_korean_counters_with_two_meanings_keep_their_digits(text: str) -> None:
     assert of("ko").edits(text) == []
 
@@ -287,7 +289,7 @@ def test_parts_of_a_date_or_range_have_sources_of_their_own(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
-    "text", ["C++", "snake_case", "ABC", "A-B", "--", "10/", "24/", "#", "\uff03", "、。！？", "-", "%"]
+    "text", ["snake_case", "ABC", "PDF", "--", "10/", "24/", "#", "\uff03", "、。！？", "-", "%"]
 )
 def test_what_is_not_sure_stays(language: str, text: str) -> None:
     assert not [edit for edit in of(language).edits(text) if not text[edit.start].isdigit()]
@@ -295,4 +297,85 @@ def test_what_is_not_sure_stays(language: str, text: str) -> None:
 
 def test_a_final_full_stop_is_no_part_of_an_address() -> None:
     assert read("访问https://a.com/be.", "zh").text == "访问a点com斜杠be."
-    assert read("a.com.", "ja").text == "aドットcom."
+    assert read("a.com.", "ja").text == "エードットcom."
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("14:30に", "ジューヨジ サンジュップンに"),
+        ("14:30に会う", "14時30分に会う"),
+        ("会う、14:30に", "会う、14時30分に"),
+        ("¥500です", "500エンです"),
+        ("¥500の本", "500円の本"),
+        ("25℃です", "25ドです"),
+        ("気温25℃", "気温25度"),
+        ("0:30に会う", "レージ30分に会う"),  # the dictionary says ゼロジ
+        ("4F", "4カイ"),
+        ("会議室は4F", "会議室は4階"),
+    ],
+)
+def test_japanese_is_written_in_kanji_only_beside_kanji(written: str, said: str) -> None:
+    assert read(written, "ja").text == said
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("A案", "エー案"),
+        ("HTTPとAWS", "エイチティーティーピーとエーダブリューエス"),
+        ("PDFをGitHubに", "PDFをギットハブに"),
+        ("5Gと4KとA4", "5Gと4KとA4"),
+        ("C++とC#", "シープラスプラスとシーシャープ"),
+        ("Ctrl+C", "コントロールプラスシー"),
+        ("1+1=2", "1タス1イコール2"),
+    ],
+)
+def test_latin_letters_that_the_japanese_dictionary_skips(written: str, said: str) -> None:
+    assert read(written, "ja").text == said
+
+
+def test_the_names_of_latin_letters() -> None:
+    """Every letter has a name of its own, and what becomes katakana has no letter left."""
+    names = {letters(letter) for letter in string.ascii_uppercase}
+    assert len(names) == 26
+    assert not any(re.search("[A-Za-z]", name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "said"),
+    [
+        ("zh", "1. 打开设置", "一、打开设置"),
+        ("zh", "2) 点击", "二、点击"),
+        ("zh", "3.打开", "三、打开"),
+        ("zh", "① 打开", "一、打开"),
+        ("zh", "1.5倍", "一点五倍"),
+        ("ja", "1. 設定", "1、設定"),
+        ("ja", "①から", "1から"),
+        ("ko", "1. 설정", "일, 설정"),
+        ("ko", "①과", "일과"),
+    ],
+)
+def test_numbers_of_points_in_a_list_are_followed_by_a_pause(language: str, written: str, said: str) -> None:
+    assert read(written, language).text == said
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "said"),
+    [
+        ("zh", "血压120/80mmHg", "血压一百二十，八十毫米汞柱"),
+        ("ja", "血圧120/80", "血圧120の80"),
+        ("ko", "혈압 120/80", "혈압 백이십에 팔십"),
+        ("zh", "2h15min", "两小时十五分钟"),
+        ("ko", "2h15min", "두 시간 십오분"),
+        ("zh", "比分25-18、18-25", "比分二十五比十八、十八比二十五"),
+        ("zh", "18-25岁", "十八到二十五岁"),
+        ("ko", "1:00 PM", "오후 한 시"),
+        ("zh", "9:05 am", "上午九点零五分"),
+        ("ja", "会議は1:00 PM", "会議は午後1時"),
+        ("zh", "x²", "x的平方"),
+        ("zh", "5 - 3 = 2", "五减三等于二"),
+    ],
+)
+def test_measures_and_sums(language: str, written: str, said: str) -> None:
+    assert read(written, language).text == said

@@ -25,14 +25,21 @@ PIECES = st.sampled_from(
         *list("0123456789 .,:;-\u2013/%$\u00a3\u20ac\u00a5\u00b0#&@+*()'\u2019\"\u00bd\u00b2"),
         *list("\u00d7~\u00b1\u2265<>=^_xXIVMe\u0663\u00e9"),
         *"12 2024 1e5 404 st th am p.m. Dr. km XIV http:// www. a.b .com Jan. May UTC BC AD K USD".split(),
+        *"wind NS|winds ENE|'s|s| x |Hwy 5 N|Ctrl+|\\|::|**|K-|FY|W0|Apt|#A-|q6h|y/o|mmHg|/day|\u2082|".split(
+            "|"
+        ),
         *"No.| in |Section |HTTP |St.|Mon|T10:30|m/s|FBI|A|iPhone|192.168.0.1|'s".split("|"),
     ]
 )
 WORDS = st.sampled_from(
-    "5 12 2024 1/2 $5 5% km miles people the a in of to May Jan. No. St. Paul Main Dr. pm p.m. 5:30 3-2 XIV "
-    "Chapter FBI US IT WHO stars million x = + - century error 404 @ w/ e.g. etc. vs. ft 3 in. 6'2\" 1x "
-    "faster per / # & 1990s 44 BC AD et al. team sales 10 000 Q3 lbs. and not UTC EST I II Street "
-    "123 Ave. USD , . is was".split()
+    "4th July 5 12 2024 1/2 $5 5% km miles people the a in of to May Jan. No. St. Paul Main Dr. pm p.m. "
+    "5:30 3-2 XIV Chapter "
+    "FBI US IT WHO stars million x = + - century error 404 @ w/ e.g. etc. vs. ft 3 in. "
+    "6'2\" 1x faster per / # & 1990s 44 BC AD et al. team sales 10 000 Q3 lbs. and not UTC EST I II Street "
+    "123 Ave. USD , . is was 221B Settings > Privacy 1:1 1:1s meeting 12/25 4/8 Tues. K-12 v2 FY25 "
+    "1) 2) ending 1099 737 \u00a7 sq. NW N. Ave w/ b. d. c. '24 5'4 4 u 120/80 3yo 1/3 chance 6-3, "
+    "6-4 M-F hours 0800 q6h Ctrl+C 2h 45m 10' 5\" -0.1% 16 GB 7B parameters 5M hrs approx idk King "
+    "Charles Stage IIIB 45-1234-67 SSN are PIN code 381-204".split()
 )
 PLAIN = re.compile(r"[a-z]+")
 
@@ -200,6 +207,46 @@ def test_every_written_word_keeps_its_own_words(english: Reader) -> None:
     assert said("Louis XIV", english) == [("XIV", "the Fourteenth")]
 
 
+def test_signs_between_words_keep_to_their_words(english: Reader) -> None:
+    assert said("Open Settings > Privacy", english) == [(" > ", ", ")]
+    assert said("press Ctrl+C now", english) == [("Ctrl+C", "Control C")]
+    assert said("221B Baker St. now", english) == [("221B", "two twenty-one B"), ("St.", "Street")]
+    assert said("500 requests/second", english) == [("500", "five hundred"), ("/second", " per second")]
+    assert said("2h 45m", english) == [("2h", "two hours"), ("45m", "forty-five minutes")]
+    assert said("020 7946 0958", english) == [
+        ("020", "oh two oh,"),
+        ("7946", "seven nine four six,"),
+        ("0958", "oh nine five eight"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a 7B model", "a seven billion model"),
+        ("in seat 7B", "in seat seven B"),
+        ("at 7B Elm Street", "at seven B Elm Street"),
+        ("about 7B", "about seven billion"),
+        ("a 5M loan", "a five million loan"),
+        ("in Room 5M", "in Room five M"),
+        ("a 4K film", "a four K film"),
+        ("40k", "forty thousand"),
+    ],
+)
+def test_a_letter_after_a_number_is_a_magnitude_only_where_it_counts(text: str, words: str) -> None:
+    assert read(text, "en").text == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1/2/3", "1,000\u5186", "8/9c", "$1.5.2", "1.2.3.4.5.6.7", "12:34:56:78", "1/2/3/4", "1.5.A", "3.5Q"],
+)
+def test_what_is_not_understood_is_not_said_in_half(english: Reader, text: str) -> None:
+    """Part in words and part in digits would be the worst of all."""
+    spoken = read(text, "en").text
+    assert not (re.search(r"[0-9]", spoken) and re.search(r"[a-z]{3}", spoken)), spoken
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -209,7 +256,7 @@ def test_every_written_word_keeps_its_own_words(english: Reader) -> None:
         "Malcolm X and Vitamin C, said Henry I think.",
         "A well-known, up-to-date idea - or not.",
         "He said no. No.",
-        "Set $HOME, C:\\Users and a[i].",
+        "Set $HOME and a[i].",
         "May he march on, in May or in March?",
         "Is it OK for us?",
         "Look at the Sun.",

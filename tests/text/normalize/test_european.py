@@ -184,6 +184,26 @@ def test_russian_nouns_agree_with_their_number(number: int, digit: int) -> None:
         ("2 новых дома", "два новых дома"),
         ("21 книгу", "двадцать одну книгу"),
         ("до 21 минуты", "до двадцати одной минуты"),
+        ("120/80 мм рт. ст.", "сто двадцать на восемьдесят миллиметров ртутного столба."),
+        ("при 1 °C", "при одном градусе Цельсия"),
+        ("к 100 руб.", "к ста рублям."),
+        ("около 1,5 кг", "около полутора килограммов"),
+        ("1,5 минуты", "полторы минуты"),
+        ("через 21 мин", "через двадцать одну минуту"),
+        ("во вт. и в пт", "во вторник и в пятницу"),
+        ("в сб и вс", "в субботу и воскресенье"),
+        ("в п. 3 ст. 5", "в пункте три статьи пять"),
+        ("в 5 ч. 20 мин", "в пять часов двадцать минут"),
+        ("II мировая война", "вторая мировая война"),
+        ("980 руб. 50 коп.", "девятьсот восемьдесят рублей пятьдесят копеек."),
+        ("2 детей", "двое детей"),
+        ("с 5 утра", "с пяти утра"),
+        ("5 млн т", "пять миллионов тонн"),
+        ("25 дек. в", "двадцать пятого декабря в"),
+        ("сегодня 15 янв. 2025 г.", "сегодня пятнадцатое января две тысячи двадцать пятого года."),
+        ("250 г. муки", "двести пятьдесят граммов муки"),
+        ("в 44 г. до н. э.", "в сорок четвёртом году до нашей эры."),
+        ("в 988 г.", "в девятьсот восемьдесят восьмом году."),
     ],
 )
 def test_russian_cases(written: str, said: str) -> None:
@@ -207,10 +227,63 @@ def test_russian_cases(written: str, said: str) -> None:
         ("Kapitel 1 Anfang", "Kapitel eins Anfang"),
         ("um 1500", "um fünfzehnhundert"),
         ("etwa 1500 Leute", "etwa eintausendfünfhundert Leute"),
+        ("So, 12 Leute", "So, zwölf Leute"),
+        ("Fr. Müller", "Frau Müller"),
+        ("am Fr.", "am Freitag."),
+        (
+            "von 24.12.–26.12.2024",
+            "von vierundzwanzigster Dezember bis sechsundzwanzigster Dezember zweitausendvierundzwanzig",
+        ),
+        ("(3. Aufl.)", "(dritte Auflage.)"),
+        ("vor 1/2 Std.", "vor einer halben Stunde."),
+        ("3/4 l", "drei viertel Liter"),
+        ("1 Ärztin und 1 Verein", "eine Ärztin und ein Verein"),
     ],
 )
 def test_german_endings(written: str, said: str) -> None:
     assert read(written, "de").text == said
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("½ c. à café", "une demi-cuillère à café"),
+        ("1½ c. à soupe", "une cuillère et demie à soupe"),
+        ("2 c. à s.", "deux cuillères à soupe."),
+        ("120 x 80 cm", "cent vingt sur quatre-vingts centimètres"),
+        ("4 x 100 m", "quatre fois cent mètres"),
+        ("2 x 500 g", "deux fois cinq cents grammes"),
+        ("M. le Président", "monsieur le Président"),
+        ("av. J.-C.", "avant Jésus-Christ."),
+        ("St-Michel et Ste-Anne", "Saint-Michel et Sainte-Anne"),
+        ("au n° 5", "au numéro cinq"),
+        ("lun-ven", "lundi à vendredi"),
+    ],
+)
+def test_french_abbreviations(written: str, said: str) -> None:
+    assert read(written, "fr").text == said
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "said"),
+    [
+        ("de", '15,6"-Display', "fünfzehn Komma sechs Zoll-Display"),
+        ("de", 'er sagte "5,5"', 'er sagte "fünf Komma fünf"'),
+        (
+            "de",
+            "302-1234567-8901",
+            "drei null zwei, eins zwei drei vier fünf sechs sieben, acht neun null eins",
+        ),
+        ("de", "Saison 2008-09", "Saison zweitausendacht-null neun"),
+        ("de", "liste_2024-03.pdf", "liste Unterstrich zwei null zwei vier Minus null drei Punkt pdf"),
+        ("fr", "x > y", "x supérieur à y"),
+        ("fr", "Fichier > Imprimer", "Fichier, Imprimer"),
+        ("fr", "dossier n° 125/23", "dossier numéro cent vingt-cinq slash vingt-trois"),
+        ("ru", "ИНН 7701234567", "и эн эн семь семь ноль, один два три, четыре пять шесть, семь"),
+    ],
+)
+def test_codes_and_measures(language: str, written: str, said: str) -> None:
+    assert read(written, language).text == said
 
 
 @pytest.mark.parametrize(("language", "text"), [(each, text) for each in LANGUAGES for text in LEFT[each]])

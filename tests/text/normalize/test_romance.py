@@ -259,3 +259,30 @@ def test_a_name_of_a_city_is_no_saint() -> None:
 def test_times_from_and_to_in_italian() -> None:
     assert read("Orario: 9:00-13:30", "it").text == "Orario: dalle nove alle tredici e trenta"
     assert read("Chiuso 1:00-2:00.", "it").text == "Chiuso dall'una alle due."
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "said"),
+    [
+        ("es", "200 mil mujeres y 21 mil euros", "doscientas mil mujeres y veintiún mil euros"),
+        ("pt", "2 mil pessoas e 2 mil carros", "duas mil pessoas e dois mil carros"),
+        ("pt", "22 mil casas", "vinte e duas mil casas"),
+        ("pt", "ganhou de 2x1", "ganhou de dois a um"),
+        ("es", "¾ kg", "tres cuartos de kilo"),
+        ("es", "un grupo de 1500 personas", "un grupo de mil quinientas personas"),
+        ("es", "en 1994 llega", "en mil novecientos noventa y cuatro llega"),
+        ("es", "los 2/3", "los dos tercios"),
+        ("it", "½ h e ¼ di litro", "mezz'ora e un quarto di litro"),
+        ("it", "L'agente 5 ha 3 figli", "L'agente cinque ha tre figli"),
+        ("it", "1:01:01", "un'ora, un minuto e un secondo"),
+        (
+            "es",
+            "ley n.º 9/17 y exp. n.º 125/23",
+            "ley número nueve barra diecisiete y exp. número ciento veinticinco barra veintitrés",
+        ),
+        ("pt", "mar. 5 e a 3ª C", "mar. cinco e a terceira C"),
+        ("es", "Las 7x3 y 3x al mes", "Las siete por tres y tres veces al mes"),
+    ],
+)
+def test_phrases(language: str, written: str, said: str) -> None:
+    assert read(written, language).text == said

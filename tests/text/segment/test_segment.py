@@ -454,6 +454,10 @@ def test_a_pause_lets_go_of_whole_words_and_then_of_the_last() -> None:
     assert segmenter.held == 2
     assert [segment.text for segment in segmenter.cut_settled(False)] == ["it"]
     assert segmenter.held == 0
+    for whole, half in (("Visit ", "https://exa"), ("It costs ", "$3."), ("Use ", "v1.2."), ("See ", "C:")):
+        segmenter.append(whole + half)
+        assert [segment.text for segment in segmenter.cut_settled(False)] == [whole]
+        assert [segment.text for segment in segmenter.cut_all()] == [half]
     segmenter.append("我想要")
     assert [segment.text for segment in segmenter.cut_settled(False)] == ["我想要"]
 
