@@ -19,9 +19,9 @@ from realtime.text.language import LanguageGuess
 from realtime.text.lexicon import MOST_GROWTH, Lexicon
 from realtime.text.markup import MAX_PAUSE_MS, read_markup
 from realtime.text.normalize import reader
+from realtime.text.parts import part_ends
 from realtime.text.segment import RawSegment, Segmenter
 from realtime.text.spans import Edit, MappedText
-from realtime.text.words import part_ends
 from realtime.types import BlockReading, Buffering, Pronunciation, TextPiece, later
 
 _WARM_UP = "On 2024-01-05 it cost $3.50, **not** 1.200,50 €. 今日は。 안녕하세요. Сегодня 5%."

@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.text.language import LanguageGuess
-from realtime.text.language_openings import ALONE
+from realtime.text.language.openings import ALONE
 
 TEN = ("de", "en", "es", "fr", "it", "ja", "ko", "pt", "ru", "zh")
 TABLE = Path(__file__).parent.parent / "data" / "languages.tsv"

@@ -7,8 +7,8 @@ import importlib
 
 from realtime.text.normalize.base import Reader
 
-#: The module of each language, ISO 639-1.
-_MODULES = {
+#: The package of each language, ISO 639-1.
+_PACKAGES = {
     "de": "german",
     "en": "english",
     "es": "spanish",
@@ -20,17 +20,17 @@ _MODULES = {
     "ru": "russian",
     "zh": "chinese",
 }
-LANGUAGES = tuple(_MODULES)
+LANGUAGES = tuple(_PACKAGES)
 
 
 @functools.cache
 def reader(language: str) -> Reader | None:
     """How a language reads digits and signs; None for one that is not known, whose text stays as it is.
 
-    The first call for a language imports its module and libraries, up to a second; any thread may make it.
+    The first call for a language imports its package and libraries, up to a second; any thread may make it.
     """
-    module = _MODULES.get(language)
-    if module is None:
+    package = _PACKAGES.get(language)
+    if package is None:
         return None
-    made: Reader = importlib.import_module(f"realtime.text.normalize.{module}").make()
+    made: Reader = importlib.import_module(f"realtime.text.normalize.{package}.reader").make()
     return made

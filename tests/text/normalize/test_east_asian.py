@@ -12,8 +12,8 @@ from num2words import num2words  # type: ignore[import-untyped]
 
 from realtime.text.normalize import reader
 from realtime.text.normalize.base import Reader
-from realtime.text.normalize.east_asian import fold
-from realtime.text.normalize.japanese_words import letters
+from realtime.text.normalize.east_asian.shared import fold
+from realtime.text.normalize.japanese.words import letters
 from tests.text.normalize.pairs import check_sources, pairs, read
 
 LANGUAGES = ("zh", "ja", "ko")

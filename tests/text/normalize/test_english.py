@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.text.normalize import english_words, reader
+from realtime.text.normalize import reader
 from realtime.text.normalize.base import Reader
-from realtime.text.normalize.english_letters import pronounceable, say_name
-from realtime.text.normalize.english_roman import roman
+from realtime.text.normalize.english import words as english_words
+from realtime.text.normalize.english.letters import pronounceable, say_name
+from realtime.text.normalize.english.roman import roman
 from realtime.text.spans import Edit
 from tests.text.normalize.pairs import check_sources, pairs, read
 

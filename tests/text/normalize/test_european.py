@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from realtime.text.normalize import reader
 from realtime.text.normalize.base import Reader
-from realtime.text.normalize.european_numbers import (
+from realtime.text.normalize.european.numbers import (
     Conventions,
     Currency,
     Noun,

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.text.normalize import italian_numbers, portuguese_numbers, reader, spanish_numbers
+from realtime.text.normalize import reader
 from realtime.text.normalize.base import Reader
-from realtime.text.normalize.spanish_tables import GENDERS
+from realtime.text.normalize.italian import numbers as italian_numbers
+from realtime.text.normalize.portuguese import numbers as portuguese_numbers
+from realtime.text.normalize.spanish import numbers as spanish_numbers
+from realtime.text.normalize.spanish.tables import GENDERS
 from tests.text.normalize.pairs import check_sources, pairs, read
 
 LANGUAGES = ("es", "it", "pt")

@@ -1,0 +1,5 @@
+"""Which language each segment is written in."""
+
+from realtime.text.language.guess import LanguageGuess
+
+__all__ = ["LanguageGuess"]

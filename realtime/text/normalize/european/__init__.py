@@ -1,0 +1,1 @@
+"""What the readers of European languages but English share."""

@@ -1,0 +1,1 @@
+"""Portuguese, as in Portugal."""

@@ -1,0 +1,1 @@
+"""What Spanish, Italian and Portuguese share."""
