@@ -264,6 +264,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--voice", help="the voice; default: the server's")
     parser.add_argument("--language", help='a BCP 47 code; default: "auto", that of each sentence')
     parser.add_argument("--markup", action="store_true", help="the text may hold tags, see protocol.md")
+    parser.add_argument("--no-normalize", action="store_true", help="leave numbers and signs as they are")
     parser.add_argument("--format", choices=["opus", "pcm_s16le"], default="opus", help="what is sent")
     parser.add_argument("--stats", action="store_true", help="print latency figures")
     parser.add_argument(
@@ -293,6 +294,8 @@ def main(arguments: list[str]) -> int:
     parsed = _arguments(arguments)
     settings: dict[str, Any] = {"formats": [parsed.format]}
     settings |= {name: value for name in ("voice", "language", "markup") if (value := getattr(parsed, name))}
+    if parsed.no_normalize:
+        settings["normalize"] = False
 
     def sink() -> Sink:
         return FileSink(parsed.out) if parsed.out else PlayerSink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import sys
 from collections.abc import Iterator
@@ -60,6 +61,8 @@ def main(arguments: list[str]) -> int:
             tables=options.tables,
         )
     )
+    if isinstance(sys.stdout, io.TextIOWrapper):  # whatever the terminal knows, nothing is lost
+        sys.stdout.reconfigure(errors="backslashreplace")
     rows = _stream(frontend, text) if options.stream else _whole(frontend, text)
     for row in rows:
         print(msgspec.json.encode(row).decode() if options.json else _shown(row), flush=True)

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from realtime.text.announce import announcement
 from realtime.text.clean import clean, clean_code, clean_table
@@ -19,7 +20,8 @@ from realtime.text.language import LanguageGuess
 from realtime.text.lexicon import MOST_GROWTH, Lexicon
 from realtime.text.markup import MAX_PAUSE_MS, read_markup
 from realtime.text.normalize import reader
-from realtime.text.parts import part_ends
+from realtime.text.normalize.base import Reader
+from realtime.text.parts import next_word, part_ends
 from realtime.text.segment import RawSegment, Segmenter
 from realtime.text.spans import Edit, MappedText
 from realtime.types import BlockReading, Buffering, Pronunciation, TextPiece, later
@@ -27,6 +29,9 @@ from realtime.types import BlockReading, Buffering, Pronunciation, TextPiece, la
 _WARM_UP = "On 2024-01-05 it cost $3.50, **not** 1.200,50 €. 今日は。 안녕하세요. Сегодня 5%."
 #: Characters of a first part that are waited for when the language is to be told by them.
 _LENGTH_FOR_LANGUAGE = 24
+_TAG = re.compile(r"<[^<>]{1,300}>")
+#: Characters before a part that its reader sees.
+_CONTEXT = 60
 # A letter and the accents on it, or the parts of a Korean syllable.
 _IN_PARTS = re.compile(
     "[^\\W\\d_][\u0300-\u036f\u3099\u309a]{1,8}|[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?"
@@ -82,7 +87,7 @@ class Frontend:
         self._segment_start = 0  # of the segment under way, when it goes out in parts
         self._part_end = 0  # where the parts that are out end
         self._part_language: str | None = None
-        self._part_spaced = False  # the last one ended with space
+        self._part_before = ""  # the end of what is out of the segment, cleaned
 
     def _new_guess(self) -> LanguageGuess:
         options = self._options
@@ -172,7 +177,7 @@ class Frontend:
             at_line_start = position + done == self._segment_start
             part = RawSegment(position + done, text[done:end], "text", at_line_start, False)
             done = end
-            piece = self._part(part, last=False)
+            piece = self._part(part, last=False, after=next_word(text, end))
             if piece is not None:
                 pieces.append(piece)
         self._part_end = position + done
@@ -198,15 +203,20 @@ class Frontend:
         self._part_language = None
         return pieces
 
-    def _part(self, part: RawSegment, last: bool) -> TextPiece | None:
-        first = self._part_language is None
-        stages = self._read(part, self._part_language)
+    def _part(self, part: RawSegment, last: bool, after: str = "") -> TextPiece | None:
+        """The piece of a part, read between the words before and after it, as whole segments are."""
+        spaced = part.text[-1:].isspace()
+        around = (self._part_before, " " + after if spaced and after else after)
+        stages = self._read(part, self._part_language, around)
         if stages is None:
             return None
         self._part_language = stages.piece.language
         piece = replace(stages.piece, last_of_segment=last)
-        spaced, self._part_spaced = self._part_spaced, part.text[-1:].isspace()
-        return _with_space(piece) if spaced and not first else piece
+        if self._part_before.endswith(" "):
+            piece = _with_space(piece)
+        before = self._part_before + stages.cleaned + (" " if spaced else "")
+        self._part_before = "" if last else before[-_CONTEXT:]
+        return piece
 
     @property
     def _shortest_part(self) -> int:
@@ -216,13 +226,18 @@ class Frontend:
 
     # -- the stages -------------------------------------------------------------------------------------
 
-    def _read(self, segment: RawSegment, language: str | None) -> Stages | None:
-        """A segment through all stages; None when nothing of it is spoken. Without `language` it is told."""
+    def _read(
+        self, segment: RawSegment, language: str | None, around: tuple[str, str] = ("", "")
+    ) -> Stages | None:
+        """A segment through all stages; None when nothing of it is spoken. Without `language` it is told.
+
+        `around`: cleaned text before and after it, of the same segment, when it is a part of one.
+        """
         written = MappedText(segment.text, segment.position)
         phonemes: list[tuple[int, int, str]] = []  # source characters, and their IPA
         pause_ms: int | None = None
         if self._options.markup and segment.kind == "text":
-            marked = read_markup(segment.text, language or self._guess.peek(segment.text))
+            marked = read_markup(segment.text, language or self._guess.peek(_TAG.sub(" ", segment.text)))
             written = written.edited(marked.edits)
             pause_ms = marked.pause_ms
             phonemes = [
@@ -233,7 +248,7 @@ class Frontend:
             self._pause_ms = _sum(self._pause_ms, pause_ms)
             return None
         language = language or self._guess.decide(cleaned.text)
-        spoken = self._normalized(cleaned, language)
+        spoken = self._normalized(cleaned, language, *around)
         if not any(map(str.isalnum, spoken.text)):  # the lexicon silences it
             self._pause_ms = _sum(self._pause_ms, pause_ms)
             return None
@@ -265,16 +280,28 @@ class Frontend:
             said = announcement(segment.kind, self._guess.peek(""))
         return text.edited([Edit(0, len(text.text), said, settled=True)])
 
-    def _normalized(self, cleaned: MappedText, language: str) -> MappedText:
+    def _normalized(self, cleaned: MappedText, language: str, before: str, after: str) -> MappedText:
         text = cleaned
         if self._options.lexicon is not None:
             text = text.edited(self._options.lexicon.edits(text.text))
         found = reader(language) if self._options.normalize else None
         if found is None:
             return text.stripped()
-        spoken = text.read_by(found.edits).stripped()
+        spoken = text.read_by(partial(_edits_between, found, before, after)).stripped()
         # What grows more has gone wrong: it is said as it stands.
         return spoken if len(spoken.text) <= MOST_GROWTH * len(text.text) else text.stripped()
+
+
+def _edits_between(found: Reader, before: str, after: str, text: str) -> list[Edit]:
+    """What a reader makes of `text` between its neighbours, which stay as they are."""
+    if not before and not after:
+        return found.edits(text)
+    start, end = len(before), len(before) + len(text)
+    return [
+        replace(edit, start=edit.start - start, end=edit.end - start)
+        for edit in found.edits(before + text + after)
+        if start <= edit.start and edit.end <= end
+    ]
 
 
 def _composed(text: MappedText) -> MappedText:

@@ -197,8 +197,6 @@ def _said(
     said: str | list[Edit] | None
     if name == "sub":
         said = attributes.get("alias")
-        if said is not None and any(map(str.isdigit, said)) and (voice := reader(language)) is not None:
-            said = _read_out(voice, said)
     elif name == "phoneme":
         known = attributes.get("alphabet", "ipa").lower() == "ipa" and attributes.get("ph")
         said = content.plain if known else None

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-# Two plain words and the space between them, and that the second one is whole. A part ends after the first.
-_BETWEEN = re.compile(r"(?<!\S)[^\W\d_A-Z]{1,40}(,?)[ \n](?=[^\W\d_A-Z]{2,40}[ \n,])")
+# Two plain words and the space between them, and that the second one is whole. A part ends after the first,
+# unless a number is before it, which may count what the second one names.
+_BETWEEN = re.compile(r"(?<!\S)(?<![0-9]\s)([^\W\d_]{1,40})(,?)[ \n](?=([^\W\d_]{2,40})[ \n,])")
+_NEXT_WORD = re.compile(r"[^\W\d_]{1,40}")
 # A comma of Chinese or Japanese before a letter.
 _CJK_COMMA = re.compile(r"(?<=\w)[\u3001\uff0c\uff1b\uff1a](?=[\u3040-\u30ff\u3400-\u9fff]{2})")
 _OPENING, _CLOSING = "[(<{", "])>}"
@@ -35,9 +37,26 @@ def part_ends(text: str, only_clauses: bool = False, shortest: int = 0) -> list[
     return ends
 
 
+def next_word(text: str, end: int) -> str:
+    """What is certain to follow a part that ends there; rules of normalization look no further."""
+    if not text[end - 1].isspace():
+        return text[end : end + 2]
+    match = _NEXT_WORD.match(text, end)
+    return match[0] if match else ""
+
+
 def _ends(text: str, only_clauses: bool) -> list[int]:
-    spaced = [match.end() for match in _BETWEEN.finditer(text) if match.group(1) or not only_clauses]
+    spaced = [
+        match.end()
+        for match in _BETWEEN.finditer(text)
+        if (match[2] or not only_clauses) and _is_plain(match[1]) and _is_plain(match[3])
+    ]
     return sorted([*spaced, *(match.end() for match in _CJK_COMMA.finditer(text))])
+
+
+def _is_plain(word: str) -> bool:
+    """Whether it is of small letters alone: no fraction, no name, no beginning of a sentence."""
+    return word.isalpha() and word.islower()
 
 
 def _is_closed(part: str) -> bool:
