@@ -61,6 +61,17 @@ def test_settings(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code = tmp_path / "code.md"
     code.write_text("```\nx\n```\n")
     assert rows(capsys, "--code", "announce", "--file", str(code))[0]["spoken"] == "Code block."
+    table = "| a | b |\n|---|---|\n| c | d |\n"
+    assert rows(capsys, "--tables", "announce", table)[0]["spoken"] == "Table."
+    assert rows(capsys, "--tables", "skip", table) == []
+
+
+def test_buffering(capsys: pytest.CaptureFixture[str]) -> None:
+    """In `auto` the first sound comes early, from a clause; with `sentence` from a whole sentence."""
+    text = "When I think about it for a moment, the whole thing is really quite simple, you see."
+    clauses = [row["spoken"] for row in rows(capsys, text)]
+    assert len(clauses) > 1 and " ".join(map(str, clauses)) == text
+    assert [row["spoken"] for row in rows(capsys, "--buffer", "sentence", text)] == [text]
 
 
 def test_standard_input(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

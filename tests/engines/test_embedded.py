@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from realtime.audio.silence import audible_range
-from realtime.engines.embedded import SAMPLE_RATE, UNIT_FRAMES, EmbeddedSynthesizer
+from realtime.engines.embedded import SAMPLE_RATE, UNIT_FRAMES, EmbeddedSynthesizer, _readable
 from realtime.engines.engine import Open
 from realtime.types import AudioChunk, Pcm, Pronunciation, TextPiece
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
+#: As the front end hands pieces on unless it is told not to, and as it does then.
+BOTH_WAYS = pytest.mark.parametrize("normalized", [True, False])
 
 
 class Never:
@@ -41,8 +43,10 @@ def synthesizer() -> EmbeddedSynthesizer:
     return synthesizer
 
 
-def chunks_of(synthesizer: EmbeddedSynthesizer, text: str, seed: int = 0) -> list[AudioChunk]:
-    piece = TextPiece(2, text, (0, len(text)), (), "en")
+def chunks_of(
+    synthesizer: EmbeddedSynthesizer, text: str, seed: int = 0, normalized: bool = False
+) -> list[AudioChunk]:
+    piece = TextPiece(2, text, (0, len(text)), (), "en", normalized=normalized)
     return list(synthesizer.synthesize(piece, Open(1, "heart", "en", seed), Never()))
 
 
@@ -50,10 +54,10 @@ def sound(synthesizer: EmbeddedSynthesizer, text: str, seed: int = 0) -> Pcm:
     return np.concatenate([chunk.pcm for chunk in chunks_of(synthesizer, text, seed)])
 
 
-def said(synthesizer: EmbeddedSynthesizer, text: str) -> list[str]:
+def said(synthesizer: EmbeddedSynthesizer, text: str, normalized: bool = False) -> list[str]:
     return [
         text[word.spoken_start : word.spoken_end]
-        for chunk in chunks_of(synthesizer, text)
+        for chunk in chunks_of(synthesizer, text, normalized=normalized)
         for word in chunk.words
     ]
 
@@ -88,13 +92,37 @@ def test_a_pronunciation_is_spoken_also_where_nobody_has_normalized(synthesizer:
     assert [text[slice(*span)] for span in spans] == text.split()
 
 
-@pytest.mark.parametrize("normalized", [True, False])
+@BOTH_WAYS
 def test_what_looks_like_a_pronunciation_is_text(synthesizer: EmbeddedSynthesizer, normalized: bool) -> None:
     text = "[hello](/bu/) you"
     (run,) = synthesizer._runs(replace(written(text), normalized=normalized))
     letters = {number: letter for letter, number in synthesizer._vocabulary.items()}
     assert "lO sl\u02c8\u00e6\u0283" in "".join(letters.get(each, "") for each in run.ids)
     assert [text[slice(*span)] for span, _, _ in run.words] == text.split()
+
+
+@BOTH_WAYS
+def test_no_brackets_but_those_of_given_pronunciations_reach_the_voice(normalized: bool) -> None:
+    text = "[hello](/bu/) to [mato][b]"
+    given = Pronunciation(17, 23, "nu")
+    readable, words = _readable(replace(written(text, given), normalized=normalized))
+    assert readable.replace("[x](/n\u02c8u/)", "<given>") == "(hello)(/bu/) to <given>(b)"
+    assert [text[start:end] for start, end in words] == ["[hello](/bu/)", "to", "[mato][b]"]
+
+
+def test_of_pronunciations_that_overlap_the_first_is_spoken() -> None:
+    text = "one two three"
+    first, inside, across = Pronunciation(0, 7, "nu"), Pronunciation(4, 7, "bu"), Pronunciation(5, 13, "bu")
+    after = Pronunciation(8, 13, "mu")
+    readable, words = _readable(written(text, first, inside, across, after))
+    assert readable == "[x](/n\u02c8u/) [x](/m\u02c8u/)"
+    assert words == [(0, 7), (8, 13)]
+
+
+def test_a_pronunciation_of_nothing_or_that_the_voice_lacks_leaves_the_text() -> None:
+    text = "one two"
+    readable, words = _readable(written(text, Pronunciation(4, 4, "nu"), Pronunciation(4, 7, "\u4eca")))
+    assert (readable, words) == (text, [(0, 3), (4, 7)])
 
 
 def test_what_was_normalized_is_not_normalized_again(synthesizer: EmbeddedSynthesizer) -> None:
@@ -214,22 +242,29 @@ def test_the_silence_around_a_sentence_is_not_made(synthesizer: EmbeddedSynthesi
     assert len(pcm) - last.end <= 0.25 * SAMPLE_RATE
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("text", ["", " ", "今日は良い天気です。", "😀🎉", "مرحبا", "...", "“—”", "?!", "\n"])
-def test_what_it_cannot_say_gives_one_empty_chunk(synthesizer: EmbeddedSynthesizer, text: str) -> None:
-    (chunk,) = chunks_of(synthesizer, text)
+def test_what_it_cannot_say_gives_one_empty_chunk(
+    synthesizer: EmbeddedSynthesizer, text: str, normalized: bool
+) -> None:
+    (chunk,) = chunks_of(synthesizer, text, normalized=normalized)
     assert len(chunk.pcm) == 0 and chunk.words == () and chunk.last_of_segment
     assert chunk.segment == 2
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("text", ["x" * 5000, "antidisestablishment" * 250], ids=["x", "word"])
-def test_a_word_without_end_is_spoken_in_bounded_runs(synthesizer: EmbeddedSynthesizer, text: str) -> None:
-    runs = synthesizer._runs(written(text))
+def test_a_word_without_end_is_spoken_in_bounded_runs(
+    synthesizer: EmbeddedSynthesizer, text: str, normalized: bool
+) -> None:
+    runs = synthesizer._runs(replace(written(text), normalized=normalized))
     assert runs and all(len(run.ids) <= 402 for run in runs)
     assert {source for run in runs for source, _, _ in run.words} == {(0, 5000)}
 
 
-def test_text_without_space_is_cut_into_runs(synthesizer: EmbeddedSynthesizer) -> None:
-    runs = synthesizer._runs(written("a." * 2500))
+@BOTH_WAYS
+def test_text_without_space_is_cut_into_runs(synthesizer: EmbeddedSynthesizer, normalized: bool) -> None:
+    runs = synthesizer._runs(replace(written("a." * 2500), normalized=normalized))
     assert len(runs) > 1 and all(len(run.ids) <= 402 for run in runs)
 
 
@@ -246,31 +281,42 @@ def test_the_first_of_many_runs_comes_before_the_rest(synthesizer: EmbeddedSynth
     assert [chunk.last_of_segment for chunk in rest].index(True) == len(rest) - 1
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("text", ["9" * 400, "-" + "1" * 400, "$" + "7" * 400 + ".50", "3." + "1" * 400])
-def test_numbers_without_end_are_spoken(synthesizer: EmbeddedSynthesizer, text: str) -> None:
-    runs = synthesizer._runs(written(text))
+def test_numbers_without_end_are_spoken(
+    synthesizer: EmbeddedSynthesizer, text: str, normalized: bool
+) -> None:
+    runs = synthesizer._runs(replace(written(text), normalized=normalized))
     assert runs and all(len(run.ids) <= 402 for run in runs)
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("groups", [2, 6, 10, 12, 14, 30])
-def test_a_number_with_separators_is_never_left_out(synthesizer: EmbeddedSynthesizer, groups: int) -> None:
+def test_a_number_with_separators_is_never_left_out(
+    synthesizer: EmbeddedSynthesizer, groups: int, normalized: bool
+) -> None:
     number = "1" + ",234" * groups
-    assert number in said(synthesizer, f"It is {number} km away")
+    assert number in said(synthesizer, f"It is {number} km away", normalized)
 
 
-def test_odd_unicode_never_raises(synthesizer: EmbeddedSynthesizer) -> None:
+@BOTH_WAYS
+def test_odd_unicode_never_raises(synthesizer: EmbeddedSynthesizer, normalized: bool) -> None:
     """Text to phonemes is where tables meet what people write; its fuzz is small, and always the same."""
     chance = random.Random(5)
-    odd = "ab Z09.,$%€£#@&/\\-—'’\"“*_^~½²№℃٣四あßøčŁǅﬁ\u0301\u200d\u202e\ufeff\ufffd😀\0\x1b\n\t"
+    odd = "ab Z09.,[]()$%€£#@&/\\-—'’\"“*_^~½²№℃٣四あßøčŁǅﬁ\u0301\u200d\u202e\ufeff\ufffd😀\0\x1b\n\t"
     for _ in range(400):
         text = "".join(chance.choice(odd) for _ in range(chance.randrange(1, 30)))
-        for run in synthesizer._runs(written(text)):
+        for run in synthesizer._runs(replace(written(text), normalized=normalized)):
             assert run.words and len(run.ids) <= 402
+            assert all(0 <= start < end <= len(text) for (start, end), _, _ in run.words)
 
 
-def test_any_character_beside_a_word_leaves_the_word_spoken(synthesizer: EmbeddedSynthesizer) -> None:
+@BOTH_WAYS
+def test_any_character_beside_a_word_leaves_the_word_spoken(
+    synthesizer: EmbeddedSynthesizer, normalized: bool
+) -> None:
     for character in "½²№℃٣四あßøčŁǅﬁ\u0301\u200d\u202e\ufeff\ufffd😀\x1b€£¥#@&/\\^~":
-        assert "word" in said(synthesizer, f"a {character} word")
+        assert "word" in said(synthesizer, f"a {character} word", normalized)
 
 
 @pytest.mark.parametrize("asked", [0, 1, 2, 3])

@@ -12,6 +12,8 @@ from realtime.app import running
 from realtime.config import Config
 from realtime.engines.tone import CHARACTER_SAMPLES, GAP_SAMPLES, SAMPLE_RATE
 from realtime.errors import ConfigError
+from realtime.text.normalize import reader
+from realtime.voices.catalogue import voices_of
 from tests.conftest import Serve
 from tests.wire_client import WireClient, open_client
 
@@ -156,11 +158,47 @@ async def test_markup_does_nothing_unless_asked_for(client: WireClient) -> None:
     assert segment["text"] == "One here and one."
 
 
-@pytest.mark.parametrize(("reading", "said"), [("skip", []), ("announce", ["Code block."])])
-async def test_code_is_read_as_the_server_is_set(serve_tone: Serve, reading: str, said: list[str]) -> None:
-    async with serve_tone(code_blocks=reading) as server, open_client(server.url) as client:
-        await client.speak("Look here:\n\n```\nx = 1\n```\n\nThat is all.")
+@pytest.mark.parametrize(
+    ("reading", "said"),
+    [("skip", []), ("announce", ["Code block."]), ("say", ["total equals one"]), (None, [])],
+)
+async def test_code_is_read_as_the_server_is_set(
+    serve_tone: Serve, reading: str | None, said: list[str]
+) -> None:
+    set_so = {} if reading is None else {"code_blocks": reading}
+    async with serve_tone(**set_so) as server, open_client(server.url) as client:
+        await client.speak("Look here:\n\n```\ntotal = 1\n```\n\nThat is all.")
         assert [segment["text"] for segment in segments(client)] == ["Look here:", *said, "That is all."]
+
+
+@pytest.mark.parametrize(
+    ("reading", "said"),
+    [
+        ("skip", []),
+        ("announce", ["Table."]),
+        ("say", ["Fruit, Price. apple, two dollars."]),
+        (None, ["Fruit, Price. apple, two dollars."]),
+    ],
+)
+async def test_a_table_is_read_as_the_server_is_set(
+    serve_tone: Serve, reading: str | None, said: list[str]
+) -> None:
+    set_so = {} if reading is None else {"tables": reading}
+    async with serve_tone(**set_so) as server, open_client(server.url) as client:
+        await client.speak(
+            "Look here:\n\n| Fruit | Price |\n|-------|-------|\n| apple | $2 |\n\nThat is all."
+        )
+        assert [segment["text"] for segment in segments(client)] == ["Look here:", *said, "That is all."]
+
+
+async def test_a_server_that_is_ready_has_built_what_its_languages_need(serve_tone: Serve) -> None:
+    """The first text of a language would wait for it otherwise, up to a second."""
+    reader.cache_clear()
+    async with serve_tone():
+        built = reader.cache_info().misses
+        for voice in voices_of("tone"):
+            assert all(reader(language) is not None for language in voice.languages)
+        assert reader.cache_info().misses == built
 
 
 async def test_text_that_stops_arriving_is_spoken(serve_tone: Serve) -> None:

@@ -65,6 +65,29 @@ def test_words_that_are_said_together_are_told_apart() -> None:
     assert [text[word.source_start : word.source_end] for word in words] == text.split()
 
 
+@pytest.mark.parametrize(
+    ("text", "timings", "told"),
+    [
+        ("New York is", [(0, 8), (9, 11)], [("New", 1), ("York", 0), ("is", 1)]),
+        ("one two three", [(0, 13)], [("one", 1), ("two", 0), ("three", 0)]),
+        ("so \u2014 it is", [(0, 4), (5, 7), (8, 10)], [("so \u2014", 1), ("it", 1), ("is", 1)]),
+    ],
+)
+def test_a_timing_of_several_written_words_has_an_entry_for_each(
+    text: str, timings: list[tuple[int, int]], told: list[tuple[str, int]]
+) -> None:
+    """The first has all of the time; the others end with it."""
+    rendered = Rendered(PcmS16leEncoder(24_000, 20))
+    said = tuple(WordTiming(*span, ms(100 * n), ms(100 * (n + 1))) for n, span in enumerate(timings))
+    rendered.add(normalized(text), chunk(0, tone(100 * len(timings)), True, said))
+    words = [word for event in rendered.events if isinstance(event, WordsTimed) for word in event.words]
+    assert [
+        (text[word.source_start : word.source_end], (word.end - word.start) // (ms(100) * SCALE))
+        for word in words
+    ] == told
+    assert [word.start for word in words] == sorted(word.start for word in words)
+
+
 def test_a_word_is_told_when_all_that_is_said_for_it_is_on_the_timeline() -> None:
     rendered = Rendered(PcmS16leEncoder(24_000, 20))
     text = normalized("It costs $20 now.")  # "It costs twenty dollars now."

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from realtime.text.parts import part_ends
+from realtime.text.parts import next_word, part_ends
 
-#: Of words, marks and numbers that lie close together; "_" stands for the comma of Chinese and Japanese.
+#: Words, marks and numbers that lie close together.
 TEXTS = st.lists(
     st.sampled_from(
         [
             *("so ", "many, ", "plain\n", "words ", "a ", "New ", "5 ", "km", "$3.50 ", "x" * 41, " "),
             *("(", ")", "[", "]", "<", ">", "{", "}", "**", "*", "_", "`", '"', "~~", "==", "$", ". "),
-            *("今日は", "、", "，", "です ", "été ", "мир "),
+            *("今日は", "、", "，", "です ", "日本abc ", "été ", "мир "),
         ]
     ),
     max_size=16,
@@ -24,7 +26,7 @@ TEXTS = st.lists(
 def parts(text: str, only_clauses: bool = False, shortest: int = 0) -> list[str]:
     """The parts that are final, and what is left."""
     edges = [0, *part_ends(text, only_clauses, shortest), len(text)]
-    return [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [text[start:end] for start, end in itertools.pairwise(edges)]
 
 
 def test_a_part_ends_between_two_plain_words_of_which_the_second_is_whole() -> None:
@@ -47,7 +49,11 @@ def test_a_part_ends_between_two_plain_words_of_which_the_second_is_whole() -> N
     ],
 )
 def test_beside_anything_else_nothing_ends(text: str) -> None:
-    assert parts(text + " ")[0] not in ("costs ", "walk ", "meet ", "see ")
+    assert parts(text + " ") == [text + " "]
+
+
+def test_a_word_after_a_number_stays_with_what_follows() -> None:
+    assert parts("it is 5 large cups of tea ") == ["it ", "is 5 large cups ", "of ", "tea "]
 
 
 def test_a_single_letter_may_belong_to_what_is_before_it() -> None:
@@ -72,6 +78,7 @@ def test_clauses_end_at_commas_only() -> None:
 def test_a_comma_of_chinese_or_japanese_ends_a_part(comma: str, only_clauses: bool) -> None:
     assert parts(f"今日は{comma}とても良い", only_clauses) == [f"今日は{comma}", "とても良い"]
     assert parts(f"今日は{comma}と", only_clauses) == [f"今日は{comma}と"], "what follows is not certain yet"
+    assert parts(f"「今日」{comma}とても良い", only_clauses) == [f"「今日」{comma}とても良い"]
     assert parts(f"今日は{comma}5月", only_clauses) == [f"今日は{comma}5月"]
 
 
@@ -131,3 +138,9 @@ def test_the_parts_after_the_first_are_found_without_it(text: str, only_clauses:
     for number, end in enumerate(ends):
         rest = [end + more for more in part_ends(text[end:], only_clauses)]
         assert rest == ends[number + 1 :]
+
+
+def test_of_what_follows_a_part_one_word_is_certain() -> None:
+    assert next_word("some plain words", 5) == "plain"
+    assert next_word("今日は、とても良い", 4) == "とて", "no more than was there when the part ended"
+    assert next_word("some ", 5) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,6 +98,62 @@ def test_spoken_words_are_shared_out_over_the_written_ones() -> None:
     assert share("x 7 y", 2, 3, "seven") == [Edit(2, 3, "seven")]
 
 
+@pytest.mark.parametrize(
+    ("written", "spoken", "shares"),
+    [
+        ("a b", "1 2", ["1", "2"]),
+        ("a b", "1 2 3 4 5", ["1 2", "3 4 5"]),
+        ("a b c", "1 2 3 4", ["1", "2", "3 4"]),
+        ("a b c", "1 2 3 4 5 6 7", ["1 2", "3 4", "5 6 7"]),
+        ("a b c d", "1 2 3 4 5 6 7", ["1", "2 3", "4 5", "6 7"]),
+    ],
+)
+def test_the_later_words_have_the_larger_shares(written: str, spoken: str, shares: list[str]) -> None:
+    text = f"x {written} y"
+    edits = share(text, 2, 2 + len(written), spoken)
+    assert [edit.spoken for edit in edits] == shares
+    assert [text[edit.start : edit.end] for edit in edits] == written.split()
+    assert MappedText(text, 0).edited(edits).text == f"x {spoken} y"
+
+
+def test_runs_left_out_one_after_the_other_all_go_with_the_next_character() -> None:
+    left_out = [Edit(2, 4, ""), Edit(4, 5, "")]
+    for edits in (left_out, [*left_out, Edit(5, 6, "five")]):
+        links = MappedText("a **_5_", 0).edited(edits).links()
+        assert [(link.source_start, link.source_end) for link in links][:2] == [(0, 1), (2, 6)]
+
+
+def test_what_is_left_out_goes_with_all_characters_of_a_run() -> None:
+    once = MappedText("a *5* b", 0).edited([Edit(3, 4, "five")])
+    mapped = once.edited([Edit(2, 3, ""), Edit(7, 8, "")])
+    assert mapped.text == "a five b"
+    assert mapped.links() == (SpanLink(0, 1, 0, 1), SpanLink(2, 6, 2, 5), SpanLink(7, 8, 6, 7))
+
+
+def test_across_space_nothing_is_passed_on() -> None:
+    mapped = MappedText("a *** b", 0).edited([Edit(2, 5, "")])
+    assert mapped.spoken_range(2, 5) == (2, 2)
+    assert mapped.stripped().links() == (SpanLink(0, 1, 0, 1), SpanLink(2, 3, 6, 7))
+    assert MappedText("** b", 0).edited([Edit(0, 3, "")]).links() == (SpanLink(0, 1, 3, 4),)
+
+
+def test_of_edits_that_overlap_the_first_is_made() -> None:
+    assert MappedText("one two", 0).edited([Edit(2, 5, "y"), Edit(0, 3, "x")]).text == "x two"
+
+
+def test_stripping_settles_nothing_and_keeps_what_is_settled() -> None:
+    stripped = MappedText(" a  b\tc ", 0).edited([Edit(6, 7, "see", settled=True)]).stripped()
+    assert stripped.text == "a b see"
+    assert stripped.edited([Edit(0, 3, "x")]).text == "x see", "space may be changed as before"
+    assert stripped.edited([Edit(3, 4, "-")]).text == "a b-see"
+    assert stripped.edited([Edit(2, 5, "x"), Edit(4, 5, "y")]).text == "a b see"
+
+
+def test_stripped_space_has_the_source_of_all_of_it() -> None:
+    stripped = MappedText("a \n b", 10).stripped()
+    assert [stripped.spoken_range(at, at + 1) for at in range(11, 14)] == [(1, 2)] * 3
+
+
 def test_a_reader_sees_only_the_ends_of_what_is_long_and_settled() -> None:
     long = "".join(chr(ord("a") + number % 26) for number in range(1000))
     once = MappedText("1 x 2 y 3", 10).edited(
@@ -122,3 +179,38 @@ def test_a_reader_sees_only_the_ends_of_what_is_long_and_settled() -> None:
         (16, 17),
         (18, 19),
     ]
+
+
+@pytest.mark.parametrize(("length", "seen"), [(47, 47), (48, 32), (49, 32)])
+def test_a_reader_sees_the_whole_of_what_is_not_long(length: int, seen: int) -> None:
+    lengths: list[int] = []
+
+    def stage(text: str) -> list[Edit]:
+        lengths.append(len(text))
+        return []
+
+    once = MappedText("x", 0).edited([Edit(0, 1, "y" * length, settled=True)])
+    assert once.read_by(stage).text == once.text and lengths == [seen]
+
+
+def test_a_reader_finds_its_places_between_long_settled_runs() -> None:
+    first, second = "v" * 60, "w" * 90
+    once = MappedText("12 x 34 y 56", 0).edited(
+        [Edit(3, 4, first, settled=True), Edit(8, 9, second, settled=True)]
+    )
+    read = once.read_by(
+        lambda text: [Edit(at, at + 2, text[at : at + 2] + "!") for at in map(text.index, ("12", "34", "56"))]
+    )
+    assert read.text == f"12! {first} 34! {second} 56!"
+    assert [(link.source_start, link.source_end) for link in read.links()] == [
+        (0, 2),
+        (3, 4),
+        (5, 7),
+        (8, 9),
+        (10, 12),
+    ]
+
+
+def test_an_edit_across_a_long_settled_run_is_not_made() -> None:
+    once = MappedText("a x b", 0).edited([Edit(2, 3, "v" * 60, settled=True)])
+    assert once.read_by(lambda text: [Edit(0, len(text), "all")]).text == once.text

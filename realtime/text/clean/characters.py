@@ -24,6 +24,8 @@ _STYLED = (
     (0x1F100, 0x1F149),
 )
 _VARIATIONS = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF), (0x180B, 0x180D), (0x034F, 0x034F), (0x20DD, 0x20E4))
+#: Circled numbers from 1 to 20, which readers of Chinese, Japanese and Korean know.
+_CIRCLED = frozenset(map(chr, range(0x2460, 0x2474)))
 #: Arrows are left to `marks`, which makes a pause of them.
 _ARROWS = (
     (0x2190, 0x21FF),
@@ -87,6 +89,8 @@ def edits(text: str) -> list[Edit]:
     """
     present = set(text)
     odd = {character: fate for character in present if (fate := _fate(character)) is not None}
+    if odd and not odd.keys().isdisjoint(_CIRCLED) and any("\u2e80" <= each <= "\ud7a3" for each in present):
+        odd = {character: fate for character, fate in odd.items() if character not in _CIRCLED}
     marked = not text.isascii() and any(map(_is_mark, present))
     if not odd and not marked:
         return []

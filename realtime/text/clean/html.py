@@ -14,13 +14,23 @@ _FLAGS = (
     "|ismap|itemscope"
     "|loop|multiple|muted|nomodule|novalidate|open|playsinline|readonly|required|reversed|selected"
 )
-_VALUE = r"""(?:"[^"<>]{0,1000}"|'[^'<>]{0,1000}'|[^\s"'<>]{1,300})"""
+_VALUE = r"""(?:"[^"<>]{0,4000}"|'[^'<>]{0,4000}'|[^\s"'<>]{1,300})"""
 _TAG = re.compile(
     r"(?<!<)<(?P<close>/?)(?P<name>[A-Za-z][A-Za-z0-9:._-]{0,40})"
     rf"(?:\s{{1,8}}(?:(?:{_FLAGS})(?![\w=-])|[A-Za-z_:@][\w:.-]{{0,60}}\s?=\s?{_VALUE})){{0,20}}"
     r"\s{0,8}/?>"
     r"|<[!?][A-Za-z\[][^<>]{0,300}>"
     r"|<\|[^<>|\n]{1,40}\|>",
+    re.IGNORECASE,
+)
+# The beginning of a tag at the end of the text: with an attribute, or of a name that is nothing else.
+_CUT_TAG = re.compile(
+    r"(?<!<)<(?:"
+    r"[A-Za-z][A-Za-z0-9:._-]{0,40}"
+    rf"(?:\s{{1,8}}[A-Za-z_:@][\w:.-]{{0,60}}\s?=\s?{_VALUE}){{0,20}}"
+    r"\s{1,8}[A-Za-z_:@][\w:.-]{0,60}=(?:\s?(?:\"[^\"<>]{0,4000}|'[^'<>]{0,4000}|[^\s\"'<>]{0,300}))?\"?'?/?"
+    r"|/?(?:div|span|phoneme|prosody|strong|img|html|tbody|thead|script|iframe|href|say-as|break|emphasis)"
+    r"|/[a-z][a-z0-9]{0,10})\s{0,8}\Z",
     re.IGNORECASE,
 )
 _HIDDEN = re.compile(r"<(script|style)\b[^<>]{0,500}>", re.IGNORECASE)
@@ -117,6 +127,8 @@ def tags(text: str) -> list[Edit]:
         if name and touches and name not in closed and name.lower() not in _KNOWN:
             continue
         gone.append((match.start(), match.end(), match))
+    if cut := _CUT_TAG.search(text, text.rfind("<")):
+        gone.append((cut.start(), cut.end(), None))
     gone.sort(key=lambda place: place[0])
     final = gone[-1][1] if gone else 0  # after it nothing is left to say
     for at in range(len(gone) - 1, -1, -1):

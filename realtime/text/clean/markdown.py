@@ -30,7 +30,12 @@ _VALUE_BEFORE = re.compile(
     r"|sources?|returns?|gives|prints?|from|to|of|and|or|with|by))\s{1,4}\Z",
     re.IGNORECASE,
 )
-_VALUE_AFTER = re.compile(r"\s?(?:=|\[(?![1-9]))|\.[a-z_]|\(")
+_VALUE_AFTER = re.compile(r"\s?(?:=|\[(?![1-9])|[+*/%<>]\s?\w)|\.[a-z_]|\(")
+# Directly before: a name of code ("argv[1]", "my_list[2]", "rowData[3]", "x[1]"), or a value ("= top[1]").
+_CODE_NAME = re.compile(
+    r"(?<!\w)(?:args?|argv|kwargs|arr|ary|nums|vals|vec|buf|ptr|idx|tmp|elems?|params|items|dict|obj|mat|df|lst"
+    r"|[b-z]|\w{0,40}_\w{0,40}|[a-z]{1,20}[A-Z]\w{0,20})\Z|[=+*/<>%]\s?\w{1,40}\Z|\w[.(]\w{1,40}\Z"
+)
 _SOURCE_MARK = re.compile(
     "\u3010[^\u3010\u3011\n]{0,80}\u2020[^\u3010\u3011\n]{0,80}\u3011|\ue200[^\ue200\ue201\n]{0,300}\ue201"
 )
@@ -182,6 +187,8 @@ def _begins_note(text: str, start: int) -> bool:
 def _is_reference(text: str, start: int, after: int) -> bool:
     """Whether the numbers in brackets there refer to a source: they stand after a word, and are no value."""
     near = text[max(0, start - 24) : start]
+    if _CODE_NAME.search(near):
+        return False
     if not near.strip() or _VALUE_AFTER.match(text, after) or _VALUE_BEFORE.search(near):
         return False
     last = near.rstrip(" \t")[-1:]

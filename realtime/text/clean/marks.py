@@ -7,14 +7,16 @@ that is an operator or a part of a name stays: "2*3", "a == b", "snake_case", "C
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 
+from realtime.text.clean.keys import begins_code, is_key, is_number_sign
 from realtime.text.spans import Edit
 
 _ARROW = (
     "[\u2190-\u21ff\u2794\u2798-\u27af\u27b1-\u27be\u27f0-\u27ff\u2900-\u297f\u2b05-\u2b0d]{1,9}"
-    r"|<?-{1,9}>|<?={1,9}>|<-{1,9}(?=\s)|<={2,9}(?=\s)"
+    r"|<?-{1,9}>|<?={1,9}>|<-{1,9}(?=\s|\Z)|<={2,9}(?=\s|\Z)"
 )
 _MARK = re.compile(
     rf"(?P<arrow>{_ARROW})"
@@ -68,8 +70,19 @@ class _Line:
         self.say(start, end, " " if self.before(start).isalnum() and self.after(end).isalnum() else "")
 
     def pause(self, start: int, end: int) -> None:
-        """A comma for something that stands between two words, if there is space for it."""
+        """A comma for something that stands between two words, if there is space for it.
+
+        Between numbers, and between letters of Chinese and Japanese, there need be none.
+        """
         left, right = self.near(start, end)
+        before, after = self.before(start), self.after(end)
+        if before and after and (_is_wide(before) or _is_wide(after)):
+            if before.isalnum() and (after.isalnum() or after in "\u00a5$"):
+                self.say(start, end, ", " if _is_hangul(before) or _is_hangul(after) else "\u3001")
+                return
+        elif before.isdigit() and after.isdigit():
+            self.say(start, end, ", ")
+            return
         if not right or not (left.isalnum() or left in _WORDLIKE) or not left:
             self.part(start, end)
             return
@@ -86,6 +99,10 @@ class _Line:
 
 def _is_wide(character: str) -> bool:
     return character >= "\u2e80"
+
+
+def _is_hangul(character: str) -> bool:
+    return "\uac00" <= character <= "\ud7a3"
 
 
 def _is_operand(line: _Line, at: int, outward: int) -> bool:
@@ -117,6 +134,12 @@ def _is_product(line: _Line, start: int, end: int) -> bool:
 def _star(line: _Line, start: int, end: int) -> None:
     before, after = line.before(start), line.after(end)
     wide = _is_wide(before) or _is_wide(after)
+    if end - start == 1 and not line.starred:
+        if begins_code(line.text, start):
+            return
+        if not after.isalnum() or wide:
+            if (wide or before.isspace()) and is_key(line.text, start):
+                return
     if not wide and _is_product(line, start, end):
         text = line.text
         sure = end - start == 1 or after.isdigit() or text.count("**") == 1
@@ -155,12 +178,19 @@ def _tilde(line: _Line, start: int, end: int) -> None:
     after = line.text[end : end + 2]
     before = line.before(start)
     if end - start == 1 and not (before.isascii() and before.isalpha()):
-        if after[:1].isdigit() or (after[:1] in ("$", "\u20ac", "\u00a3", "\u00a5") and after[1:].isdigit()):
+        if after[:1].isdigit() or (_is_currency(after[:1]) and after[1:].isdigit()):
             return
         left, right = line.near(start, end)
-        if left.isdigit() and right.isdigit():
+        if (left.isdigit() or _is_currency(left)) and (right.isdigit() or _is_currency(right)):
             return
-    line.say(start, end, "")
+    if end - start == 1 and _is_wide(before):
+        line.part(start, end)
+    else:
+        line.say(start, end, "")
+
+
+def _is_currency(character: str) -> bool:
+    return character != "" and unicodedata.category(character) == "Sc"
 
 
 def _equals(line: _Line, start: int, end: int) -> None:
@@ -181,6 +211,8 @@ def _hash(line: _Line, start: int, end: int) -> None:
     before, after = line.before(start), line.after(end)
     if end - start == 1:
         if after.isalnum() or after == "_":
+            return
+        if before.isdigit() or is_key(line.text, start) or is_number_sign(line.text, start):
             return
         single = before.isascii() and before.isalpha() and not line.before(start - 1).isalnum()
         if single and start and not after.isalnum():

@@ -12,7 +12,7 @@ _FORM = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}
 
 def roman_value(digits: str) -> int:
     """The number that Roman digits (capitals) stand for; 0 for what is not written as the rules want it."""
-    if not _FORM.fullmatch(digits):
+    if not digits or not _FORM.fullmatch(digits):
         return 0
     total = 0
     for digit, following in zip(digits, digits[1:] + "I", strict=True):

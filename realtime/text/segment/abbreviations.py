@@ -30,7 +30,7 @@ def _words(text: str) -> frozenset[str]:
 
 # Known whatever the language: they come with names.
 _COMMON = Abbreviations(
-    never=_words("mr mrs ms dr vs e.g i.e cf mme mlle"),
+    never=_words("mr mrs ms dr vs e.g i.e cf mme mlle sig sigg sig.ra sig.na dott dott.ssa sra srta dra avv"),
     numbered=_words("no nr n° vol fig p pp"),
     closing=_words("etc"),
     either=_words("jr sr inc ltd co corp u.s u.s.a u.k ph.d b.c a.d gmbh llc bros st prof"),
@@ -46,7 +46,7 @@ _TABLES = {
         numbered=_words(
             "nos vols figs pg pgs para ch chap sec sect art ver v ed eds eq eqs ref refs tab ex app pt"
             " pts jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri sat"
-            " sun tel ext apt ste rm op lot"
+            " sun tel ext apt ste rm op lot rte ep eps cat pop cor cir cal dep arr max bk"
         ),
         closing=_words(
             "a.m p.m am pm ft lb lbs oz mi hr hrs min mins sec secs yd yds gal qt kg km cm mm mph et.al"
@@ -219,6 +219,12 @@ def abbreviations(language: str) -> Abbreviations:
     """Those of `language` (ISO 639-1); of a language without a table, the English ones."""
     return _BY_LANGUAGE.get(language, _ELSEWHERE)
 
+
+#: English: with a capital and before a name they are a part of it: "Ft. Bragg", "Pt. Reyes".
+BEFORE_NAME = _words("ft pt")
+
+#: English: a letter may follow as it does a number: "Ex. B", and "Art. I" if they have a capital.
+LETTERED = _words("art ex ch chap vol sec sect fig figs pt bk tab app apt ste rm")
 
 #: German: a number before these is an ordinal ("der 2. Weltkrieg").
 GERMAN_AFTER_ORDINAL = _words(

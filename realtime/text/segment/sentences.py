@@ -17,10 +17,12 @@ import sentencex
 from realtime.text.segment.abbreviations import (
     AFTER_TIME,
     ALL,
+    BEFORE_NAME,
     BEFORE_TIME,
     EXCLAIMING,
     GERMAN_AFTER_ORDINAL,
     GERMAN_BEFORE_ORDINAL,
+    LETTERED,
     NO_ABBREVIATIONS,
     Abbreviations,
     abbreviations,
@@ -33,6 +35,8 @@ WIDE = re.compile(
     "[\u1100-\u11ff\u2e80-\u30ff\u3100-\u318f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
     "\uac00-\ud7ff\uf900-\ufaff\uff01-\uff60\uff66-\uff9f\U00020000-\U0003ffff]"
 )
+# A word in Latin letters directly after Chinese or Japanese ones.
+_GLUED = re.compile(rf"{WIDE.pattern}([A-Za-z]{{1,10}})\Z")
 _HANGUL = re.compile("[\uac00-\ud7a3]")
 #: One letter that is a unit after a number.
 _UNITS = frozenset("mglht\u043c\u0447\u0441\u043b\u0442")
@@ -52,6 +56,12 @@ _VOWEL = re.compile(
     "[aeiouy\u00e0-\u024f\u0370-\u03ff\u0430\u0435\u0451\u0438\u043e\u0443\u044b\u044d\u044e\u044f]"
 )
 _LATIN_OR_CYRILLIC = re.compile("[a-z\u0430-\u044f\u0451]+")
+#: "10!" before an operator, or before a small letter, is a factorial.
+_FACTORIAL = re.compile(r"(?:^|[\s(=])[0-9]{1,3}\Z")
+_OPERATORS = "=+*/\u00d7\u00f7<>"
+#: With a digit after them these are a number too: "Apt. #3".
+_NUMBER_SIGNS = "#$\u20ac\u00a3\u00a5"
+_LAST_PART = re.compile("['\u2019]|\\.[-\u2013]")
 _DASHES = ("-", "\u2013", "\u2014")
 _ELLIPSES = frozenset(".\u2026\u2025\uff0e")
 #: With so few letters before it an ellipsis is a hesitation, where capitals do not tell.
@@ -149,6 +159,9 @@ def _ends_exclamation(mark: Mark, rest: str, dashed: bool) -> bool:
         if WIDE.match(first):
             return len(WIDE.findall(mark.before)) >= _LONGEST_HESITATION
         return not first.islower()
+    if mark.marks == "!" and not mark.closers and (first.islower() or first in _OPERATORS):
+        if _FACTORIAL.search(mark.before):
+            return False
     if not first.islower():
         return mark.marks != "!" or not _exclaims(mark.before) or not first.isalpha()
     return not (mark.closers or dashed or (mark.marks == "!" and _exclaims(mark.before)))
@@ -169,6 +182,8 @@ class _Period:
         self._tokens = mark.before.split()
         joined = self._tokens and not mark.before[-1].isspace()
         self._word = self._tokens[-1].lstrip(_BEFORE_WORD) if joined else ""
+        if wide := _GLUED.search(self._word):
+            self._word = self._word[wide.start(1) :]
         self._closers = mark.closers
 
     def ends(self) -> bool | None:
@@ -185,8 +200,11 @@ class _Period:
         if len(bare) == 1 and bare.isalpha() and (bare.isupper() or bare.islower()):
             return self._after_letter(bare)
         name = bare.lower()
-        tail = re.split("['\u2019]", name)[-1]  # "l'ing."
-        if len(tail) > 1 and tail in ALL:
+        tail = _LAST_PART.split(name)[-1]  # "l'ing.", "Mon.-Fri."
+        if len(tail) > 1 and tail in ALL and name not in ALL:
+            italian = abbreviations("it")
+            if name[-len(tail) - 1] in "'\u2019" and tail in italian.either:
+                return self._starter(italian)  # "l'on. Rossi", which has no other language
             name = tail
         if name in ALL or name.endswith("str") or self._joined(name) in ALL or _ACRONYM.fullmatch(name):
             return self._after_abbreviation(name)
@@ -280,13 +298,16 @@ class _Period:
 
     def _after_abbreviation(self, name: str) -> bool | None:
         rest = self._rest
-        table = abbreviations(self._mark.language())
+        language = self._mark.language()
+        table = abbreviations(language)
         joined = self._joined(name)
         if joined in ALL:
             name = joined
         elif name.endswith("str"):
             name = "str"  # a street: "Goethestr. 5"
         if name in table.never:
+            return False
+        if language == "en" and not self._closers and self._names(name):
             return False
         if self._closers[:1] in (")", "]"):
             known = name in table.numbered or name in table.closing or name in table.either
@@ -307,11 +328,15 @@ class _Period:
         if name in table.numbered:
             if not rest:
                 return name == "no"
-            if rest[0].isdigit():
+            if rest[0] in _NUMBER_SIGNS and len(rest) == 1 and not self._whole:
+                return None
+            if rest[0].isdigit() or (rest[0] in _NUMBER_SIGNS and rest[1:2].isdigit()):
                 return False
             following = self._first_word()
             if following is None:
                 return None
+            if language == "en" and name in LETTERED and len(following) == 1 and rest[0].isupper():
+                return not self._word[0].isupper() and following in "ai"
             roman = _ROMAN.match(rest)
             article = following == "i" and name not in ("sec", "séc", "secc")  # Italian
             if roman is not None and roman.group().lower() == following and not article:
@@ -322,6 +347,12 @@ class _Period:
         if self._looks_short(name) and self._unknown_abbreviation(name):
             return self._starter(table)
         return self._begins()
+
+    def _names(self, name: str) -> bool:
+        """Whether it begins a name in English: "Ft. Bragg", but not "5 ft. Bring it"."""
+        if name not in BEFORE_NAME or not self._word.istitle() or not self._rest[:1].isupper():
+            return False
+        return not self._previous().replace(",", "").replace(".", "").isdigit()
 
     def _starter(self, table: Abbreviations) -> bool | None:
         """After what may be an abbreviation: only a usual first word tells that a sentence begins."""

@@ -210,13 +210,17 @@ def test_no_mark_is_left_that_would_be_named(text: str, at_line_start: bool) -> 
     if "://" in text or "int *" in text:
         return
     # A star stands between two factors, an underscore within a name.
-    for star in re.finditer(r"\*+", spoken):
+    for star in re.finditer(r"(?<!\S)\*#?\d[\d*]*#|\*+", spoken):
+        if star[0].endswith("#"):
+            continue  # what is dialed
         left, right = spoken[: star.start()].rstrip(), spoken[star.end() :].lstrip()
         assert star.end() - star.start() <= 2
         assert left and (left[-1].isalnum() or left[-1] in ")]")
         assert right and (right[0].isalnum() or right[0] == "(")
     assert not re.search(r"(?<![^\W_@])_|_(?![^\W_])", spoken)
-    assert not re.search(r"##|#(?!\w)(?<![A-Za-z]#)", spoken)
+    assert "##" not in spoken
+    for sign in re.finditer(r"(?<![^\W_])#(?!\w)", spoken):  # alone among words
+        assert spoken[: sign.start()].rstrip() and spoken[sign.end() :].strip()
     assert not [c for c in spoken if unicodedata.category(c) in {"Cc", "Cf", "Cn", "Co", "Cs"}]
 
 

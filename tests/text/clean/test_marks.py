@@ -74,7 +74,7 @@ def test_what_is_no_markup_stays(text: str) -> None:
         ("5~~6~~", "5 6"),
         ("__main__.py and a__b", "main.py and a_b"),
         ("_ * # ~ ` ^ \\ | x", "x"),
-        ("a ## b # c", "a b c"),
+        ("a ## b # c", "a b # c"),
         ("*****", ""),
         ("======", ""),
         ("word ______ word", "word word"),

@@ -61,3 +61,8 @@ def points(match: re.Match[str]) -> list[Edit]:
         Edit(match.start("got"), match.start("most") - 1, got),
         Edit(match.start("most") - 1, match.end("most"), f"，满分{most}"),
     ]
+
+
+def spelled(match: re.Match[str]) -> str:
+    """Digits one by one."""
+    return digits(match.group())

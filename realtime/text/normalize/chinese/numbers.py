@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realtime.text.normalize.east_asian.shared import plain
+from realtime.text.normalize.east_asian.shared import one_by_one, plain
 
 _DIGITS = "零一二三四五六七八九"
 _LONGEST = 15  # digits of a number that is still read as one
@@ -47,7 +47,7 @@ def say(value: int, leading: bool = True) -> str:
 def cardinal(number: str) -> str:
     """A whole number, perhaps with separators; a very long one, or one that begins with 0, digit by digit."""
     whole = plain(number)
-    if len(whole) > _LONGEST or (len(whole) > 1 and whole[0] == "0"):
+    if one_by_one(whole, _LONGEST):
         return digits(whole)
     return say(int(whole)) or "零"
 

@@ -12,18 +12,28 @@ import re
 from collections.abc import Callable
 
 from realtime.text.normalize.base import Reader, Rule
-from realtime.text.normalize.chinese.everyday import down, event, plane, points, power, pressure, score
+from realtime.text.normalize.chinese.dates import clock, day_rules, year_rules
+from realtime.text.normalize.chinese.everyday import (
+    down,
+    event,
+    plane,
+    points,
+    power,
+    pressure,
+    score,
+    spelled,
+)
 from realtime.text.normalize.chinese.numbers import amount, cardinal, count, decimal, digits, say
 from realtime.text.normalize.east_asian import patterns
-from realtime.text.normalize.east_asian.names import MONEY, MONEY_NEEDS, SCALES, name
-from realtime.text.normalize.east_asian.patterns import DASH, DASHES, FRESH, MINUS, NUMBER
+from realtime.text.normalize.east_asian.names import MONEY, MONEY_NEEDS, SCALES, name, unit_or_currency
+from realtime.text.normalize.east_asian.patterns import DASHES, FRESH, MINUS, NUMBER
+from realtime.text.normalize.east_asian.reader import EastAsianReader
 from realtime.text.normalize.east_asian.shared import (
     address,
     ascends,
-    edits_of,
-    is_date,
     is_fraction,
     parts,
+    phone,
     point,
     scaled,
     times,
@@ -68,55 +78,7 @@ def _both(
 
 
 def _phone(match: re.Match[str]) -> list[Edit]:
-    said = "，".join(digits(group) for group in re.findall("[0-9]+", match["number"]))
-    said = ("加" if match["number"][0] == "+" else "") + said
-    return [Edit(match.start("number"), match.end("number"), said)]
-
-
-def _date(match: re.Match[str]) -> list[Edit] | None:
-    if not is_date(match):
-        return None
-    month, day = say(int(match["month"])) + "月", say(int(match["day"])) + "日"
-    return parts(match, ("year", digits(match["year"]) + "年"), ("month", month), ("day", day))
-
-
-def _month(match: re.Match[str]) -> list[Edit]:
-    said = say(int(match["month"])) + "月"
-    return parts(match, ("year", digits(match["year"]) + "年"), ("month", said))
-
-
-def _days(match: re.Match[str]) -> list[Edit]:
-    first = f"{say(int(match['month']))}月{say(int(match['day']))}日到"
-    return parts(
-        match, ("month", first), ("month2", f"{say(int(match['month2']))}月{say(int(match['day2']))}日")
-    )
-
-
-def _year(match: re.Match[str]) -> str | None:
-    """The digits of a year; a round number before "的历史" or "前" counts years."""
-    number = match["year"]
-    if not "1000" < number < "3000" or (number.endswith("00") and match["after"]):
-        return None
-    return digits(number)
-
-
-def _years(match: re.Match[str]) -> list[Edit] | None:
-    first, last = match["first"], match["last"]
-    if not "1000" < first < last < "2200":
-        return None
-    return parts(match, ("first", digits(first) + "到"), ("last", digits(last)))
-
-
-def _two(number: str) -> str:
-    """Minutes or seconds, two digits."""
-    return ("零" if number[0] == "0" else "") + say(int(number))
-
-
-def _clock(hour: str, minute: str, second: str | None) -> str:
-    said = (count(str(int(hour)))) + "点"
-    if second is not None:
-        return f"{said}{_two(minute)}分{_two(second)}秒"
-    return said + (f"{_two(minute)}分" if int(minute) else "")
+    return phone(match, digits, "，", "加")
 
 
 def _ratio(match: re.Match[str]) -> list[Edit]:
@@ -145,8 +107,7 @@ def _money(match: re.Match[str]) -> str | list[Edit]:
 
 
 def _unit(match: re.Match[str]) -> str | list[Edit]:
-    unit = match["unit"]
-    named = MONEY[unit][0] if unit in MONEY else name(unit, 0)
+    named = unit_or_currency(match["unit"], 0)
     return _both(match, decimal if named.isascii() else count, named)
 
 
@@ -180,10 +141,8 @@ def _more(match: re.Match[str]) -> str:
     return decimal(number) + ("多" if number.endswith("0") and "." not in number else "加")
 
 
-def _rules() -> list[Rule]:
-    def spelled(match: re.Match[str]) -> str:
-        return digits(match.group())
-
+def _number_rules() -> list[Rule]:
+    """Numbers of points in a list, addresses, telephone numbers."""
     return [
         Rule(patterns.POINT, lambda match: cardinal(point(match)) + "、"),
         Rule(patterns.LATER_POINT, lambda match: cardinal(point(match)) + "、"),
@@ -207,42 +166,12 @@ def _rules() -> list[Rule]:
             _phone,
             "0",
         ),
-        Rule(patterns.DATE, _date, "0"),
-        Rule(patterns.ISO_TIME, lambda match: " ", "T"),
-        Rule(re.compile("(?<![0-9])0(?=[1-9][月日号点时])"), lambda match: "", "0"),
-        Rule(patterns.YEAR_MONTH, _month, "-/"),
-        Rule(patterns.DAYS, _days, "/"),
-        Rule(
-            re.compile(rf"{FRESH}(?P<first>20[0-9]{{2}})[-/](?P<last>[0-9]{{2}})(?=赛季|学年|财年|年度)"),
-            lambda match: parts(
-                match, ("first", digits(match["first"]) + "到"), ("last", digits(match["last"]))
-            ),
-            "-/",
-        ),
-        Rule(re.compile("(?<=第[0-9])/(?=[0-9])"), lambda match: "、", "/"),
-        Rule(
-            re.compile(rf"{FRESH}[12][0-9]{{3}}(?=[、和与及至][12][0-9]{{3}}年)|{FRESH}[1-9][0-9](?=折)"),
-            spelled,
-            "年折",
-        ),
-        Rule(patterns.GROUPS, _phone, "-"),
-        Rule(
-            re.compile(
-                rf"{FRESH}(?P<first>[0-9]{{4}})年?{DASH}(?P<last>[0-9]{{4}})(?![0-9A-Za-z元个万亿]|[-.,:/~][0-9])"
-            ),
-            _years,
-            DASHES,
-        ),
-        Rule(
-            re.compile(
-                rf"{FRESH}(?<![约近逾超达满])(?P<year>[0-9]{{4}})(?=年(?P<after>的?历史|[之以]?[前后]|来|间)?)"
-            ),
-            _year,
-            "年",
-        ),
-        Rule(re.compile("(?:(?<=公元)|(?<=公元前))[0-9]{3}(?=年)"), spelled, "年"),
-        Rule(re.compile("(?<![0-9])(?:[5-9]0|[89]5|0[05]|10)(?=后(?![面卫退续台来果备]))"), spelled, "后"),
-        Rule(re.compile("(?<![0-9])[5-9][0-9](?=年(?:出?生|毕业|入学))"), spelled, "年"),
+    ]
+
+
+def _score_rules() -> list[Rule]:
+    """Scores, times of the day, ratios, blood pressure."""
+    return [
         Rule(
             re.compile(
                 "(?:比分|比例)(?:分别)?[为是: ]{0,2}"
@@ -259,9 +188,15 @@ def _rules() -> list[Rule]:
             _ratio,
             ":-",
         ),
-        Rule(patterns.CLOCK, lambda match: times(match, _clock, "到", ("上午", "下午")), ":"),
+        Rule(patterns.CLOCK, lambda match: times(match, clock, "到", ("上午", "下午")), ":"),
         Rule(patterns.RATIO, _ratio, ":"),
         Rule(patterns.PRESSURE, pressure, "/"),
+    ]
+
+
+def _measure_rules() -> list[Rule]:
+    """Percent, degrees, sums of money, units."""
+    return [
         Rule(patterns.PERCENT, _percent, "%\u2030"),
         Rule(re.compile(r"(?<=[\u4e00-\u9fff])-(?=[0-9]{1,3}(?:\.[0-9]{1,4})?%)"), lambda match: "负", "%"),
         Rule(patterns.DEGREES, _degrees, "\u00b0\u2103\u2109"),
@@ -272,6 +207,12 @@ def _rules() -> list[Rule]:
         Rule(patterns.MEASURED, _unit, "0"),
         Rule(patterns.SCALED_UNIT, lambda match: name(match["unit"], 0), "万亿千"),
         Rule(re.compile("(?<=[0-9])[\u2032\u2033]"), lambda match: _ARC[match.group()], "\u2032\u2033"),
+    ]
+
+
+def _stroke_rules() -> list[Rule]:
+    """Versions, aeroplanes, and what a stroke between words or numbers stands for."""
+    return [
         Rule(patterns.VERSION, _version, "."),
         Rule(re.compile("(?<![0-9A-Za-z-])7[0-9]7(?:-[0-9]{1,4})?(?![0-9A-Za-z-])"), plane, "0"),
         Rule(re.compile("(?:(?<=位是)|(?<=位为)|(?<=位:))[0-9]{3,8}(?![0-9])"), spelled, "位"),
@@ -290,6 +231,12 @@ def _rules() -> list[Rule]:
         ),
         Rule(re.compile("(?<=[\u4e00-\u9fff])/(?=[\u4e00-\u9fff])"), lambda match: "、", "/"),
         Rule(re.compile("(?<=(?<![A-Za-z])[A-Z])/(?=[A-Z](?![A-Za-z]))"), lambda match: " ", "/"),
+    ]
+
+
+def _range_rules() -> list[Rule]:
+    """Powers, sums, ranges, fractions."""
+    return [
         Rule(patterns.POWER, power, "\u00b2\u00b3^"),
         Rule(patterns.ROOT, lambda match: "根号", "\u221a"),
         Rule(patterns.LESS, lambda match: "减", "-"),
@@ -298,6 +245,12 @@ def _rules() -> list[Rule]:
         Rule(re.compile("(?<=[0-9][kKwW])-(?=[0-9]{1,4}[kKwW](?![A-Za-z0-9]))"), lambda match: "到", "-"),
         Rule(patterns.until("年月日点时分度万亿"), lambda match: "到", DASHES),
         Rule(patterns.FRACTION, _fraction, "/"),
+    ]
+
+
+def _name_rules() -> list[Rule]:
+    """Numbers that are names: ordinals, rooms, short telephone numbers, models."""
+    return [
         Rule(patterns.NUMBERED, lambda match: cardinal(match["number"]) + "号", "#.\u2116"),
         Rule(
             re.compile("(?:(?<=第)|(?<=星期)|(?<=礼拜))[0-9]{1,15}(?![0-9.])"),
@@ -337,6 +290,12 @@ def _rules() -> list[Rule]:
         Rule(re.compile("(?<=[A-Z])2(?=[A-Z](?![A-Za-z]))"), lambda match: " to ", "0"),
         Rule(patterns.CODE, _code, "0"),
         Rule(re.compile(rf"{FRESH}[0-9]{{3,4}}(?=[pP](?![A-Za-z])|错误|状态码|页面)"), spelled, "0"),
+    ]
+
+
+def _plain_rules() -> list[Rule]:
+    """Any other number, and signs."""
+    return [
         Rule(re.compile(rf"{FRESH}(?P<number>{NUMBER})\+(?![0-9A-Za-z+])"), _more, "+"),
         Rule(
             re.compile(
@@ -361,35 +320,33 @@ def _rules() -> list[Rule]:
     ]
 
 
-class _Chinese:
-    """See `base.Reader`."""
-
-    def __init__(self) -> None:
-        self._rules = _rules()
-
-    def edits(self, text: str) -> list[Edit]:
-        """See `base.Reader`."""
-        return edits_of(text, self._rules)
-
-    def cardinal(self, digits: str) -> str:
-        """See `base.Reader`."""
-        return "负" + cardinal(digits[1:]) if digits.startswith("-") else cardinal(digits)
-
-    def ordinal(self, digits: str) -> str:
-        """See `base.Reader`."""
-        return "第" + self.cardinal(digits)
-
-    def spell(self, text: str) -> str:
-        """See `base.Reader`. A is 诶, because voices take the letter for the English article."""
-        return " ".join(_name(character) for character in text if not character.isspace())
+def _rules() -> list[Rule]:
+    return [
+        *_number_rules(),
+        *day_rules(),
+        Rule(patterns.GROUPS, _phone, "-"),
+        *year_rules(),
+        *_score_rules(),
+        *_measure_rules(),
+        *_stroke_rules(),
+        *_range_rules(),
+        *_name_rules(),
+        *_plain_rules(),
+    ]
 
 
 def _name(character: str) -> str:
-    if character in "0123456789":
-        return digits(character)
+    """A is 诶, because voices take the letter for the English article."""
     return "诶" if character in "aA" else _SIGNS.get(character, character.upper())
 
 
 def make() -> Reader:
     """The reader of Chinese."""
-    return _Chinese()
+    return EastAsianReader(
+        _rules(),
+        cardinal=cardinal,
+        minus="负",
+        ordinal=lambda digits, said: f"第{said}",
+        digits=digits,
+        name=_name,
+    )

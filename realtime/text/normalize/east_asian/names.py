@@ -124,3 +124,8 @@ SCALES = {"K": 3, "k": 3, "M": 6, "B": 9, "T": 12, "thousand": 3, "million": 6, 
 def name(unit: str, language: int) -> str:
     """A unit's name; `language` is 0 for Chinese, 1 Japanese, 2 Korean. A "|" stands for the number."""
     return UNITS[_OTHER_UNITS.get(unit, unit)][language]
+
+
+def unit_or_currency(sign: str, language: int) -> str:
+    """The name of what stands behind a number, see `name`."""
+    return MONEY[sign][language] if sign in MONEY else name(sign, language)

@@ -74,6 +74,18 @@ def plain(number: str) -> str:
     return number.replace(",", "")
 
 
+def one_by_one(number: str, longest: int) -> bool:
+    """Whether digits are said one by one: a very long number, or one that begins with 0."""
+    return len(number) > longest or (len(number) > 1 and number[0] == "0")
+
+
+def phone(match: re.Match[str], digits: Callable[[str], str], gap: str, plus: str) -> list[Edit]:
+    """What is said for a number in groups, the group `number` of a match; `plus` for one before it."""
+    written = match["number"]
+    said = gap.join(digits(group) for group in re.findall("[0-9]+", written))
+    return [Edit(match.start("number"), match.end("number"), (plus if written[0] == "+" else "") + said)]
+
+
 def scaled(number: str, scale: str) -> str:
     """The digits of a number times thousand, million ... as in "1.2" "B"."""
     value = (Decimal(plain(number)) * 10 ** SCALES[scale]).normalize()

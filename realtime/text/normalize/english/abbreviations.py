@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from realtime.text.normalize.base import Rule
-from realtime.text.normalize.english.words import after, before, closes, letters
+from realtime.text.normalize.english.matches import after, before, closes
+from realtime.text.normalize.english.words import letters
 from realtime.text.spans import Edit
 
 #: Before a name, which begins with a capital.

@@ -13,8 +13,9 @@ from realtime.text.normalize.english.letters import (
     pronounceable,
     say_letters,
 )
-from realtime.text.normalize.english.roman import roman
-from realtime.text.normalize.english.words import after, at, before, cardinal, letters
+from realtime.text.normalize.english.matches import after, at, before
+from realtime.text.normalize.english.words import cardinal, letters
+from realtime.text.normalize.roman import roman_value
 from realtime.text.spans import Edit
 
 #: Roman numerals that are nothing else.
@@ -40,7 +41,7 @@ def _acronym(match: re.Match[str]) -> str | None:
     if token in READ:
         return READ[token]
     if token in _NUMERALS:
-        return cardinal(str(roman(token)))
+        return cardinal(str(roman_value(token)))
     following, previous = after(match, 22), before(match, 24)
     neighbour = _NEXT_TOKEN.match(following), _PREVIOUS_TOKEN.search(previous)
     shouted = any(found is not None and is_word(found[1]) for found in neighbour)

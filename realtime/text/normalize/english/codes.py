@@ -6,18 +6,9 @@ import re
 
 from realtime.text.normalize.base import Rule
 from realtime.text.normalize.english.letters import READ, code_number, say_letters, say_name
+from realtime.text.normalize.english.matches import after, at, before
 from realtime.text.normalize.english.places import party_rule
-from realtime.text.normalize.english.words import (
-    after,
-    at,
-    before,
-    cardinal,
-    digits,
-    letters,
-    pairs,
-    plural,
-    version,
-)
+from realtime.text.normalize.english.words import cardinal, digits, letters, pairs, plural, version
 from realtime.text.spans import Edit
 
 _WORD = re.compile(r"\S+")

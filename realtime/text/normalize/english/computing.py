@@ -6,7 +6,8 @@ import re
 
 from realtime.text.normalize.base import Rule
 from realtime.text.normalize.english.letters import code_number, say_name
-from realtime.text.normalize.english.words import after, before, cardinal, digits, letters, version
+from realtime.text.normalize.english.matches import after, before
+from realtime.text.normalize.english.words import cardinal, digits, letters, version
 from realtime.text.spans import Edit
 
 _KEYS = {
@@ -123,7 +124,7 @@ _LOOPBACK = re.compile(
     r"(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4})(?![\w:/])"
 )
 _POWER = re.compile(r"(?<=[\w)\]]) ?\*\* ?(?=[\w(-])")
-_NUMBER_SIGN = re.compile(r"(?<![\w#])#(?=:| ?$)")
+_NUMBER_SIGN = re.compile(r"(?<![\w#])#(?=:)")
 
 
 def _order_number(match: re.Match[str]) -> str | None:

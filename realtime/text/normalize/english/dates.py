@@ -5,18 +5,8 @@ from __future__ import annotations
 import re
 
 from realtime.text.normalize.base import Rule
-from realtime.text.normalize.english.words import (
-    FUNCTION_WORDS,
-    after,
-    at,
-    before,
-    cardinal,
-    closes,
-    ordinal,
-    pairs,
-    plural,
-    year,
-)
+from realtime.text.normalize.english.matches import FUNCTION_WORDS, after, at, before, closes
+from realtime.text.normalize.english.words import cardinal, ordinal, pairs, plural, year
 from realtime.text.spans import Edit
 
 MONTHS = (

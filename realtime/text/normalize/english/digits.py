@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from realtime.text.normalize.base import Rule
-from realtime.text.normalize.english.words import after, at, before, cardinal, digits, letters, pairs, plural
+from realtime.text.normalize.english.matches import after, at, before
+from realtime.text.normalize.english.words import cardinal, digits, letters, pairs, plural
 from realtime.text.spans import Edit
 
 _CARD = re.compile(r"(?:[Cc]ard|[Aa]ccount|[Nn]umber|[Pp]hone|Visa|[Cc]hecking|[Ss]avings)\b")

@@ -5,19 +5,8 @@ from __future__ import annotations
 import re
 
 from realtime.text.normalize.base import Rule
-from realtime.text.normalize.english.words import (
-    VULGAR,
-    after,
-    before,
-    cardinal,
-    closes,
-    describes,
-    digits,
-    in_parts,
-    letters,
-    number,
-    pairs,
-)
+from realtime.text.normalize.english.matches import after, before, closes, describes, in_parts
+from realtime.text.normalize.english.words import VULGAR, cardinal, digits, letters, number, pairs
 from realtime.text.spans import Edit
 
 #: Said so wherever they stand as words of their own.
@@ -285,10 +274,53 @@ _LAP = re.compile(
 _OUT_OF = re.compile(
     r"(?<![\w.,/$-])(?P<top>\d{1,3}\.\d{1,2})/(?P<bottom>\d{1,3}(?:\.\d{1,2})?)(?![\w/%]|[.,:]\d)"
 )
-_FACTORIAL = re.compile(r"(?<![\w.,])(\d{1,9})!(?= ?[=/*+\u2212\u00d7\u00f7-])")
+_FACTORIAL = re.compile(
+    r"(?<![\w.,])(\d{1,9})!(?= ?[=/*+\u2212\u00d7\u00f7-]"
+    r"| (?:is|equals|has|ways|divided|over|times|plus|minus)\b)"
+)
+# A sign alone, and a number with signs of the keys: "*67", "*#06#", "1#".
+_KEY_SIGN = re.compile(r"(?<![^\s(\"'\u201c])[#*](?![^\s.,;:!?)\"'\u201d])")
+_KEY_CODE = re.compile(r"(?<![\w*#)\]])\*#?\d{1,4}(?:\*\d{1,15}){0,5}#?(?![\w*#])")
+_KEY_AFTER = re.compile(r"(?:(?<![\w.,#+-])\d{4,15})?(?<=\d)#(?![\w#])")
+_PRESSED = re.compile(
+    r"(?:\b(?:press(?:es|ed|ing)?|hit|hitting|dial(?:ing)?|push|tap|enter|type|button|marked)"
+    r"|(?:\b(?:star|pound)|[#*]|(?<![\w.,])\d) ?(?:,|or|and)) $",
+    re.IGNORECASE,
+)
+_KEY_NOUN = re.compile(r" (?:key|button|sign|symbol|character)\b")
+_KEY_USE = re.compile(r"(?:^|, )[#*] (?:to|for|when|if|and)\b")
 _LIFE = re.compile(
     r"(?<![\w.])[bd]\.(?= (?:c\. |ca\. )?(?:1\d|20)\d\d(?!\w)| \d{1,2} [A-Z][a-z]{2}| [A-Z][a-z]{2,8}\.? \d)"
 )
+_KEY_NAMES = {"*": "star", "#": "pound"}
+
+
+def _key_sign(match: re.Match[str]) -> str | None:
+    """ "Press # or *": keys; "my # is 5": a number; a star that is a factor stays."""
+    sign = match[0]
+    near = match.string[max(0, match.start() - 2) : match.end() + 5]
+    if (
+        _PRESSED.search(before(match, 12))
+        or _KEY_NOUN.match(match.string, match.end())
+        or _KEY_USE.match(near)
+    ):
+        return _KEY_NAMES[sign]
+    if sign == "#":
+        return "number"
+    return "star" if before(match, 5) == "with " else None
+
+
+def _key_code(match: re.Match[str]) -> str:
+    """ "*67", "*#06#": what is dialed, one by one."""
+    return " ".join(_KEY_NAMES.get(each) or digits(each) for each in match[0])
+
+
+def _key_after(match: re.Match[str]) -> str:
+    """ "1#", "1234#": numbers of keys are said one by one."""
+    typed = match[0].rstrip("#")
+    return f"{digits(typed)} pound" if typed else " pound"
+
+
 _STONE = re.compile(r"(?<![\w.,])(?P<stone>\d{1,2}) ?st(?= \d{1,2} ?lbs?\b)")
 _CHAT = re.compile(r"(?<=[a-z] )(?:4(?= (?:u|ur|real|sure)\b)|2(?= u\b))")
 _DOSES = re.compile(r"(?<!\w)q(?P<hours>\d{1,2})h(?:rs?)?(?!\w)")
@@ -329,6 +361,9 @@ def _daily(match: re.Match[str]) -> str:
 
 
 FIRST_RULES = (
+    Rule(_KEY_CODE, _key_code, "*"),
+    Rule(_KEY_SIGN, _key_sign, "#*"),
+    Rule(_KEY_AFTER, _key_after, "#"),
     Rule(_DAILY, _daily, "/"),
     Rule(_STONE, _stone, "s"),
     Rule(_CHAT, _chat, "0"),

@@ -5,16 +5,8 @@ from __future__ import annotations
 import re
 
 from realtime.text.normalize.base import Rule
-from realtime.text.normalize.english.words import (
-    after,
-    at,
-    before,
-    cardinal,
-    letters,
-    number,
-    ordinal,
-    signed,
-)
+from realtime.text.normalize.english.matches import after, at, before
+from realtime.text.normalize.english.words import cardinal, letters, number, ordinal, signed
 from realtime.text.spans import Edit
 
 _SUPERSCRIPTS = str.maketrans(

@@ -6,13 +6,12 @@ import re
 from dataclasses import dataclass
 
 from realtime.text.normalize.base import Rule
+from realtime.text.normalize.english.matches import describes, in_parts
 from realtime.text.normalize.english.words import (
     DASH,
     NUMBER,
     QUANTITY,
     cardinal,
-    describes,
-    in_parts,
     is_one,
     number,
     quantity,

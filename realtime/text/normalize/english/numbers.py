@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 
 from realtime.text.normalize.base import Rule
+from realtime.text.normalize.english.matches import FUNCTION_WORDS, after, before, describes
 from realtime.text.normalize.english.words import (
-    FUNCTION_WORDS,
     NUMBER,
     VULGAR,
-    after,
-    before,
     cardinal,
-    describes,
     digits,
     fraction,
     number,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from realtime.text.normalize.base import Rule
-from realtime.text.normalize.english.words import at, before, cardinal, closes, letters, pairs
+from realtime.text.normalize.english.matches import at, before, closes
+from realtime.text.normalize.english.words import cardinal, letters, pairs
 from realtime.text.spans import Edit
 
 _DIRECTIONS = {

@@ -5,22 +5,9 @@ from __future__ import annotations
 import re
 
 from realtime.text.normalize.base import Rule
-from realtime.text.normalize.english.words import after, before, cardinal, letters, ordinal, year
-
-_ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
-_ROMAN = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
-
-
-def roman(text: str) -> int | None:
-    """The value of a well-formed Roman numeral."""
-    if not text or _ROMAN.fullmatch(text) is None:
-        return None
-    values = [_ROMAN_VALUES[letter] for letter in text]
-    return sum(
-        -value if value < following else value
-        for value, following in zip(values, [*values[1:], 0], strict=True)
-    )
-
+from realtime.text.normalize.english.matches import after, before
+from realtime.text.normalize.english.words import cardinal, letters, ordinal, year
+from realtime.text.normalize.roman import roman_value
 
 _RULERS = frozenset(
     "Louis Henry Elizabeth Charles George Edward Richard William James John Paul Pius Benedict Gregory Leo "
@@ -60,14 +47,14 @@ _LETTERED = re.compile(r"(?:(?<=[Ss]tage )|(?<=[Tt]ype ))(I{1,3}|IV)([A-C])(?!\w
 
 def _lettered(match: re.Match[str]) -> str:
     """ "Stage IIIB"."""
-    return f"{cardinal(str(roman(match[1])))} {letters(match[2])}"
+    return f"{cardinal(str(roman_value(match[1])))} {letters(match[2])}"
 
 
 def _roman(match: re.Match[str]) -> str | None:
     """Ordinal after a ruler's name, cardinal after a noun or another name; "I" alone is the pronoun."""
     text = match[0]
-    value = roman(text)
-    if value is None:
+    value = roman_value(text)
+    if not value:
         return None
     left = before(match, 20)
     if left.endswith(("World War ", "world war ", "World Wars ")) and value < 10:

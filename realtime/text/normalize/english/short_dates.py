@@ -6,16 +6,8 @@ import re
 
 from realtime.text.normalize.base import Rule
 from realtime.text.normalize.english.dates import MONTHS, valid
-from realtime.text.normalize.english.words import (
-    after,
-    before,
-    cardinal,
-    closes,
-    letters,
-    ordinal,
-    pairs,
-    year,
-)
+from realtime.text.normalize.english.matches import after, before, closes
+from realtime.text.normalize.english.words import cardinal, letters, ordinal, pairs, year
 from realtime.text.spans import Edit
 
 _CENTURY = re.compile(

@@ -5,22 +5,9 @@ from __future__ import annotations
 import re
 
 from realtime.text.normalize.base import Rule
+from realtime.text.normalize.english.matches import after, before, closes, describes, in_parts, noun_follows
 from realtime.text.normalize.english.units import START, UNITS, plural_unit
-from realtime.text.normalize.english.words import (
-    DASH,
-    QUANTITY,
-    after,
-    before,
-    below_two,
-    cardinal,
-    closes,
-    describes,
-    in_parts,
-    noun_follows,
-    pairs,
-    plural,
-    quantity,
-)
+from realtime.text.normalize.english.words import DASH, QUANTITY, below_two, cardinal, pairs, plural, quantity
 from realtime.text.spans import Edit
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from realtime.text.normalize.base import Rule
-from realtime.text.normalize.english.words import after, cardinal, in_parts, letters
+from realtime.text.normalize.english.matches import after, in_parts
+from realtime.text.normalize.english.words import cardinal, letters
 from realtime.text.spans import Edit
 
 _ZONES = "EST|PST|CST|MST|EDT|PDT|CDT|MDT|ET|PT|CT|MT|UTC|GMT|BST|CET|CEST|EET|IST|JST|KST|AEST|AEDT"

@@ -5,20 +5,8 @@ from __future__ import annotations
 import re
 
 from realtime.text.normalize.base import Rule
-from realtime.text.normalize.english.words import (
-    DASH,
-    QUANTITY,
-    VULGAR,
-    after,
-    before,
-    below_two,
-    closes,
-    describes,
-    in_parts,
-    noun_follows,
-    quantity,
-    signed,
-)
+from realtime.text.normalize.english.matches import after, before, closes, describes, in_parts, noun_follows
+from realtime.text.normalize.english.words import DASH, QUANTITY, VULGAR, below_two, quantity, signed
 from realtime.text.spans import Edit
 
 #: Names of units, in the singular, and their signs.

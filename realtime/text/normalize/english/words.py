@@ -1,4 +1,4 @@
-"""English words for numbers and letters, and what the English rules share.
+"""English words for numbers and letters.
 
 Numbers are said with "and" ("one hundred and five") and without commas. Words for 0 to 999 come from inflect,
 once; larger numbers are put together here.
@@ -12,8 +12,6 @@ import re
 import threading
 from typing import Any
 
-from realtime.text.spans import Edit, share
-
 #: A whole or decimal number: "1,234.5", "1,00,000". What stands around it is up to the rule.
 NUMBER = (
     r"(?:\d{1,3}(?:,\d{3}){1,6}(?!,?\d)|\d{1,2}(?:,\d\d){1,4},\d{3}(?!,?\d)|\d{1,40}(?!\d))"
@@ -24,22 +22,7 @@ MAX_DIGITS = 15
 #: Between the two numbers of a range; with space on one side only it is a sign of the second number.
 DASH = r"(?:[-\u2013\u2014]| [-\u2013\u2014] )"
 SCALES = ("", "thousand", "million", "billion", "trillion")
-#: Words that follow a measure but are no noun that it describes: "a 5 km run", but "5 km from here".
-FUNCTION_WORDS = frozenset(
-    "a about above across after ago all an and apart are as at away back be because been before below "
-    "beneath "
-    "between but by can could deep did do does down during each earlier either even every for from had has "
-    "have "
-    "high how if in into is it its just later less long may might more most much must near next nor not "
-    "now of "
-    "off on once one only onto or out outside over past per plus rather right should since so still than "
-    "that "
-    "the their then there these they thick this those though through thus till to today together too toward "
-    "towards under until up upon very was we well were what when where which while who wide will with within "
-    "without would yet you tall north south east west left overnight yesterday again already".split()
-)
 _IMPORTING = threading.Lock()
-_CLOSING = "\"')]}\u2019\u201d"
 
 
 def _inflect() -> Any:
@@ -199,64 +182,9 @@ def letters(text: str) -> str:
     return "".join(f"{letter}." for letter in upper)
 
 
-def at(match: re.Match[str], group: int | str, said: str) -> Edit:
-    """An edit of one group of a match."""
-    return Edit(match.start(group), match.end(group), said)
-
-
-def in_parts(match: re.Match[str], *parts: tuple[int, str]) -> list[Edit]:
-    """Edits of a match's parts, each of them where it begins and what it says; parts that touch are one."""
-    text, edits = match.string, []
-    start, said = parts[0]
-    for position, words in parts[1:]:
-        if text[position - 1] == " ":
-            edits += share(text, start, position - 1, said)
-            start, said = position, words
-        else:
-            said = f"{said} {words}"
-    return [*edits, *share(text, start, match.end(), said)]
-
-
-def before(match: re.Match[str], length: int = 24) -> str:
-    """What stands before a match, as far as rules look."""
-    return match.string[max(0, match.start() - length) : match.start()]
-
-
-def after(match: re.Match[str], length: int = 24) -> str:
-    """What stands after a match, as far as rules look."""
-    return match.string[match.end() : match.end() + length]
-
-
 def signed(sign: str | None) -> str:
     """What a sign before a number says, with a space after it; nothing if there is none."""
     return {"-": "minus ", "\u2212": "minus ", "+": "plus ", "~": "about "}.get(sign or "", "")
-
-
-def closes(match: re.Match[str]) -> bool:
-    """Whether nothing but closing brackets and quotes comes after a match."""
-    rest = match.string[match.end() : match.end() + 4]
-    return len(rest) < 4 and not rest.strip(_CLOSING)
-
-
-_NEXT_WORD = re.compile(r" ([a-z]{2,20})(?!\w|\.\w)")
-_ARTICLE = re.compile(r"(?:^|[\s(\"\u201c])[Aa]n? $")
-
-
-def describes(match: re.Match[str]) -> bool:
-    """Whether a measure stands before its noun, where English says the singular: "a 5 km run"."""
-    following = _NEXT_WORD.match(match.string, match.end())
-    return (
-        following is not None
-        and following[1] not in FUNCTION_WORDS
-        and not following[1].endswith("ly")
-        and _ARTICLE.search(before(match, 10)) is not None
-    )
-
-
-def noun_follows(match: re.Match[str]) -> bool:
-    """Whether a noun that a match may describe comes next, as far as one small word tells."""
-    following = _NEXT_WORD.match(match.string, match.end())
-    return following is not None and following[1] not in FUNCTION_WORDS
 
 
 _VULGAR = {"\u00bd": (1, 2), "\u2153": (1, 3), "\u2154": (2, 3), "\u00bc": (1, 4), "\u00be": (3, 4)}

@@ -1,7 +1,6 @@
 """The reader that European languages share; a language brings `Conventions` and rules of its own.
 
-    def make() -> Reader:
-        return EuropeanReader(CONVENTIONS, first=my_rules)
+    make = partial(EuropeanReader, CONVENTIONS, first=my_rules)
 
 The order is: addresses, keys, measures, `first`, the common rules up to fractions, `before_numbers`,
 ranges and plain numbers, words and signs. What a rule has taken no later rule changes: so what a language

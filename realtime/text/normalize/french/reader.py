@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
-from realtime.text.normalize.base import Reader, Rule
+from realtime.text.normalize.base import Rule
 from realtime.text.normalize.european.measures import product_rules
 from realtime.text.normalize.european.numbers import (
     DASH,
@@ -350,6 +351,4 @@ def _before_numbers(numerals: Numerals) -> Sequence[Rule]:
     return counted_rules(numerals, _gender)
 
 
-def make() -> Reader:
-    """The French reader."""
-    return EuropeanReader(CONVENTIONS, first=_first, before_numbers=_before_numbers)
+make = partial(EuropeanReader, CONVENTIONS, first=_first, before_numbers=_before_numbers)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from realtime.text.normalize.base import Reader, Rule
+from realtime.text.normalize.base import Rule
 from realtime.text.normalize.european.measures import product_rules
 from realtime.text.normalize.european.numbers import Conventions, Numerals
 from realtime.text.normalize.european.reader import EuropeanReader
@@ -58,6 +59,8 @@ def _first(numerals: Numerals) -> Sequence[Rule]:
         *time_rules(numerals, mark=r"\.", suffix="Uhr"),
         *rules.ordinal_rules(),
         *rules.joined_rules(),
+        *rules.weekday_rules(),
+        *rules.sign_rules(),
         *product_rules(numerals, "mal", "mal"),
     ]
 
@@ -66,6 +69,4 @@ def _before_numbers(numerals: Numerals) -> Sequence[Rule]:
     return rules.year_rules()
 
 
-def make() -> Reader:
-    """The German reader."""
-    return EuropeanReader(CONVENTIONS, first=_first, before_numbers=_before_numbers)
+make = partial(EuropeanReader, CONVENTIONS, first=_first, before_numbers=_before_numbers)

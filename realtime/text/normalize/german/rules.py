@@ -203,23 +203,21 @@ def ordinal_rules() -> list[Rule]:
 
 
 def joined_rules() -> list[Rule]:
-    """Numbers that are part of a word: 90er, 3-mal, 10-jährig, 5x."""
+    """Numbers that are part of a word or of a name: 90er, 3-mal, 10-jährig, 5x, 12a."""
     kinds = "jähr|täg|stünd|minüt|wöch|monat|köpf|stell|seit|teil|prozent|stuf|mal"
     rests = rf"mal|fach\w{{0,3}}|(?:{kinds})ig\w{{0,3}}"
-
-    def street(match: re.Match[str]) -> list[Edit]:
-        return [Edit(match.start(1), match.end(), "straße" + stop_of(match))]
-
-    days = "|".join(WEEKDAYS)
-    after_day = rf"(?=,|[{SPACES}][0-9a-zäöü(])"
-    before_date = rf"(?=,?[{SPACES}][0-3]?[0-9]\.[{SPACES}]?(?:[01]?[0-9]\.|{any_of(MONTHS)}))"
+    streets = rf"(?:[Ss]traße|[Ss]tr\.|[Ww]eg|[Aa]llee|[Gg]asse|[Pp]latz)[{SPACES}]"
     measures = any_of(unit for unit in UNITS if unit[-1] != ".")
 
-    def weekday(match: re.Match[str]) -> str:
-        return WEEKDAYS[match[1]] + stop_of(match)
+    def joined(match: re.Match[str]) -> str:
+        return count(int(match[1]), "n") + match[2]
 
-    def measure(match: re.Match[str]) -> str:
-        return f"{cardinal(int(match[1]))}-{UNITS[match[2]].forms[0]}"
+    def decade(match: re.Match[str]) -> str:
+        number = int(match[1])
+        return (year(number) if 1100 <= number <= 1999 else cardinal(number)) + match[2]
+
+    def percent(match: re.Match[str]) -> str:
+        return f"{cardinal(int(match[1]))}prozent{match[2]}"
 
     def clock(match: re.Match[str]) -> str | None:
         before = words_before(match.string, match.start())
@@ -230,21 +228,8 @@ def joined_rules() -> list[Rule]:
     def house(match: re.Match[str]) -> list[Edit]:
         return [Edit(match.start(1), match.end(), f"{cardinal(int(match[1]))} {match[2]}")]
 
-    def life(match: re.Match[str]) -> str:
-        return "geboren " if match.group() == "*" else "gestorben "
-
-    def weekdays(match: re.Match[str]) -> str:
-        return f"{WEEKDAYS[match[1]]} bis {WEEKDAYS[match[2]]}{stop_of(match)}"
-
-    def percent(match: re.Match[str]) -> str:
-        return f"{cardinal(int(match[1]))}prozent{match[2]}"
-
-    def joined(match: re.Match[str]) -> str:
-        return count(int(match[1]), "n") + match[2]
-
-    def decade(match: re.Match[str]) -> str:
-        number = int(match[1])
-        return (year(number) if 1100 <= number <= 1999 else cardinal(number)) + match[2]
+    def measure(match: re.Match[str]) -> str:
+        return f"{cardinal(int(match[1]))}-{UNITS[match[2]].forms[0]}"
 
     return [
         Rule(re.compile(rf"(?<![\w.,:/-])([0-9]{{1,6}})-?({rests}){END}"), joined, "0"),
@@ -257,37 +242,58 @@ def joined_rules() -> list[Rule]:
         Rule(re.compile(rf"{FREE}([0-9]{{1,4}})[{SPACES}]?%-?(ig\w{{0,3}}){END}"), percent, "%"),
         Rule(re.compile(rf"{FREE}([0-9]{{1,2}})[{SPACES}]?h{END}"), clock, "h"),
         Rule(re.compile(r"(?<=[0-9] )x(?= [a-zäöü])"), lambda match: "mal", "x"),
-        Rule(
-            re.compile(
-                rf"(?:[Ss]traße|[Ss]tr\.|[Ww]eg|[Aa]llee|[Gg]asse|[Pp]latz)[{SPACES}]([0-9]{{1,3}})([a-f]){END}"
-            ),
-            house,
-            "0",
-        ),
-        Rule(re.compile(r"(?<!\w)[*†](?=[0-9]{3,4}(?!\w))"), life, "*†"),
-        Rule(
-            re.compile(r"(?<=[a-zäöüß]{3})/(?=(?:Monat|Jahr|Tag|Woche|Stunde|Person|Nacht)(?!\w))"),
-            lambda match: " pro ",
-            "/",
-        ),
-        Rule(re.compile(rf"(?<!\w)({days})\.?\s?{DASH}\s?({days})(?:\.|{END})"), weekdays, "-\u2013"),
-        Rule(re.compile(rf"(?<![\w-])(?<![0-9][{SPACES}])({days})(?:\.{after_day}|{before_date})"), weekday),
-        Rule(re.compile(rf"(?:(?<=bis )|(?<=am ))({days})\.(?![\w-])"), weekday, "."),
+        Rule(re.compile(rf"{streets}([0-9]{{1,3}})([a-f]){END}"), house, "0"),
         Rule(re.compile(rf"{FREE}([0-9]{{1,5}})-({measures})(?=-[A-ZÄÖÜ])"), measure, "-"),
         Rule(
             re.compile(r"(?:(?<=PLZ )|(?<=BLZ ))[0-9][0-9 ]{3,9}[0-9](?!\w)"),
             lambda match: _digits(match[0]),
             "0",
         ),
+    ]
+
+
+def weekday_rules() -> list[Rule]:
+    """Days of the week that are abbreviated: Mo., Di–Fr."""
+    days = "|".join(WEEKDAYS)
+    after_day = rf"(?=,|[{SPACES}][0-9a-zäöü(])"
+    before_date = rf"(?=,?[{SPACES}][0-3]?[0-9]\.[{SPACES}]?(?:[01]?[0-9]\.|{any_of(MONTHS)}))"
+    before_times = rf"(?=[{SPACES}][0-9]{{1,2}}(?::[0-9]{{2}})?\s?{DASH}\s?[0-9])"
+
+    def weekdays(match: re.Match[str]) -> str:
+        return f"{WEEKDAYS[match[1]]} bis {WEEKDAYS[match[2]]}{stop_of(match)}"
+
+    def weekday(match: re.Match[str]) -> str:
+        return WEEKDAYS[match[1]] + stop_of(match)
+
+    return [
+        Rule(re.compile(rf"(?<!\w)({days})\.?\s?{DASH}\s?({days})(?:\.|{END})"), weekdays, "-\u2013"),
+        Rule(re.compile(rf"(?<![\w-])(?<![0-9][{SPACES}])({days})(?:\.{after_day}|{before_date})"), weekday),
+        Rule(re.compile(rf"(?:(?<=bis )|(?<=am ))({days})\.(?![\w-])"), weekday, "."),
+        Rule(re.compile(rf"(?<!\w)({days})\.?{before_times}"), lambda match: WEEKDAYS[match[1]]),
+    ]
+
+
+def sign_rules() -> list[Rule]:
+    """Signs and abbreviations that are said so only where they stand: *1984, Euro/Monat, f., Hauptstr., §."""
+
+    def life(match: re.Match[str]) -> str:
+        return "geboren " if match.group() == "*" else "gestorben "
+
+    def street(match: re.Match[str]) -> list[Edit]:
+        return [Edit(match.start(1), match.end(), "straße" + stop_of(match))]
+
+    return [
+        Rule(re.compile(r"(?<!\w)[*†](?=[0-9]{3,4}(?!\w))"), life, "*†"),
+        Rule(
+            re.compile(r"(?<=[a-zäöüß]{3})/(?=(?:Monat|Jahr|Tag|Woche|Stunde|Person|Nacht)(?!\w))"),
+            lambda match: " pro ",
+            "/",
+        ),
         Rule(re.compile(r"(?:(?<=\bpro )|(?<=\bje )|(?<=\bdas ))kg(?!\w)"), lambda match: "Kilogramm", "k"),
         Rule(re.compile(r"(?<=[0-9] )J\.(?= alt\b)"), lambda match: "Jahre", "."),
         Rule(re.compile(r"(?<=[0-9] )ff?\."), lambda match: "folgende" + stop_of(match), "."),
         Rule(re.compile(r"(?<=[^\W\d_]{3} )u\.(?= [^\W\d_]{3})"), lambda match: "und", "."),
         Rule(re.compile(r"(?<=[0-9]\. )Aufl\."), lambda match: "Auflage" + stop_of(match), "."),
-        Rule(
-            re.compile(rf"(?<!\w)({days})\.?(?=[{SPACES}][0-9]{{1,2}}(?::[0-9]{{2}})?\s?{DASH}\s?[0-9])"),
-            lambda match: WEEKDAYS[match[1]],
-        ),
         Rule(re.compile(r"(?<!\w)[A-ZÄÖÜ][a-zäöüß-]{1,30}(str\.)"), street, "."),
         Rule(
             re.compile(r"§§?(?=\s?[0-9])"),

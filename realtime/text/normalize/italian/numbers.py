@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
-from realtime.text.normalize.european.numbers import Currency, number_words
+from realtime.text.normalize.european.numbers import number_words
+from realtime.text.normalize.romance.numbers import Fractions
 
 MONTHS = (
     "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre".split()
@@ -61,21 +60,5 @@ def time(hour: int, minute: int, second: int | None) -> str:
     return said if minute or second is not None else f"ore {said}"
 
 
-def fraction(numerator: int, denominator: int) -> str | None:
-    """ "un mezzo", "tre quarti"; None for one that nobody would say so."""
-    part = _PARTS.get(denominator) if denominator < 10 or numerator == 1 else None
-    if part is None or not 0 < numerator < denominator or math.gcd(numerator, denominator) > 1:
-        return None
-    return f"un {part}" if numerator == 1 else f"{cardinal(numerator)} {part[:-1]}i"
-
-
-def mixed(whole: int, numerator: int, denominator: int) -> str | None:
-    """A whole number and a fraction: "uno e mezzo", "due e tre quarti"."""
-    said = "mezzo" if (numerator, denominator) == (1, 2) else fraction(numerator, denominator)
-    return None if said is None else f"{cardinal(whole)} e {said}"
-
-
-def cents(whole: str, number: int, currency: Currency) -> str:
-    """A sum with cents: "tre euro e cinquanta centesimi"."""
-    assert currency.cent is not None
-    return f"{whole} e {count(number, currency.cent.gender)} {currency.cent.forms[number != 1]}"
+_FRACTIONS = Fractions(_PARTS, lambda part: f"{part[:-1]}i", "e", cardinal, count)
+fraction, mixed = _FRACTIONS.say, _FRACTIONS.mixed

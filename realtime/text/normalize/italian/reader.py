@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 
-from realtime.text.normalize.base import Reader, Rule
-from realtime.text.normalize.european.numbers import DASH, Conventions, Noun, Numerals
+from realtime.text.normalize.base import Rule
+from realtime.text.normalize.european.numbers import DASH, Noun, Numerals
 from realtime.text.normalize.european.reader import EuropeanReader
 from realtime.text.normalize.european.rules import DONE, FREE
 from realtime.text.normalize.european.words import any_of, stop_of
 from realtime.text.normalize.italian import numbers as say
 from realtime.text.normalize.italian import tables
 from realtime.text.normalize.roman import roman_value
+from realtime.text.normalize.romance.conventions import romance_conventions
 from realtime.text.normalize.romance.rules import (
     AFTER_TELEPHONE,
     NUMERAL,
@@ -20,16 +22,18 @@ from realtime.text.normalize.romance.rules import (
     and_so_on_rules,
     clock_rules,
     day_rules,
+    duration_rules,
     english_number_rules,
     era_rules,
     half_rules,
     ordinal_rules,
     phone_rules,
     power_rules,
+    repeated_rules,
     short_year_rules,
     sum_rules,
 )
-from realtime.text.normalize.romance.shared import Parts, decimal_form, decimals, form
+from realtime.text.normalize.romance.shared import Parts
 from realtime.text.normalize.romance.words import ITALIAN_DAYS, ITALIAN_KEYS, ITALIAN_MONTHS
 from realtime.text.spans import Edit
 
@@ -42,48 +46,26 @@ def _part_of(whole: int, numerator: int, denominator: int, noun: Noun, before: s
     return None if said is None else said.replace("mezza ora", "mezz'ora").replace("di o", "d'o")
 
 
-CONVENTIONS = Conventions(
+CONVENTIONS = romance_conventions(
+    say,
+    tables,
     decimal_word="virgola",
     point_word="punto",
     minus_word="meno",
     plus_word="più",
     range_word="",
-    ratio_word="a",
     version_word="versione",
     number_word="numero",
-    cardinal=say.cardinal,
-    count=say.count,
-    ordinal=say.ordinal,
-    form=form,
-    decimal_form=decimal_form,
-    decimals=decimals(say.cardinal, "virgola", "punto"),
-    cents=say.cents,
-    of_noun=lambda noun: noun.removeprefix("di "),
-    date=say.date,
-    time=say.time,
-    time_suffix="h",
-    fraction=say.fraction,
-    mixed=say.mixed,
-    units=tables.UNITS,
-    per=tables.PER,
+    before_cents="e",
+    of="di",
     part_of=_part_of,
     out_of="su",
     over="su",
-    inch=tables.INCH,
     days=ITALIAN_DAYS,
     months=ITALIAN_MONTHS,
     day_range="da {} a {}",
     keys=ITALIAN_KEYS,
-    money_magnitudes=tables.MONEY_MAGNITUDES,
-    currencies=tables.CURRENCIES,
-    abbreviations=tables.ABBREVIATIONS,
-    before_number=tables.BEFORE_NUMBER,
-    before_name=tables.BEFORE_NAME,
-    spelled=tables.SPELLED,
-    sign_names=tables.SIGN_NAMES,
-    signs=tables.SIGNS,
     top_names={"it": "it"},
-    letter_names=tables.LETTERS,
 )
 _ROMAN = Roman(
     after_name=say.ordinal,
@@ -206,22 +188,8 @@ def _range_rules(numerals: Numerals) -> list[Rule]:
     ]
 
 
-def _duration(match: re.Match[str]) -> str:
-    """ "1h30", as a time and as how long something takes."""
-    hours = int(match[1])
-    minutes = f" e {say.cardinal(int(match[2]))}" if int(match[2]) else ""
-    counted = "un'ora" if hours == 1 else f"{say.cardinal(hours)} ore"
-    return f"{counted}{minutes}{' minuti' if match[3] else ''}{stop_of(match)}"
-
-
-def _times(match: re.Match[str]) -> str:
-    """ "3x al giorno"."""
-    number = int(match[1])
-    return "una volta" if number == 1 else f"{say.cardinal(number)} volte"
-
-
-def _digits(numerals: Numerals, match: re.Match[str]) -> str:
-    return ", ".join(numerals.digits(group) for group in match.group().split())
+def _hours(number: int) -> str:
+    return "un'ora" if number == 1 else f"{say.cardinal(number)} ore"
 
 
 def _first(numerals: Numerals) -> list[Rule]:
@@ -236,17 +204,17 @@ def _first(numerals: Numerals) -> list[Rule]:
         Rule(re.compile(rf"{FREE}1°?(?= {month}(?!\w))"), lambda match: "primo", "0"),
         Rule(re.compile(rf"{FREE}1 ?h(?!\w)"), lambda match: "un'ora", "0"),
         Rule(re.compile(r"(?<=\bl['\u2019])1(?= (?:di|del|e|meno|in)\b)"), lambda match: "una", "0"),
-        Rule(re.compile(rf"{FREE}([0-9]{{1,2}})h ?([0-5][0-9])(?: ?(min)\.?)?{DONE}"), _duration, "h"),
+        *duration_rules(_hours, say.cardinal, "minuti", "e"),
         Rule(re.compile(r"(?:(?<=\bil )|(?<=\bal )|(?<=\bper ))kg(?!\w)"), lambda match: "chilo", "k"),
         Rule(re.compile(r"(?<=[0-9.]ª )ed\."), lambda match: "edizione", "."),
-        Rule(re.compile(rf"{FREE}([0-9]{{1,3}})[x\u00d7](?=[ ,.;]|$)(?! ?[0-9])"), _times, "x\u00d7"),
+        *repeated_rules(say.count, "volta", "volte"),
         Rule(re.compile(r"(?<!\w)['\u2019](?=[1-9]00(?![\w'\u2019]))"), lambda match: "", "'\u2019"),
         Rule(
             re.compile(r"(?<=\bal )([1-9][0-9]{0,2})['\u2019](?!\w)"),  # of a match
             lambda match: say.ordinal(int(match[1]), "m"),
             "0",
         ),
-        Rule(re.compile(_TOLL_FREE), lambda match: _digits(numerals, match), "0"),
+        *phone_rules(numerals, _TOLL_FREE),
         *_time_range_rules(),
         *clock_rules(say.clock, _BEFORE_TIME, ":.", "h", ("all'", "all\u2019")),
         *clock_rules(say.clock, ("alle ", "dalle ", "ore "), ",", "h", ("ore ",)),
@@ -290,6 +258,4 @@ class ItalianReader(EuropeanReader):
         return edit if spoken == edit.spoken else replace(edit, spoken=spoken)
 
 
-def make() -> Reader:
-    """The reader of Italian."""
-    return ItalianReader(CONVENTIONS, _first, _before_numbers)
+make = partial(ItalianReader, CONVENTIONS, first=_first, before_numbers=_before_numbers)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from realtime.text.normalize.east_asian.shared import plain
+from realtime.text.normalize.east_asian.shared import one_by_one, plain
 
 _LONGEST = 16  # digits of a number that is still read as one
 _DIGITS = ("ゼロ", "イチ", "ニー", "サン", "ヨン", "ゴー", "ロク", "ナナ", "ハチ", "キュー")
@@ -66,7 +66,7 @@ def _say(value: int) -> str:
 def cardinal(number: str) -> str:
     """A whole number, perhaps with separators; a very long one, or one that begins with 0, digit by digit."""
     whole = plain(number)
-    if len(whole) > _LONGEST or (len(whole) > 1 and whole[0] == "0"):
+    if one_by_one(whole, _LONGEST):
         return digits(whole)
     return _say(int(whole)) or "ゼロ"
 

@@ -5,13 +5,13 @@ The voice `kokoro-ja` reads by OpenJTalk's dictionary, which knows numbers with 
 (1.5倍). It skips what it does not know: "/", ":", "-", "=", "#" and currency signs but the yen's, which
 it says before the number. Those are written out, and with them telephone numbers and versions, whose
 digits it reads as bare numbers. Two of its readings are corrected: 0時 is れいじ, 1日(月) ついたち. Letters
-and words in Latin script that it skips or spells are written in katakana (`japanese_words`).
+and words in Latin script that it skips or spells are written in katakana (`words`).
 
 The voice without the dictionary reads kana only. So a text without kanji is given none: its dates, times,
 decimals and units become katakana, which both read alike: in katakana no particle and no word is found
 by mistake (はち would begin with a は). Long vowels are written with ー for the same reason. A text with
 kanji is for the voice with the dictionary, and has its dates, times and units in digits and kanji
-(`japanese_everyday.in_kanji`).
+(`everyday.in_kanji`).
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ import re
 
 from realtime.text.normalize.base import Reader, Rule
 from realtime.text.normalize.east_asian import patterns
-from realtime.text.normalize.east_asian.names import MONEY, MONEY_NEEDS, SCALES, name
+from realtime.text.normalize.east_asian.names import MONEY, MONEY_NEEDS, SCALES, unit_or_currency
 from realtime.text.normalize.east_asian.patterns import DASHES, FRESH
+from realtime.text.normalize.east_asian.reader import EastAsianReader
 from realtime.text.normalize.east_asian.shared import (
     address,
     ascends,
-    edits_of,
-    is_date,
     is_fraction,
     parts,
+    phone,
     plain,
     point,
     scaled,
-    times,
 )
+from realtime.text.normalize.japanese.dates import clock, date_rules, reading_rules
 from realtime.text.normalize.japanese.everyday import (
     IN_KANJI,
     down,
@@ -48,7 +48,7 @@ from realtime.text.normalize.japanese.everyday import (
     scaled_unit,
     with_scale,
 )
-from realtime.text.normalize.japanese.numbers import cardinal, clock, day, decimal, digits, month, year
+from realtime.text.normalize.japanese.numbers import cardinal, decimal, digits
 from realtime.text.normalize.japanese.words import letters, said
 from realtime.text.spans import Edit
 
@@ -60,18 +60,7 @@ _SIGNS = dict(
         strict=True,
     )
 )
-_WEEKDAYS = {
-    "月": "ゲツヨービ",
-    "火": "カヨービ",
-    "水": "スイヨービ",
-    "木": "モクヨービ",
-    "金": "キンヨービ",
-    "土": "ドヨービ",
-    "日": "ニチヨービ",
-    "祝": "シュクジツ",
-}
 _ABOUT = {"\u00b1": "プラスマイナス", "\u2248": "ヤク", "\u2252": "ヤク"}
-_WEEKDAY = "[(\uff08](?:[月火水木金土日]|祝)[)\uff09]"
 _MATHS = {"+": "タス", "=": "イコール", "\u00d7": "カケル", "\u00f7": "ワル"}
 # Latin words; not sizes of paper ("A4"), and not "4K", "5G", "3D", which the dictionary has.
 _WORD = re.compile(
@@ -122,52 +111,7 @@ def _both(match: re.Match[str], unit: str, number: str = "", scale: str = "") ->
 
 
 def _phone(match: re.Match[str]) -> list[Edit]:
-    said = "、".join(digits(group) for group in re.findall("[0-9]+", match["number"]))
-    said = ("プラス" if match["number"][0] == "+" else "") + said
-    return [Edit(match.start("number"), match.end("number"), said)]
-
-
-def _day(match: re.Match[str]) -> str:
-    """A day of a month in digits, as the dictionary reads it."""
-    return f"{int(match['day'])}日"
-
-
-def _clock(match: re.Match[str]) -> str | list[Edit] | None:
-    if not in_kanji(match):
-        return times(match, clock, "から", ("ゴゼン ", "ゴゴ "))
-
-    def written(hour: str, minute: str, second: str | None) -> str:
-        said = "レージ" if not int(hour) else f"{int(hour)}時"
-        said += f"{int(minute)}分" if int(minute) or second is not None else ""
-        return said if second is None else f"{said}{int(second)}秒"
-
-    return times(match, written, "から", ("午前", "午後"))
-
-
-def _date(match: re.Match[str]) -> list[Edit] | None:
-    if not is_date(match):
-        return None
-    months, days = month(int(match["month"])) + " ", day(int(match["day"]))
-    if in_kanji(match):
-        return parts(
-            match, ("year", match["year"] + "年"), ("month", f"{int(match['month'])}月"), ("day", _day(match))
-        )
-    return parts(match, ("year", year(match["year"]) + " "), ("month", months), ("day", days))
-
-
-def _month(match: re.Match[str]) -> list[Edit]:
-    if in_kanji(match):
-        return parts(match, ("year", match["year"] + "年"), ("month", f"{int(match['month'])}月"))
-    return parts(match, ("year", year(match["year"]) + " "), ("month", month(int(match["month"]))))
-
-
-def _days(match: re.Match[str]) -> list[Edit]:
-    months, days = (int(match["month"]), int(match["month2"])), (int(match["day"]), int(match["day2"]))
-    if in_kanji(match):
-        first, last = (f"{each}月{which}日" for each, which in zip(months, days, strict=True))
-    else:
-        first, last = (f"{month(each)} {day(which)}" for each, which in zip(months, days, strict=True))
-    return parts(match, ("month", first + "から"), ("month2", last))
+    return phone(match, digits, "、", "プラス")
 
 
 def _percent(match: re.Match[str]) -> str | list[Edit]:
@@ -192,8 +136,7 @@ def _money(match: re.Match[str]) -> str | list[Edit]:
 
 
 def _unit(match: re.Match[str]) -> str | list[Edit]:
-    unit = match["unit"]
-    return _both(match, MONEY[unit][1] if unit in MONEY else name(unit, 1))
+    return _both(match, unit_or_currency(match["unit"], 1))
 
 
 def _range(match: re.Match[str]) -> list[Edit] | None:
@@ -229,26 +172,14 @@ def _version(match: re.Match[str]) -> str:
     return "テン".join(cardinal(part) if len(part) == 2 else digits(part) for part in numbers)
 
 
-def _month_day(match: re.Match[str]) -> list[Edit] | None:
-    months, days = int(match["month"]), int(match["day"])
-    if not (1 <= months <= 12 and 1 <= days <= 31):
-        return None
-    weekday = match["weekday"][1]
-    named = "祝日" if weekday == "祝" else weekday + "曜日"
-    return parts(match, ("month", f"{months}月"), ("day", _day(match)), ("weekday", named))
-
-
-def _first_day(match: re.Match[str]) -> list[Edit]:
-    return parts(match, ("day", "ツイタチ "), ("weekday", _WEEKDAYS[match["weekday"][1]]))
-
-
 def _number(match: re.Match[str]) -> str | None:
     number = _written(match["number"], _after(match), in_kanji(match))
     said = ("マイナス" if match.group()[0] == "-" else "") + number
     return said if said != match.group() else None
 
 
-def _rules() -> list[Rule]:
+def _number_rules() -> list[Rule]:
+    """Numbers of points in a list, addresses, telephone numbers."""
     return [
         Rule(patterns.POINT, lambda match: point(match) + "、"),
         Rule(patterns.LATER_POINT, lambda match: point(match) + "、"),
@@ -270,23 +201,19 @@ def _rules() -> list[Rule]:
             _phone,
             "0",
         ),
-        Rule(patterns.DATE, _date, "0"),
-        Rule(patterns.ISO_TIME, lambda match: " ", "T"),
-        Rule(re.compile("(?<![0-9])0(?=[1-9][月日時分秒])"), lambda match: "", "0"),
-        Rule(patterns.YEAR_MONTH, _month, "-/"),
-        Rule(patterns.DAYS, _days, "/"),
-        Rule(
-            re.compile(rf"{FRESH}(?P<month>[0-9]{{1,2}})/(?P<day>[0-9]{{1,2}})(?P<weekday>{_WEEKDAY})"),
-            _month_day,
-            "/",
-        ),
+    ]
+
+
+def _score_rules() -> list[Rule]:
+    """Postal addresses, times of the day, scores, ratios, blood pressure."""
+    return [
         Rule(
             re.compile(r"(?<![0-9A-Za-z-])[1-9][0-9]{0,3}-[1-9][0-9]{0,3}-[1-9][0-9]{0,3}(?![0-9A-Za-z-])"),
             lambda match: match.group().replace("-", "の"),  # in a postal address
             "-",
         ),
         Rule(patterns.GROUPS, _phone, "-"),
-        Rule(patterns.CLOCK, _clock, ":"),
+        Rule(patterns.CLOCK, clock, ":"),
         Rule(
             re.compile(
                 rf"{FRESH}[0-9]{{1,2}}x?-[0-9]{{1,2}}(?=で[^、。0-9]{{0,12}}[勝負敗快下破]|の(?:スコア|同点|引き分け))"
@@ -306,6 +233,12 @@ def _rules() -> list[Rule]:
             _digit_by_digit,
             "0",
         ),
+    ]
+
+
+def _measure_rules() -> list[Rule]:
+    """Percent, degrees, sums of money, units."""
+    return [
         Rule(patterns.PERCENT, _percent, "%\u2030"),
         Rule(
             patterns.DEGREES,
@@ -316,6 +249,12 @@ def _rules() -> list[Rule]:
         Rule(patterns.HOURS, hours, "h"),
         Rule(patterns.MEASURED, _unit, "0"),
         Rule(patterns.SCALED_UNIT, scaled_unit, "万億千兆"),
+    ]
+
+
+def _range_rules() -> list[Rule]:
+    """Versions, powers, sums, ranges, fractions."""
+    return [
         Rule(patterns.VERSION, _version, "."),
         Rule(patterns.POWER, power, "\u00b2\u00b3^"),
         Rule(patterns.ROOT, lambda match: "ルート", "\u221a"),
@@ -330,12 +269,12 @@ def _rules() -> list[Rule]:
         ),
         Rule(patterns.FRACTION, _fraction, "/"),
         Rule(patterns.NUMBERED, lambda match: f"ナンバー{match['number']}", "#.\u2116"),
-        Rule(re.compile("(?<![0-9])0時(?!間)"), lambda match: "レージ", "時"),
-        Rule(
-            re.compile("(?<![0-9月])(?P<day>1日)(?P<weekday>" + _WEEKDAY + ")"),
-            _first_day,
-            "日",
-        ),
+    ]
+
+
+def _word_rules() -> list[Rule]:
+    """Words and letters in Latin script."""
+    return [
         Rule(
             re.compile("(?<![A-Za-z])[CF]#(?![A-Za-z0-9])"),
             lambda match: f"{letters(match.group()[0])}シャープ",
@@ -348,6 +287,12 @@ def _rules() -> list[Rule]:
         Rule(re.compile(r"(?<=[0-9])\+(?=[0-9]{1,2}分)"), lambda match: "プラス", "+"),
         Rule(_WORD, lambda match: said(match.group())),
         Rule(re.compile("(?<=[一-龠々])/(?=[一-龠々])|(?<=[ァ-ヶー])/(?=[ァ-ヶ])"), lambda match: "、", "/"),
+    ]
+
+
+def _plain_rules() -> list[Rule]:
+    """Any other number, and signs."""
+    return [
         Rule(patterns.ANY_NUMBER, _number, "0"),
         Rule(patterns.PLUS, lambda match: "プラス", "+"),
         Rule(patterns.EQUALS, lambda match: "イコール", "="),
@@ -358,40 +303,39 @@ def _rules() -> list[Rule]:
     ]
 
 
-class _Japanese:
-    """See `base.Reader`."""
+def _rules() -> list[Rule]:
+    return [
+        *_number_rules(),
+        *date_rules(),
+        *_score_rules(),
+        *_measure_rules(),
+        *_range_rules(),
+        *reading_rules(),
+        *_word_rules(),
+        *_plain_rules(),
+    ]
 
-    def __init__(self) -> None:
-        self._rules = _rules()
+
+class _Japanese(EastAsianReader):
+    """What becomes katakana is no part of a katakana word before it."""
 
     def edits(self, text: str) -> list[Edit]:
         """See `base.Reader`."""
-        found = edits_of(text, self._rules)
-        for at, edit in enumerate(found):  # what becomes katakana is no part of a katakana word before it
+        found = super().edits(text)
+        for at, edit in enumerate(found):
             before = text[edit.start - 1 : edit.start]
             if _is_katakana(before) and _is_katakana(edit.spoken[:1]):
                 found[at] = Edit(edit.start, edit.end, f" {edit.spoken}")
         return found
 
-    def cardinal(self, digits: str) -> str:
-        """See `base.Reader`; in katakana."""
-        return "マイナス" + cardinal(digits[1:]) if digits.startswith("-") else cardinal(digits)
-
-    def ordinal(self, digits: str) -> str:
-        """See `base.Reader`; as "イチバンメ"."""
-        return self.cardinal(digits) + "バンメ"
-
-    def spell(self, text: str) -> str:
-        """See `base.Reader`; letters and digits by their names in katakana."""
-        return " ".join(_name(character) for character in text if not character.isspace())
-
-
-def _name(character: str) -> str:
-    if character in "0123456789":
-        return digits(character)
-    return _SIGNS.get(character) or letters(character)
-
 
 def make() -> Reader:
-    """The reader of Japanese."""
-    return _Japanese()
+    """The reader of Japanese; numbers and names of letters are in katakana, an ordinal is "イチバンメ"."""
+    return _Japanese(
+        _rules(),
+        cardinal=cardinal,
+        minus="マイナス",
+        ordinal=lambda digits, said: f"{said}バンメ",
+        digits=digits,
+        name=lambda character: _SIGNS.get(character) or letters(character),
+    )

@@ -6,7 +6,7 @@ import functools
 
 from num2words import num2words  # type: ignore[import-untyped]
 
-from realtime.text.normalize.east_asian.shared import plain
+from realtime.text.normalize.east_asian.shared import one_by_one, plain
 
 _LONGEST = 16  # digits of a number that is still read as one
 _DIGITS = "일이삼사오육칠팔구"
@@ -28,7 +28,7 @@ def sino(number: str) -> str:
     A very long one, or one that begins with 0, digit by digit.
     """
     whole, _, decimals = plain(number).partition(".")
-    if len(whole) > _LONGEST or (len(whole) > 1 and whole[0] == "0"):
+    if one_by_one(whole, _LONGEST):
         said = digits(whole, "공")
     else:
         said = str(num2words(int(whole), lang="ko"))

@@ -14,15 +14,16 @@ import re
 
 from realtime.text.normalize.base import Reader, Rule
 from realtime.text.normalize.east_asian import patterns
-from realtime.text.normalize.east_asian.names import MONEY, MONEY_NEEDS, SCALES, name
+from realtime.text.normalize.east_asian.names import MONEY, MONEY_NEEDS, SCALES, unit_or_currency
 from realtime.text.normalize.east_asian.patterns import DASH, DASHES, FRESH, NUMBER
+from realtime.text.normalize.east_asian.reader import EastAsianReader
 from realtime.text.normalize.east_asian.shared import (
     address,
     ascends,
-    edits_of,
     is_date,
     is_fraction,
     parts,
+    phone,
     plain,
     point,
     scaled,
@@ -77,9 +78,7 @@ def _both(
 
 
 def _phone(match: re.Match[str]) -> list[Edit]:
-    said = ", ".join(digits(group, "공") for group in re.findall("[0-9]+", match["number"]))
-    said = ("플러스 " if match["number"][0] == "+" else "") + said
-    return [Edit(match.start("number"), match.end("number"), said)]
+    return phone(match, lambda group: digits(group, "공"), ", ", "플러스 ")
 
 
 def _date(match: re.Match[str]) -> list[Edit] | None:
@@ -127,8 +126,7 @@ def _money(match: re.Match[str]) -> str | list[Edit]:
 
 
 def _unit(match: re.Match[str]) -> str | list[Edit]:
-    unit = match["unit"]
-    return _both(match, MONEY[unit][2] if unit in MONEY else name(unit, 2))
+    return _both(match, unit_or_currency(match["unit"], 2))
 
 
 def _range(match: re.Match[str]) -> list[Edit] | None:
@@ -179,7 +177,8 @@ def _maths(match: re.Match[str]) -> str:
     return " 플러스 " if sign == "+" and between.isalpha() else f" {_MATHS[sign]} "  # keys pressed together
 
 
-def _rules() -> list[Rule]:
+def _number_rules() -> list[Rule]:
+    """Numbers of points in a list, addresses, telephone numbers."""
     return [
         Rule(patterns.POINT, lambda match: sino(point(match)) + ", "),
         Rule(patterns.LATER_POINT, lambda match: f" {sino(point(match))}, "),
@@ -200,6 +199,12 @@ def _rules() -> list[Rule]:
             _phone,
             "0",
         ),
+    ]
+
+
+def _date_rules() -> list[Rule]:
+    """Dates, times of the day, scores."""
+    return [
         Rule(patterns.DATE, _date, "0"),
         *before_units(),
         Rule(patterns.YEAR_MONTH, _year_month, "-/"),
@@ -219,11 +224,23 @@ def _rules() -> list[Rule]:
             "\u00b7",
         ),
         Rule(patterns.RATIO, lambda match: " 대 ".join(map(sino, match["ratio"].split(":"))), ":"),
+    ]
+
+
+def _measure_rules() -> list[Rule]:
+    """Percent, degrees, sums of money, units."""
+    return [
         Rule(patterns.PERCENT, _percent, "%\u2030"),
         Rule(patterns.DEGREES, _degrees, "\u00b0\u2103\u2109"),
         Rule(patterns.SUM, _money, MONEY_NEEDS),
         Rule(patterns.MEASURED, _unit, "0"),
         *after_units(),
+    ]
+
+
+def _counted_rules() -> list[Rule]:
+    """Versions, ranges, fractions, and numbers before counters."""
+    return [
         Rule(patterns.VERSION, _version, "."),
         Rule(
             re.compile(
@@ -251,6 +268,12 @@ def _rules() -> list[Rule]:
             lambda match: [],
             "번장대",
         ),
+    ]
+
+
+def _plain_rules() -> list[Rule]:
+    """Numbers at letters, any other number, and signs."""
+    return [
         Rule(
             re.compile("(?<=[A-Za-z])[- ]?(?P<number>[0-9])(?=[A-Za-z])"),
             lambda match: _code(match) + " ",
@@ -278,38 +301,29 @@ def _rules() -> list[Rule]:
     ]
 
 
-class _Korean:
-    """See `base.Reader`."""
+def _rules() -> list[Rule]:
+    return [
+        *_number_rules(),
+        *_date_rules(),
+        *_measure_rules(),
+        *_counted_rules(),
+        *_plain_rules(),
+    ]
 
-    def __init__(self) -> None:
-        self._rules = _rules()
 
-    def edits(self, text: str) -> list[Edit]:
-        """See `base.Reader`."""
-        return edits_of(text, self._rules)
-
-    def cardinal(self, digits: str) -> str:
-        """See `base.Reader`; Sino-Korean."""
-        return "마이너스 " + sino(digits[1:]) if digits.startswith("-") else sino(digits)
-
-    def ordinal(self, digits: str) -> str:
-        """See `base.Reader`; as "첫 번째"."""
-        number = digits.lstrip("0")
-        if not number.isdigit() or len(number) > 3:
-            return self.cardinal(digits) + " 번째"
-        return counted(number, "번째") + " 번째"
-
-    def spell(self, text: str) -> str:
-        """See `base.Reader`; letters and digits by their names in hangul."""
-        return " ".join(_name(character) for character in text if not character.isspace())
+def _ordinal(digits: str, said: str) -> str:
+    """As "첫 번째"."""
+    number = digits.lstrip("0")
+    native = number.isdigit() and len(number) <= 3
+    return (counted(number, "번째") if native else said) + " 번째"
 
 
 def _name(character: str) -> str:
-    if character in "0123456789":
-        return digits(character)
     return _LETTERS.get(character.upper()) or _SIGNS.get(character, character)
 
 
 def make() -> Reader:
-    """The reader of Korean."""
-    return _Korean()
+    """The reader of Korean; numbers are Sino-Korean, letters are spelled by their names in hangul."""
+    return EastAsianReader(
+        _rules(), cardinal=sino, minus="마이너스 ", ordinal=_ordinal, digits=digits, name=_name
+    )

@@ -10,7 +10,7 @@ from realtime.text.normalize.base import Rule
 from realtime.text.normalize.european.measures import product_rules
 from realtime.text.normalize.european.numbers import DASH, GAP, SPACES, Number, Numerals, words_before
 from realtime.text.normalize.european.rules import DONE, FREE
-from realtime.text.normalize.european.words import END, any_of, table_rule
+from realtime.text.normalize.european.words import END, any_of, stop_of, table_rule
 from realtime.text.normalize.roman import roman_value
 from realtime.text.normalize.romance.shared import Genders
 
@@ -95,7 +95,7 @@ class Roman:
         ]
 
 
-def counted_rules(numerals: Numerals, genders: Genders) -> list[Rule]:
+def _counted_rules(numerals: Numerals, genders: Genders) -> list[Rule]:
     """Whole numbers and ranges of them before a plain word, in the word's gender: "doscientas personas"."""
 
     def say(match: re.Match[str]) -> str | None:
@@ -113,7 +113,7 @@ def counted_rules(numerals: Numerals, genders: Genders) -> list[Rule]:
     return [Rule(re.compile(rf"(?<![\w/-]){low}{numerals.pattern('number')}{noun}"), say, "0")]
 
 
-def thousand_rules(numerals: Numerals, genders: Genders) -> list[Rule]:
+def _thousand_rules(numerals: Numerals, genders: Genders) -> list[Rule]:
     """Thousands of something, "200 mil personas", in the gender of the word after "mil"."""
 
     def say(match: re.Match[str]) -> str | None:
@@ -122,6 +122,11 @@ def thousand_rules(numerals: Numerals, genders: Genders) -> list[Rule]:
 
     noun = rf"(?=[{SPACES}]mil(?!\w)(?:[{SPACES}](?P<noun>{_LOWER}{{2,30}})(?!\w))?)"
     return [Rule(re.compile(rf"(?<![\w/-]){numerals.pattern('number')}{noun}"), say, "0")]
+
+
+def gender_rules(genders: Genders) -> Callable[[Numerals], list[Rule]]:
+    """Makes the rules of numbers that have the gender of the noun behind them, thousands first."""
+    return lambda numerals: [*_thousand_rules(numerals, genders), *_counted_rules(numerals, genders)]
 
 
 def half_rules(numerals: Numerals, genders: Genders, half: str, and_word: str) -> list[Rule]:
@@ -250,6 +255,28 @@ def day_rules(date: Callable[[int, int, int | None], str]) -> list[Rule]:
         return date(day, month, None) if sure else None
 
     return [Rule(re.compile(rf"{FREE}(?P<day>[0-3]?[0-9])/(?P<month>[01][0-9]){DONE}"), say, "/")]
+
+
+def duration_rules(
+    hours: Callable[[int], str], cardinal: Callable[[int], str], minutes: str, and_word: str
+) -> list[Rule]:
+    """Hours and minutes, 1h30: a time, and how long something takes; `minutes` is what "min" is said as."""
+
+    def say(match: re.Match[str]) -> str:
+        rest = f" {and_word} {cardinal(int(match[2]))}" if int(match[2]) else ""
+        return f"{hours(int(match[1]))}{rest}{f' {minutes}' if match[3] else ''}{stop_of(match)}"
+
+    return [Rule(re.compile(rf"{FREE}([0-9]{{1,2}})h ?([0-5][0-9])(?: ?(min)\.?)?{DONE}"), say, "h")]
+
+
+def repeated_rules(count: Callable[[int, str], str], once: str, often: str) -> list[Rule]:
+    """How often: "3x al día"; `once` and `often` are the word for it, feminine."""
+
+    def say(match: re.Match[str]) -> str:
+        number = int(match[1])
+        return f"{count(number, 'f')} {once if number == 1 else often}"
+
+    return [Rule(re.compile(rf"{FREE}([0-9]{{1,3}})[x\u00d7](?=[ ,.;]|$)(?! ?[0-9])"), say, "x\u00d7")]
 
 
 def sum_rules(numerals: Numerals, equals: str, times: str, and_word: str) -> list[Rule]:

@@ -1,11 +1,11 @@
-"""What Spanish, Italian and Portuguese share: noun forms, gender, decimals, ordinals made of parts."""
+"""What the tables of Spanish, Italian and Portuguese are made of; parts of a unit, gender."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from realtime.text.normalize.european.numbers import Currency, Noun, Number
+from realtime.text.normalize.european.numbers import Currency, Noun
 
 
 def form(number: int) -> int:
@@ -62,20 +62,6 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def decimals(cardinal: Callable[[int], str], comma: str, point: str) -> Callable[[Number], str]:
-    """Says decimals: up to three digits as a number, digit by digit where there are more or a zero leads."""
-
-    def say(number: Number) -> str:
-        tail = number.decimals
-        if len(tail) <= 3 and tail[0] != "0":
-            after = cardinal(int(tail))
-        else:
-            after = " ".join(cardinal(int(digit)) for digit in tail)
-        return f"{cardinal(int(number.whole))} {comma if number.mark == ',' else point} {after}"
-
-    return say
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Says parts of a unit: "medio litro", "dos horas y cuarto"; `half` and `quarter` are masculine."""
@@ -102,35 +88,6 @@ class Parts:
             return f"{half} {noun.forms[0]}"
         said = self.fraction(numerator, denominator)
         return None if said is None else f"{said} {self.of} {noun.forms[0]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Ordinals:
-    """Ordinals that are put together of hundreds, tens and units; masculine, each from 1 to 9."""
-
-    units: Sequence[str]
-    tens: Sequence[str]
-    hundreds: Sequence[str]
-    thousandth: str
-    irregular: Mapping[int, str]
-    cardinal: Callable[[int], str]
-
-    def say(self, number: int, gender: str) -> str:
-        """An ordinal of gender "m" or "f"; from 2000 on and for 0, which nobody says, the cardinal."""
-        if not 0 < number < 2000:
-            return self.cardinal(number)
-        parts = [self.thousandth] if number >= 1000 else []
-        hundreds, rest = number % 1000 // 100, number % 100
-        if hundreds:
-            parts.append(self.hundreds[hundreds - 1])
-        if rest in self.irregular:
-            parts.append(self.irregular[rest])
-        else:
-            parts += [self.tens[rest // 10 - 1]] if rest >= 10 else []
-            parts += [self.units[rest % 10 - 1]] if rest % 10 else []
-        if gender == "f":
-            parts = [f"{part[:-1]}a" for part in parts]
-        return " ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

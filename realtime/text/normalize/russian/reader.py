@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from realtime.text.normalize.base import Reader, Rule
+from realtime.text.normalize.base import Rule
 from realtime.text.normalize.european.measures import product_rules
 from realtime.text.normalize.european.numbers import Conventions, Numerals
 from realtime.text.normalize.european.reader import EuropeanReader
@@ -75,6 +76,4 @@ def _before_numbers(numerals: Numerals) -> Sequence[Rule]:
     return counted_rules(numerals, numbers.gender_of)
 
 
-def make() -> Reader:
-    """The Russian reader."""
-    return EuropeanReader(CONVENTIONS, first=_first, before_numbers=_before_numbers)
+make = partial(EuropeanReader, CONVENTIONS, first=_first, before_numbers=_before_numbers)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 
-from realtime.text.normalize.european.numbers import Currency, number_words
-from realtime.text.normalize.romance.shared import Ordinals
+from realtime.text.normalize.european.numbers import number_words
+from realtime.text.normalize.romance.numbers import Calendar, Fractions, Ordinals
 
 MONTHS = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split()
 _PARTS = {2: "medio", 3: "tercio", 4: "cuarto", 5: "quinto", 6: "sexto", 8: "octavo", 10: "décimo"}
@@ -33,7 +32,7 @@ def count(number: int, gender: str) -> str:
     return said[:-1] if said.endswith("uno") else said
 
 
-ORDINALS = Ordinals(
+_ORDINALS = Ordinals(
     units="primero segundo tercero cuarto quinto sexto séptimo octavo noveno".split(),
     tens=(
         "décimo vigésimo trigésimo cuadragésimo quincuagésimo sexagésimo septuagésimo octogésimo nonagésimo"
@@ -60,53 +59,20 @@ ORDINALS = Ordinals(
 
 def ordinal(number: int, gender: str) -> str:
     """An ordinal of gender "m" or "f", or "n" for the short form before a noun ("primer", "tercer")."""
-    said = ORDINALS.say(number, "f" if gender == "f" else "m")
+    said = _ORDINALS.say(number, "f" if gender == "f" else "m")
     short = gender == "n" and said.endswith(("primero", "tercero"))
     return said[:-1] if short else said
 
 
-def date(day: int, month: int, year: int | None, _before: str = "") -> str:
-    """ "quince de enero de dos mil veinticuatro"."""
-    said = f"{cardinal(day)} de {MONTHS[month - 1]}"
-    return said if year is None else f"{said} de {cardinal(year)}"
-
-
-def clock(hour: int, minute: int, second: int | None) -> str:
-    """A time of day after "a las": "nueve y cinco", "catorce treinta", "diez"."""
+def _hour_and_minute(hour: int, minute: int) -> str:
+    """ "nueve y cinco", "catorce treinta", "diez"."""
     said = count(hour, "f")
-    if second is not None:
-        return f"{_counted(hour, 'hora')}, {_counted(minute, 'minuto')} y {_counted(second, 'segundo')}"
     if not minute:
         return said if hour else "cero horas"
     return f"{said} y {cardinal(minute)}" if minute < 10 else f"{said} {cardinal(minute)}"
 
 
-def time(hour: int, minute: int, second: int | None) -> str:
-    """A time of day that stands alone: full hours are said to be hours."""
-    said = clock(hour, minute, second)
-    return said if minute or second is not None else _counted(hour, "hora")
-
-
-def _counted(number: int, noun: str) -> str:
-    said = count(number, "f" if noun.endswith("a") else "m")
-    return f"{said} {noun}" if number == 1 else f"{said} {noun}s"
-
-
-def fraction(numerator: int, denominator: int) -> str | None:
-    """ "un medio", "tres cuartos"; None for one that nobody would say so."""
-    part = _PARTS.get(denominator) if denominator < 10 or numerator == 1 else None
-    if part is None or not 0 < numerator < denominator or math.gcd(numerator, denominator) > 1:
-        return None
-    return f"un {part}" if numerator == 1 else f"{cardinal(numerator)} {part}s"
-
-
-def mixed(whole: int, numerator: int, denominator: int) -> str | None:
-    """A whole number and a fraction: "uno y medio", "dos y tres cuartos"."""
-    said = "medio" if (numerator, denominator) == (1, 2) else fraction(numerator, denominator)
-    return None if said is None else f"{cardinal(whole)} y {said}"
-
-
-def cents(whole: str, number: int, currency: Currency) -> str:
-    """A sum with cents: "tres euros con cincuenta céntimos"."""
-    assert currency.cent is not None
-    return f"{whole} con {count(number, currency.cent.gender)} {currency.cent.forms[number != 1]}"
+_CALENDAR = Calendar(MONTHS, "y", cardinal, count, _hour_and_minute)
+date, clock, time, hours = _CALENDAR.date, _CALENDAR.clock, _CALENDAR.time, _CALENDAR.hours
+_FRACTIONS = Fractions(_PARTS, "{}s".format, "y", cardinal, count)
+fraction, mixed = _FRACTIONS.say, _FRACTIONS.mixed

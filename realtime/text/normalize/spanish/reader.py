@@ -3,78 +3,59 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
-from realtime.text.normalize.base import Reader, Rule
-from realtime.text.normalize.european.numbers import Conventions, Number, Numerals
+from realtime.text.normalize.base import Rule
+from realtime.text.normalize.european.numbers import Number, Numerals
 from realtime.text.normalize.european.reader import EuropeanReader
 from realtime.text.normalize.european.rules import DONE, FREE, time_rules
 from realtime.text.normalize.european.words import END, any_of, stop_of
+from realtime.text.normalize.romance.conventions import romance_conventions
 from realtime.text.normalize.romance.rules import (
     AFTER_TELEPHONE,
     Roman,
     and_so_on_rules,
     clock_rules,
-    counted_rules,
     day_rules,
+    duration_rules,
     english_number_rules,
     era_rules,
+    gender_rules,
     half_rules,
     ordinal_rules,
     phone_rules,
     power_rules,
+    repeated_rules,
     score_rules,
     short_year_rules,
     sum_rules,
-    thousand_rules,
     time_range_rules,
 )
-from realtime.text.normalize.romance.shared import Parts, decimal_form, decimals, form
+from realtime.text.normalize.romance.shared import Parts
 from realtime.text.normalize.romance.words import SPANISH_DAYS, SPANISH_KEYS, SPANISH_MONTHS
 from realtime.text.normalize.spanish import numbers as say
 from realtime.text.normalize.spanish import tables
 
-CONVENTIONS = Conventions(
+CONVENTIONS = romance_conventions(
+    say,
+    tables,
     decimal_word="coma",
     point_word="punto",
     minus_word="menos",
     plus_word="más",
     range_word="a",
-    ratio_word="a",
     version_word="versión",
     number_word="número",
-    cardinal=say.cardinal,
-    count=say.count,
-    ordinal=say.ordinal,
-    form=form,
-    decimal_form=decimal_form,
-    decimals=decimals(say.cardinal, "coma", "punto"),
-    cents=say.cents,
-    of_noun=lambda noun: noun.removeprefix("de "),
-    date=say.date,
-    time=say.time,
+    before_cents="con",
+    of="de",
     time_suffix=r"h|hs|hrs",
-    fraction=say.fraction,
-    mixed=say.mixed,
-    units=tables.UNITS,
-    per=tables.PER,
     part_of=Parts("medio", "cuarto", "tres cuartos", "y", "de", say.count, say.fraction).say,
     out_of="sobre",
     over="sobre",
-    inch=tables.INCH,
     days=SPANISH_DAYS,
     months=SPANISH_MONTHS,
-    day_range="{} a {}",
     keys=SPANISH_KEYS,
-    money_magnitudes=tables.MONEY_MAGNITUDES,
-    currencies=tables.CURRENCIES,
-    abbreviations=tables.ABBREVIATIONS,
-    before_number=tables.BEFORE_NUMBER,
-    before_name=tables.BEFORE_NAME,
-    spelled=tables.SPELLED,
-    sign_names=tables.SIGN_NAMES,
-    signs=tables.SIGNS,
     top_names={"es": "es"},
-    letter_names=tables.LETTERS,
 )
 _ORDINAL_ENDINGS = {
     **dict.fromkeys(("º", "ro", "do", "to", "mo", "vo", "no"), "m"),
@@ -118,26 +99,12 @@ def _half_day(match: re.Match[str]) -> str:
     return say.clock(int(match[1]), int(match[2] or 0), None)
 
 
-def _duration(match: re.Match[str]) -> str:
-    """ "1h30", as a time and as how long something takes."""
-    hours = int(match[1])
-    minutes = f" y {say.cardinal(int(match[2]))}" if int(match[2]) else ""
-    said = f"{say.count(hours, 'f')} hora{'' if hours == 1 else 's'}{minutes}"
-    return f"{said}{' minutos' if match[3] else ''}{stop_of(match)}"
-
-
 def _sum(numerals: Numerals, match: re.Match[str]) -> str:
     """ "$500 MXN"."""
     number = numerals.parse(match["number"])
     if number.mark == "," and len(number.decimals) == 3:
         number = Number(number.whole + number.decimals, "", number.negative)
     return numerals.money(number, tables.CURRENCIES[match["code"]])
-
-
-def _times(match: re.Match[str]) -> str:
-    """ "3x al día"."""
-    number = int(match[1])
-    return f"{say.count(number, 'f')} {'vez' if number == 1 else 'veces'}"
 
 
 def _first(numerals: Numerals) -> list[Rule]:
@@ -162,7 +129,7 @@ def _first(numerals: Numerals) -> list[Rule]:
             lambda match: f" {match.group()[0]} eme".replace("p", "pe"),
             "m",
         ),
-        Rule(re.compile(rf"{FREE}([0-9]{{1,2}})h ?([0-5][0-9])(?: ?(min)\.?)?{DONE}"), _duration, "h"),
+        *duration_rules(say.hours, say.cardinal, "minutos", "y"),
         Rule(re.compile(rf"{FREE}([2-9])(?= hab\.)"), lambda match: say.cardinal(int(match[1])), "0"),
         Rule(
             re.compile(r"(?<=(?<![0-9])[2-9] )hab\.(?!\w)"),
@@ -171,7 +138,7 @@ def _first(numerals: Numerals) -> list[Rule]:
         ),
         Rule(re.compile(rf"(?:(?<=\bel )|(?<=\bal )|(?<=\bpor ))kg{END}"), lambda match: "kilo", "k"),
         Rule(re.compile(r"(?<=[0-9.]ª )ed\."), lambda match: "edición", "."),
-        Rule(re.compile(rf"{FREE}([0-9]{{1,3}})[x\u00d7](?=[ ,.;]|$)(?! ?[0-9])"), _times, "x\u00d7"),
+        *repeated_rules(say.count, "vez", "veces"),
         *time_rules(numerals, "h"),
         *day_rules(say.date),
         *short_year_rules(numerals),
@@ -188,10 +155,4 @@ def _first(numerals: Numerals) -> list[Rule]:
     ]
 
 
-def _before_numbers(numerals: Numerals) -> list[Rule]:
-    return [*thousand_rules(numerals, tables.GENDERS), *counted_rules(numerals, tables.GENDERS)]
-
-
-def make() -> Reader:
-    """The reader of Spanish."""
-    return EuropeanReader(CONVENTIONS, _first, _before_numbers)
+make = partial(EuropeanReader, CONVENTIONS, first=_first, before_numbers=gender_rules(tables.GENDERS))
