@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from realtime.app import running
 from realtime.config import Config
+from realtime.voices import catalogue
 from tests.speech_judges import transcribe, word_error_rate
 from tests.test_languages import RATE, bare, likeness
 from tests.wire_client import decode, open_client
@@ -58,3 +60,18 @@ async def test_a_barge_in_between_two_voices_frees_both() -> None:
             assert cancelled["text_spoken"] + cancelled["text_remaining"] == TEXT * 3
         assert (await client.speak("It is noon.", "after"))["reason"] == "completed"
         assert server.scheduler.admitted == 0
+
+
+async def test_without_the_extra_a_japanese_sentence_does_not_end_its_context(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No voice that is installed reads it; who asks for Japanese is told so, who did not goes on."""
+    monkeypatch.setattr(catalogue, "find_spec", lambda name: None)
+    text = "The capital is Tokyo and it is large. 今日はとても良い天気です。 That is what they say about it."
+    async with running(Config(port=0, engine_runner="thread")) as server, open_client(server.url) as client:
+        done = await client.speak(text)
+        assert done["reason"] == "completed" and not client.messages("error")
+        assert [each["text"] for each in client.messages("segment")] == [
+            "The capital is Tokyo and it is large.",
+            "That is what they say about it.",
+        ]

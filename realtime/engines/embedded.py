@@ -286,8 +286,12 @@ def _readable(piece: TextPiece) -> tuple[str, list[tuple[int, int]]]:
 def _plain_words(text: str, start: int, end: int, normalized: bool) -> tuple[str, list[tuple[int, int]]]:
     """[start, end) of a text as hibari reads it: what is not normalized yet is now."""
     part = text[start:end]
-    if normalized:
-        return part, [match.span() for match in _WORD.finditer(text, start, end)]
+    if normalized:  # what the front end was not sure of may still hold digits
+        spelled = (
+            (match.span(), len(_LONG_NUMBER.sub(_spell_digits, match[0]).split()))
+            for match in _WORD.finditer(text, start, end)
+        )
+        return _LONG_NUMBER.sub(_spell_digits, part), [span for span, count in spelled for _ in range(count)]
     from hibari.g2p.normalize import normalize
 
     readable = _LONG_NUMBER.sub(_spell_digits, normalize(part))

@@ -7,7 +7,6 @@ and the listener has heard what there was, what is left is spoken although its e
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -166,7 +165,7 @@ class TextFeed:
         due = max(self._text_at + self._wait_s, self._listener.dry_at())
         rest = due - self._clock.now()
         if rest > 0:
-            self._watch(self._wait_s if math.isinf(rest) else min(rest, self._wait_s))
+            self._watch(min(rest, self._wait_s))
         else:
             self._in_turn(self._settle)
 

@@ -165,15 +165,14 @@ class Frontend:
         """The words of the segment under way that nothing can change any more."""
         position, text = self._segmenter.pending
         done = max(0, self._part_end - position)
-        return self._parts(position + done, text[done : self._segmenter.certain])
+        return self._parts(position, text[: self._segmenter.certain], done)
 
-    def _parts(self, position: int, text: str) -> list[TextPiece]:
-        """The parts that are complete at the beginning of `text`, which is the rest of a segment."""
+    def _parts(self, position: int, text: str, done: int) -> list[TextPiece]:
+        """The parts of a segment's `text` that are complete; `done` characters of it are out already."""
         lexicon = self._options.lexicon
         only_clauses = self._options.markup or (lexicon is not None and lexicon.has_phrases)
         pieces: list[TextPiece] = []
-        done = 0
-        for end in part_ends(text, only_clauses, self._shortest_part):
+        for end in part_ends(text, only_clauses, self._shortest_part, done):
             at_line_start = position + done == self._segment_start
             part = RawSegment(position + done, text[done:end], "text", at_line_start, False)
             done = end
@@ -188,7 +187,7 @@ class Frontend:
         done = max(0, self._part_end - segment.position)
         pieces: list[TextPiece] = []
         if segment.kind == "text":
-            pieces = self._parts(segment.position + done, segment.text[done:])
+            pieces = self._parts(segment.position, segment.text, done)
             done = self._part_end - segment.position
         rest = replace(segment, position=segment.position + done, text=segment.text[done:])
         piece = self._part(replace(rest, at_line_start=segment.at_line_start and not done), last=True)

@@ -17,21 +17,22 @@ _BETWEEN = re.compile(r"(?<!\S)(?<![0-9]\s)([^\W\d_]{1,40})(,?)[ \n](?=([^\W\d_]
 _NEXT_WORD = re.compile(r"[^\W\d_]{1,40}")
 # A comma of Chinese or Japanese before a letter.
 _CJK_COMMA = re.compile(r"(?<=\w)[\u3001\uff0c\uff1b\uff1a](?=[\u3040-\u30ff\u3400-\u9fff]{2})")
+_HANGUL = re.compile("[\uac00-\ud7a3]+")
 _OPENING, _CLOSING = "[(<{", "])>}"
 # Marks that pair up: in closed text there is an even number of runs of each.
 _PAIRED = re.compile(r"(\*+)|(_+)|(`+)|(~+)|(\"+)|(=+)|(\$+)")
 
 
-def part_ends(text: str, only_clauses: bool = False, shortest: int = 0) -> list[int]:
-    """Where the parts at the beginning of `text` end that are final; the space after a word belongs to it.
+def part_ends(text: str, only_clauses: bool = False, shortest: int = 0, start: int = 0) -> list[int]:
+    """Where the parts of `text` from `start` on end that are final; the space after a word belongs to it.
 
     `only_clauses`: parts end at commas only, as for a lexicon with entries of several words. `shortest`: how
-    many characters the first one has at least.
+    many characters the first one has at least. Before `start` are the parts that were found before.
     """
     ends: list[int] = []
-    done = 0
-    for end in _ends(text, only_clauses):
-        if (ends or end >= shortest) and _is_closed(text[done:end]):
+    done = start
+    for end in _ends(text, only_clauses, start):
+        if (ends or end - start >= shortest) and _is_closed(text[done:end]):
             ends.append(end)
             done = end
     return ends
@@ -45,18 +46,18 @@ def next_word(text: str, end: int) -> str:
     return match[0] if match else ""
 
 
-def _ends(text: str, only_clauses: bool) -> list[int]:
+def _ends(text: str, only_clauses: bool, start: int) -> list[int]:
     spaced = [
         match.end()
-        for match in _BETWEEN.finditer(text)
+        for match in _BETWEEN.finditer(text, start)
         if (match[2] or not only_clauses) and _is_plain(match[1]) and _is_plain(match[3])
     ]
-    return sorted([*spaced, *(match.end() for match in _CJK_COMMA.finditer(text))])
+    return sorted([*spaced, *(match.end() for match in _CJK_COMMA.finditer(text, start))])
 
 
 def _is_plain(word: str) -> bool:
-    """Whether it is of small letters alone: no fraction, no name, no beginning of a sentence."""
-    return word.isalpha() and word.islower()
+    """Whether it is of small letters alone, or of Hangul: no fraction, no name, no beginning of a sentence."""
+    return word.isalpha() and (word.islower() or _HANGUL.fullmatch(word) is not None)
 
 
 def _is_closed(part: str) -> bool:
