@@ -56,7 +56,7 @@ def _ends(text: str, only_clauses: bool, start: int) -> list[int]:
 
 
 def _is_plain(word: str) -> bool:
-    """Whether it is of small letters alone, or of Hangul: no fraction, no name, no beginning of a sentence."""
+    """Whether it is of small letters or of Hangul alone: no fraction, no name, no beginning of a sentence."""
     return word.isalpha() and (word.islower() or _HANGUL.fullmatch(word) is not None)
 
 
