@@ -88,7 +88,7 @@ class MappedText:
             cut_runs = cut_runs or self._cuts_run(edit.start) or self._cuts_run(edit.end)
             owed = self._copy(made, parts, done, edit.start, owed)
             done = edit.end
-            source_start, source_end = self._starts[edit.start], self._ends[edit.end - 1]
+            source_start, source_end = self._source_of(edit)
             if edit.spoken:
                 first = source_start if owed is None else owed
                 owed = None
@@ -125,6 +125,15 @@ class MappedText:
         return self.edited(
             replace(edit, start=places[edit.start], end=places[edit.end - 1] + 1) for edit in edits
         )
+
+    def _source_of(self, edit: Edit) -> tuple[int, int]:
+        """Where the words of an edit came from, without the space around them."""
+        written = self.text[edit.start : edit.end]
+        start = edit.start + len(written) - len(written.lstrip())
+        end = edit.end - len(written) + len(written.rstrip())
+        if start >= end or not edit.spoken:
+            start, end = edit.start, edit.end
+        return self._starts[start], self._ends[end - 1]
 
     def _cuts_run(self, at: int) -> bool:
         """Whether the characters before and after `at` came from the same run of the source."""

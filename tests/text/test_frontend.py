@@ -381,6 +381,15 @@ def test_what_may_still_change_is_held_back(held: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_no_source_word_begins_or_ends_with_space(language: str) -> None:
+    for written, _ in pairs(language):
+        for piece in spoken([written], TextOptions(language)):
+            for span in piece.spans:
+                source = written[span.source_start : span.source_end]
+                assert source == source.strip(), written
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_tables_are_said_the_same_word_by_word(language: str) -> None:
     different: list[tuple[str, str, str]] = []
     table = pairs(language)

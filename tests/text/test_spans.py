@@ -80,6 +80,12 @@ def test_a_rewritten_run_is_one_link() -> None:
     assert mapped.spoken_range(19, 24) == (9, 38)
 
 
+def test_the_space_around_a_rewritten_word_is_none_of_it() -> None:
+    mapped = MappedText("am 3. Mai", 10).edited([Edit(3, 6, "dritten ")])
+    assert mapped.text == "am dritten Mai"
+    assert mapped.links() == (SpanLink(0, 2, 10, 12), SpanLink(3, 10, 13, 15), SpanLink(11, 14, 16, 19))
+
+
 def test_two_stages_lead_back_to_the_first() -> None:
     mapped = (
         MappedText("[5 km](u)", 0)
