@@ -208,6 +208,7 @@ def _percent(match: re.Match[str]) -> list[Edit]:
 
 _AMOUNT = rf"(?P<amount>\d{{1,7}},\d\d(?![\d,])|{NUMBER}|\.\d{{1,9}}(?!\d))"
 _START = r"(?<![\w.,])"
+_NO_YEAR = r"(?!(?<=['\u2019])\d\d(?!\d))"  # "'24" is a year
 _SIGN = r"(?P<sign>(?<![\w)\]%])[-+~\u2212])?"
 _WORDS = rf"(?P<word>{_WORD})(?!\w)"
 _CODE = "|".join(_CODES)
@@ -223,7 +224,7 @@ _MONEY_AFTER = re.compile(
 )
 _CODE_FIRST = re.compile(rf"\b(?P<code>{_CODE}) ?{_AMOUNT}(?:(?P<suffix>{_SUFFIX})| {_WORDS})?(?!\w)")
 _CODE_AFTER = re.compile(
-    rf"{_START}{_SIGN}{_AMOUNT}(?P<suffix>{_SUFFIX})?(?: {_WORDS})? ?(?P<code>{_CODE})(?!\w)"
+    rf"{_START}{_NO_YEAR}{_SIGN}{_AMOUNT}(?P<suffix>{_SUFFIX})?(?: {_WORDS})? ?(?P<code>{_CODE})(?!\w)"
 )
 _CENT_SIGN = re.compile(rf"{_START}{_AMOUNT} ?\u00a2(?:{_PER_PATTERN})?")
 _PAIR = re.compile(r"(?<![\w/])(?P<first>USD|EUR|GBP|JPY|CHF)/(?P<second>USD|EUR|GBP|JPY|CHF)(?![\w/])")
