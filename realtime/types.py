@@ -15,6 +15,9 @@ TIMELINE_PER_MS = TIMELINE_RATE / 1000
 
 Pcm = NDArray[np.float32]
 
+#: All that are spoken, ISO 639-1, English first.
+LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "ru", "zh", "ja", "ko")
+
 
 @dataclass(frozen=True, slots=True)
 class SpanLink:

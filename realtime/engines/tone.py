@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from realtime.engines.engine import Cancellation, Capabilities, Open
-from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
+from realtime.types import LANGUAGES, AudioChunk, Pcm, TextPiece, WordTiming
 
 SAMPLE_RATE = 24_000
 CHARACTER_SAMPLES = SAMPLE_RATE * 60 // 1000
@@ -37,7 +37,7 @@ class ToneSynthesizer:
         return Capabilities(
             name="tone",
             voices=("tone",),
-            languages=("en", "de", "fr", "es", "it", "pt", "ru", "zh", "ja", "ko"),
+            languages=LANGUAGES,
             sample_rate=SAMPLE_RATE,
             word_timings="exact",
             concurrency=1,

@@ -116,7 +116,7 @@ class TextFeed:
     def _in_turn(self, *steps: Callable[[], None]) -> None:
         """Do the first step that waits now, the others in later turns of the loop."""
         self._steps.extend(steps)
-        if self._started and not self._turn_comes:
+        if not self._turn_comes:
             self._do_step()
 
     def _do_step(self) -> None:
@@ -172,6 +172,5 @@ class TextFeed:
     def _settle(self) -> None:
         held = self._frontend.held
         self._listener.on_pieces(self._frontend.settle())
-        self._text_at = self._clock.now()
         if self._frontend.held < held:  # half a word is left, perhaps: its rest has as long again to come
             self._watch(self._wait_s)

@@ -3,7 +3,7 @@
 Each segment goes through the same stages, each a function from a text to edits (`spans`): markup, cleaning,
 lexicon, normalization; after the cleaning its language is told. An engine that takes sentences is given a
 piece for each segment, one that takes words the words of a segment as soon as nothing that may follow can
-change them (`words`).
+change them (`parts`).
 """
 
 from __future__ import annotations

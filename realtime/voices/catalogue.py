@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 
-from realtime.types import Voice
+from realtime.types import LANGUAGES, Voice
 
-#: All that are spoken, English first.
-LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "ru", "zh", "ja", "ko")
 #: Where several voices speak a language, the first that is installed is its default.
 VOICES: tuple[Voice, ...] = (
     Voice("heart", ("en",), "embedded", aliases=("default",)),
