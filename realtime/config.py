@@ -44,6 +44,44 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
+def _number_or_none(low: float, high: float, unit: str) -> Callable[[str], float | None]:
+    def parse(value: str) -> float | None:
+        if value.strip().lower() == "none":
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise ConfigError(f"{unit} from {low:g} to {high:g}, or `none`")
+        return number
+
+    return parse
+
+
+def _decibels(low: float, high: float) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise ConfigError(f"decibels from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+def _mode(value: str) -> int:
+    try:
+        mode = int(value, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o777:
+        raise ConfigError("mode bits in octal, such as 660")
+    return mode
+
+
 def _switch(value: str) -> bool:
     if value.lower() in ("1", "true", "yes", "on"):
         return True
@@ -58,16 +96,36 @@ def _text(value: str) -> str:
     return value.strip()
 
 
-def _setting(default: Any, parse: Callable[[str], Any], help_text: str) -> Any:
-    return field(default=default, metadata={"parse": parse, "help": help_text})
+def _setting(default: Any, parse: Callable[[str], Any], help_text: str, *, secret: bool = False) -> Any:
+    metadata = {"parse": parse, "help": help_text, "secret": secret}
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """The settings in force. The environment variable of a field is its name in capitals."""
 
-    host: str = _setting("127.0.0.1", _text, "address to listen on")
+    host: str = _setting("127.0.0.1", _text, "address to listen on; `none`: on the socket file `UDS` alone")
     port: int = _setting(8000, _whole(0, 65535), "port to listen on; 0 takes a free one")
+    uds: str = _setting("none", _text, "path of a Unix domain socket to listen on as well")
+    uds_mode: int = _setting(0o660, _mode, "mode bits of that socket file, in octal")
+    api_keys: str = _setting(
+        "none", _text, "keys of clients, separated by commas; `none`: everybody may speak", secret=True
+    )
+    api_keys_file: str = _setting(
+        "none", _text, "file with one key in a line, and limits of its own (see above)"
+    )
+    key_concurrency: int = _setting(
+        0, _whole(0, 100_000), "sessions and requests at the same time, per key; 0: no limit"
+    )
+    key_requests_per_minute: int = _setting(
+        0, _whole(0, 1_000_000), "sessions and requests begun in a minute, per key; 0: no limit"
+    )
+    allowed_origins: str = _setting(
+        "none",
+        _text,
+        "origins of web pages that may use the server, separated by commas, or `*`; `none`: its own alone",
+    )
     engine: str = _setting("embedded", _one_of("embedded", "tone"), "what speaks; `tone` is for tests")
     engine_runner: str = _setting(
         "process",
@@ -87,9 +145,37 @@ class Config:
         64_000, _whole(6_000, 256_000), "bit/s of Opus, if a session asks for no other"
     )
     buffer_ms: int = _setting(5_000, _whole(100, 60_000), "sound of a context that may wait unsent, in ms")
+    speed_quality: str = _setting(
+        "fast",
+        _one_of("fast", "high"),
+        "`high`: whole files are made faster or slower by Rubber Band, if it is installed",
+    )
+    silence_threshold_db: float = _setting(
+        -45.0, _decibels(-80, -20), "what is softer (dBFS) before and after speech counts as silence"
+    )
+    loudness_lufs: float | None = _setting(
+        None, _number_or_none(-40, -10, "loudness in LUFS"), "loudness of all voices; `none`: as they are"
+    )
+    audio_cache_mb: int = _setting(
+        64, _whole(0, 1_000_000), "memory for sound made before, in MB; 0: none is kept"
+    )
+    audio_cache_max: int = _setting(10_000, _whole(0, 10_000_000), "most entries of that; 0: none is kept")
+    redis_url: str = _setting(
+        "none", _text, "a Redis in which servers share that sound for 24 hours", secret=True
+    )
+    data_folder: str = _setting(
+        "~/.local/share/realtime-voice", _text, "where recordings of voices to be cloned are kept"
+    )
+    max_voices: int = _setting(1_000, _whole(0, 1_000_000), "cloned voices that are kept")
+    voice_cache_max: int = _setting(
+        32, _whole(0, 100_000), "prompts of cloned voices that are kept in memory"
+    )
     max_sessions: int = _setting(256, _whole(1, 100_000), "sessions at the same time")
     max_utterances: int = _setting(
         512, _whole(1, 100_000), "contexts spoken at the same time, over all sessions"
+    )
+    max_queue_depth: int = _setting(
+        256, _whole(1, 100_000), "contexts and requests that may wait for their first sound; more get 503"
     )
     max_contexts: int = _setting(16, _whole(1, 1024), "contexts open at the same time, per session")
     max_text_per_message: int = _setting(16 * 1024, _whole(1, 1024 * 1024), "bytes of text in one message")
@@ -108,6 +194,9 @@ class Config:
     )
     tables: str = _setting("say", _one_of("skip", "say", "announce"), "the same for tables")
     lexicon: str = _setting("none", _text, "file of words and what is said for them")
+    request_timeout_s: float = _setting(
+        30.0, _seconds(0.1, 3600), "time for a client to send the whole of a request"
+    )
     idle_timeout_s: float = _setting(
         300.0, _seconds(1, 86_400), "a session in which nothing is sent is closed"
     )
@@ -130,7 +219,8 @@ def from_environment(environment: Mapping[str, str]) -> Config:
         try:
             values[setting.name] = setting.metadata["parse"](environment[name])
         except ConfigError as error:
-            raise ConfigError(f"{name} must be {error.message}, not {environment[name]!r}") from None
+            shown = "" if setting.metadata["secret"] else f", not {environment[name]!r}"
+            raise ConfigError(f"{name} must be {error.message}{shown}") from None
     return Config(**values)
 
 
@@ -139,6 +229,8 @@ def table() -> list[tuple[str, str, str]]:
     rows: list[tuple[str, str, str]] = []
     for setting in fields(Config):
         default = setting.default
-        shown = f"{default:g}" if isinstance(default, int | float) else str(default)
+        shown = f"{default:g}" if isinstance(default, int | float) else str(default).lower()
+        if setting.name == "uds_mode":
+            shown = f"{default:o}"
         rows.append((setting.name.upper(), shown, setting.metadata["help"]))
     return rows

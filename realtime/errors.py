@@ -30,6 +30,16 @@ class ErrorCode(StrEnum):
     UNAUTHORIZED = "unauthorized"
     RESUME_FAILED = "resume_failed"
     INTERNAL = "internal"
+    # What only an HTTP request can have.
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    FORBIDDEN = "forbidden"
+    BODY_TOO_LARGE = "body_too_large"
+    NOT_AUDIO = "not_audio"
+    AUDIO_TOO_SHORT = "audio_too_short"
+    AUDIO_TOO_LONG = "audio_too_long"
+    AUDIO_TOO_QUIET = "audio_too_quiet"
+    AUDIO_CLIPPED = "audio_clipped"
 
 
 class CloseCode:
@@ -64,10 +74,19 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.RATE_LIMITED: ErrorKind(429, CloseCode.TRY_LATER, True),
     ErrorCode.ENGINE_FAILED: ErrorKind(500, CloseCode.INTERNAL, True),
     ErrorCode.TIMEOUT: ErrorKind(504, CloseCode.INTERNAL, True),
-    ErrorCode.UNSUPPORTED: ErrorKind(400, CloseCode.POLICY, False),
+    ErrorCode.UNSUPPORTED: ErrorKind(501, CloseCode.POLICY, False),
     ErrorCode.UNAUTHORIZED: ErrorKind(401, CloseCode.POLICY, False),
     ErrorCode.RESUME_FAILED: ErrorKind(410, CloseCode.POLICY, False),
     ErrorCode.INTERNAL: ErrorKind(500, CloseCode.INTERNAL, True),
+    ErrorCode.NOT_FOUND: ErrorKind(404, CloseCode.POLICY, False),
+    ErrorCode.METHOD_NOT_ALLOWED: ErrorKind(405, CloseCode.POLICY, False),
+    ErrorCode.FORBIDDEN: ErrorKind(403, CloseCode.POLICY, False),
+    ErrorCode.BODY_TOO_LARGE: ErrorKind(413, CloseCode.POLICY, False),
+    ErrorCode.NOT_AUDIO: ErrorKind(400, CloseCode.POLICY, False),
+    ErrorCode.AUDIO_TOO_SHORT: ErrorKind(400, CloseCode.POLICY, False),
+    ErrorCode.AUDIO_TOO_LONG: ErrorKind(400, CloseCode.POLICY, False),
+    ErrorCode.AUDIO_TOO_QUIET: ErrorKind(400, CloseCode.POLICY, False),
+    ErrorCode.AUDIO_CLIPPED: ErrorKind(400, CloseCode.POLICY, False),
 }
 
 
@@ -76,13 +95,17 @@ INTERNAL_MESSAGE = "something went wrong inside the server"
 
 
 class RealtimeError(Exception):
-    """Base of all errors of this project; `code` and `message` may be shown to a client."""
+    """Base of all errors of this project; `code` and `message` may be shown to a client.
+
+    `param` is the field of a request that was wrong, None when it was none in particular.
+    """
 
     code = ErrorCode.INTERNAL
 
-    def __init__(self, message: str, code: ErrorCode | None = None) -> None:
+    def __init__(self, message: str, code: ErrorCode | None = None, param: str | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.param = param
         if code is not None:
             self.code = code
 

@@ -139,13 +139,27 @@ class Packet:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceReference:
+    """A recording of the voice that is to be cloned.
+
+    `key` is the hash of its sound (hexadecimal), `path` its file (FLAC, mono), `text` what is said in it, or
+    empty when that is not known.
+    """
+
+    key: str
+    path: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class VoiceSettings:
     """How one context shall sound. `seed` makes the same text the same sound, sample for sample.
 
     `speed` is a tempo from 0.25 to 4; the pitch stays. `lexicon` holds pairs of a written word and what is
     said for it; `markup`: the text may hold tags (`text.markup`). `auto_voices` holds pairs of a language and
     the voice that speaks it, when each segment's language is found out by its text; empty when `language` is
-    that of all text. `language` is then the one that is assumed where the text does not tell.
+    that of all text. `language` is then the one that is assumed where the text does not tell. `reference`
+    belongs to a cloned voice. `cache`: sound made before may be used, and this sound kept.
     """
 
     voice: str
@@ -157,6 +171,8 @@ class VoiceSettings:
     lexicon: tuple[tuple[str, str], ...] = ()
     markup: bool = False
     auto_voices: tuple[tuple[str, str], ...] = ()
+    reference: VoiceReference | None = None
+    cache: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +181,7 @@ class Voice:
 
     `engine` is the module in `engines` that speaks it; `extra` names the optional packages that it needs.
     One that does not read `all_scripts` of its language speaks only when it or the language is asked for.
+    A cloned voice has a `reference`.
     """
 
     id: str
@@ -173,19 +190,24 @@ class Voice:
     aliases: tuple[str, ...] = ()
     extra: str | None = None
     all_scripts: bool = True
+    reference: VoiceReference | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AudioSettings:
     """What a context's packets are: `format` as on the wire, `bitrate` of Opus in bit/s.
 
-    `sample_rate` in Hz is the listener's: of PCM, and what Opus is decoded to.
+    `sample_rate` in Hz is the listener's: of PCM, and what Opus is decoded to. `segment_ends`: the sound of a
+    segment is complete before the next one begins, and `SegmentEnded` is told. `whole`: nobody listens while
+    it is made, so that slower and better ways may be taken.
     """
 
     format: str
     sample_rate: int
     frame_ms: int
     bitrate: int
+    segment_ends: bool = False
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -198,10 +220,23 @@ class Timing:
     first_pcm: float | None = None
     first_packet: float | None = None
     done: float | None = None
+    load_s: float = 0.0  # until the engine had been loaded, when it was not
     queue_s: float = 0.0  # until the engine took up the first segment
     infer_s: float = 0.0
     encode_s: float = 0.0
     audio_s: float = 0.0
+    segments: int = 0  # that have sounded
+    cached_segments: int = 0  # of these, that were not synthesized for this utterance
+    cache: bool = False  # whether the cache was asked
+
+    @property
+    def cache_use(self) -> Literal["hit", "partial", "miss", "off"]:
+        """What of the sound came out of the cache: all of it, some, nothing; or it was not asked."""
+        if not self.cache:
+            return "off"
+        if not self.cached_segments:
+            return "miss"
+        return "hit" if self.cached_segments == self.segments else "partial"
 
     def between_ms(self, earlier: float | None, later: float | None) -> int:
         """Whole milliseconds from one mark to another; 0 when either was not reached."""
@@ -248,6 +283,14 @@ class WordsTimed:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentEnded:
+    """All sound of a segment has been handed on; it ends at `end` (timeline samples)."""
+
+    index: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Flushed:
     """All sound of the text before the flush has been handed on."""
 
@@ -272,4 +315,4 @@ class Failed:
     timing: Timing = field(default_factory=Timing)
 
 
-SpeechEvent = SegmentStarted | WordsTimed | Packet | Flushed | Finished | Failed
+SpeechEvent = SegmentStarted | WordsTimed | Packet | SegmentEnded | Flushed | Finished | Failed

@@ -18,7 +18,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from realtime.types import AudioChunk, TextPiece
+from realtime.types import AudioChunk, TextPiece, VoiceReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class Capabilities:
     instruct: bool = False
     cloning: bool = False
     language_fixed_per_utterance: bool = False
+    #: What the sound of a segment depends on: itself alone, or also all that was said before it.
+    context: Literal["segment", "utterance"] = "segment"
     #: How many utterances can be worked on at the same time.
     concurrency: int = 1
 
@@ -45,7 +47,8 @@ class Open(msgspec.Struct, frozen=True, tag="open"):
     """Begin an utterance. `utterance` is never used again in the engine's life.
 
     `auto_voices`: pairs of a language and the voice that speaks the pieces in it; `voice` speaks those in
-    `language` and in any other. Only an engine made of several heeds it.
+    `language` and in any other. Only an engine made of several heeds it. With a `reference`, which only an
+    engine that clones is given, that is the voice, and `voice` a name for it.
     """
 
     utterance: int
@@ -53,6 +56,7 @@ class Open(msgspec.Struct, frozen=True, tag="open"):
     language: str
     seed: int = 0
     auto_voices: tuple[tuple[str, str], ...] = ()
+    reference: VoiceReference | None = None
 
 
 class Feed(msgspec.Struct, frozen=True, tag="feed"):
@@ -91,12 +95,17 @@ Command = Open | Feed | Grant | Finish | Cancel
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """Sound of an utterance. `queue_s`: how long its text waited for a worker; `infer_s`: time to make it."""
+    """Sound of an utterance.
+
+    `queue_s`: how long its text waited for a worker; `infer_s`: time to make it; `load_s`: how long the
+    utterance waited until the engine was loaded.
+    """
 
     utterance: int
     audio: AudioChunk
     queue_s: float = 0.0
     infer_s: float = 0.0
+    load_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +125,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How busy the engine is: utterances open, pieces waiting, workers busy."""
+    """How busy the engine is: utterances open, pieces waiting, workers busy; and its cache of prompts."""
 
     open: int
     waiting: int
     busy: int
+    prompts: int = 0  # in memory
+    prompt_hits: int = 0
+    prompt_misses: int = 0
 
 
 Event = Chunk | Freed | Failure | Stats

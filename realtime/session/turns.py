@@ -34,6 +34,7 @@ from realtime.types import (
     Finished,
     Flushed,
     Packet,
+    SegmentEnded,
     SegmentStarted,
     SpeechEvent,
     WordsTimed,
@@ -192,6 +193,8 @@ class Turns:
             context.step(Step.FINISHED)
             self._retire(context, now)
             return [replies.done(context, "completed", event.timing, now), *self._give_turn(now)]
+        if isinstance(event, SegmentEnded):
+            return []
         return self._fail(context, event, now)
 
     def on_failure(self, context: Context, failure: Failed) -> list[Action]:

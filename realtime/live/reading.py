@@ -1,0 +1,93 @@
+"""A text that is read out to one listener without a session: what an HTTP request is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from realtime.live.driver import OpenSpeakerFor
+from realtime.speech.speaker import Speaker
+from realtime.types import AudioSettings, Failed, Finished, SpeechEvent, Timing, VoiceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingSummary:
+    """What became of a reading; `reason` is completed, failed or disconnected."""
+
+    request_id: str
+    reason: str
+    settings: VoiceSettings
+    audio: AudioSettings
+    text: str
+    timing: Timing
+
+
+#: Is told of every reading that is over.
+ReadingObserver = Callable[[ReadingSummary], None]
+
+
+class Reading:
+    """Gives the events of one utterance as they are fetched; who fetches slowly slows its synthesis down."""
+
+    def __init__(self, speaker: Speaker, changed: asyncio.Event) -> None:
+        """`changed` is set when `speaker` has something to fetch."""
+        self._speaker = speaker
+        self._changed = changed
+        self._over = False
+
+    @property
+    def timing(self) -> Timing:
+        """The marks so far; `Finished` or `Failed` bears the same."""
+        return self._speaker.timing
+
+    def __aiter__(self) -> AsyncIterator[SpeechEvent]:
+        """In order; the last is `Finished` or `Failed`."""
+        return self
+
+    async def __anext__(self) -> SpeechEvent:
+        if self._over:
+            raise StopAsyncIteration
+        while (event := self._speaker.take()) is None:
+            self._changed.clear()
+            await self._changed.wait()
+        self._over = isinstance(event, Finished | Failed)
+        return event
+
+
+class Readings:
+    """Opens readings, and tells what became of them."""
+
+    def __init__(self, open_speaker: OpenSpeakerFor, observe: ReadingObserver) -> None:
+        """`open_speaker` is the one of the sessions: there is one way from text to sound."""
+        self._open_speaker = open_speaker
+        self._observe = observe
+
+    @asynccontextmanager
+    async def open(
+        self, text: str, settings: VoiceSettings, audio: AudioSettings, request_id: str
+    ) -> AsyncIterator[Reading]:
+        """Speak `text` for as long as the block runs; leaving it frees the engine at its next step."""
+        changed = asyncio.Event()
+        speaker = self._open_speaker(settings, audio, changed.set, lambda: 0.0)
+        speaker.append(text)
+        speaker.end()
+        speaker.take_turn()
+        task = asyncio.create_task(speaker.run())
+        try:
+            yield Reading(speaker, changed)
+        finally:
+            task.cancel()
+            try:
+                await asyncio.wait({task})
+            finally:
+                self._observe(
+                    ReadingSummary(request_id, _outcome(speaker), settings, audio, text, speaker.timing)
+                )
+
+
+def _outcome(speaker: Speaker) -> str:
+    if speaker.failure is not None:
+        return "failed"
+    return "completed" if speaker.timing.done is not None else "disconnected"
