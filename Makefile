@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What only the tests need of the system, as program:Debian package: an independent decoder of our files.
-TEST_PROGRAMS := opusdec:opus-tools
+# What only the tests need of the system, as program:Debian package: decoders of our files that are not ours, a Redis, the
+# program for SPEED_QUALITY=high, and what the README calls.
+TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberband-cli redis-server:redis-server \
+  openssl:openssl curl:curl
 OUT ?=
 TEXT ?=
 
@@ -60,6 +62,7 @@ lint: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m bench.latency
 	$(BIN)/python -m bench.session
+	$(BIN)/python -m bench.http
 	$(BIN)/python -m bench.text
 
 # New versions within the ranges of pyproject.toml, for every platform, with hashes. Needs uv.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
@@ -29,20 +31,28 @@ def free_port() -> int:
 class ServerProcess:
     """`python -m realtime serve` with the settings given; ready inside the `with` block."""
 
-    def __init__(self, **settings: str) -> None:
-        """`settings` are environment variables."""
+    def __init__(self, log: Path | None = None, **settings: str) -> None:
+        """`settings` are environment variables; what it logs is written to the file `log`.
+
+        Caches are off, unless a setting says otherwise.
+        """
+        self._log = log
         self.port = free_port()
         # Whatever proxy the environment names, it is not the way to this machine.
         self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        self._settings = settings | {"PORT": str(self.port), "LOG_LEVEL": "error"}
+        defaults = {"AUDIO_CACHE_MB": "0", "LOG_LEVEL": "error"}
+        self._settings = defaults | settings | {"PORT": str(self.port)}
 
     def __enter__(self) -> ServerProcess:
         begun = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "realtime", "serve"],
-            env=os.environ | self._settings,
-            stdout=subprocess.DEVNULL,
-        )
+        with contextlib.ExitStack() as files:
+            log = files.enter_context(self._log.open("wb")) if self._log else None
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "realtime", "serve"],
+                env=os.environ | self._settings,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
         while not self._is_ready():
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with code {self.process.returncode}")

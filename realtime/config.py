@@ -72,14 +72,11 @@ def _decibels(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
-def _mode(value: str) -> int:
-    try:
-        mode = int(value, 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o777:
-        raise ConfigError("mode bits in octal, such as 660")
-    return mode
+def _mode(value: str) -> str:
+    digits = value.strip()
+    if not (3 <= len(digits) <= 4 and set(digits) <= set("01234567") and int(digits, 8) <= 0o777):
+        raise ConfigError("mode bits as three digits from 0 to 7, such as 660")
+    return digits
 
 
 def _switch(value: str) -> bool:
@@ -108,12 +105,12 @@ class Config:
     host: str = _setting("127.0.0.1", _text, "address to listen on; `none`: on the socket file `UDS` alone")
     port: int = _setting(8000, _whole(0, 65535), "port to listen on; 0 takes a free one")
     uds: str = _setting("none", _text, "path of a Unix domain socket to listen on as well")
-    uds_mode: int = _setting(0o660, _mode, "mode bits of that socket file, in octal")
+    uds_mode: str = _setting("660", _mode, "mode bits of that socket file, in octal")
     api_keys: str = _setting(
         "none", _text, "keys of clients, separated by commas; `none`: everybody may speak", secret=True
     )
     api_keys_file: str = _setting(
-        "none", _text, "file with one key in a line, and limits of its own (see above)"
+        "none", _text, "file with one key in a line, with a name and limits of its own"
     )
     key_concurrency: int = _setting(
         0, _whole(0, 100_000), "sessions and requests at the same time, per key; 0: no limit"
@@ -230,7 +227,5 @@ def table() -> list[tuple[str, str, str]]:
     for setting in fields(Config):
         default = setting.default
         shown = f"{default:g}" if isinstance(default, int | float) else str(default).lower()
-        if setting.name == "uds_mode":
-            shown = f"{default:o}"
         rows.append((setting.name.upper(), shown, setting.metadata["help"]))
     return rows

@@ -195,7 +195,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class AudioSettings:
-    """What a context's packets are: `format` as on the wire, `bitrate` of Opus in bit/s.
+    """What a context's packets are: `format` as on the wire, `bitrate` of Opus, MP3 and AAC in bit/s.
 
     `sample_rate` in Hz is the listener's: of PCM, and what Opus is decoded to. `segment_ends`: the sound of a
     segment is complete before the next one begins, and `SegmentEnded` is told. `whole`: nobody listens while
@@ -223,6 +223,7 @@ class Timing:
     load_s: float = 0.0  # until the engine had been loaded, when it was not
     queue_s: float = 0.0  # until the engine took up the first segment
     infer_s: float = 0.0
+    idle_s: float = 0.0  # of the engine, between segments that it could have gone on with
     encode_s: float = 0.0
     audio_s: float = 0.0
     segments: int = 0  # that have sounded

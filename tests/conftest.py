@@ -18,7 +18,7 @@ hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")
 
 #: The engine whose sound and time are exact, in this process: a server starts in milliseconds.
-TONE = Config(port=0, engine="tone", engine_runner="thread", engine_threads=1)
+TONE = Config(port=0, engine="tone", engine_runner="thread", engine_threads=1, data_folder="/nowhere")
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
 
 

@@ -23,11 +23,19 @@ WHOLE = [
     ("MAX_TEXT_PER_MESSAGE", 1, 1024 * 1024),
     ("TEXT_WAIT_MS", 0, 60_000),
     ("MAX_TEXT_PER_CONTEXT", 1, 16 * 1024 * 1024),
+    ("KEY_CONCURRENCY", 0, 100_000),
+    ("KEY_REQUESTS_PER_MINUTE", 0, 1_000_000),
+    ("AUDIO_CACHE_MB", 0, 1_000_000),
+    ("AUDIO_CACHE_MAX", 0, 10_000_000),
+    ("MAX_VOICES", 0, 1_000_000),
+    ("VOICE_CACHE_MAX", 0, 100_000),
+    ("MAX_QUEUE_DEPTH", 1, 100_000),
 ]
 #: (name, least, most) of seconds.
 SECONDS = [
     ("ENGINE_TIMEOUT_S", 0.1, 3600),
     ("IDLE_TIMEOUT_S", 1, 86_400),
+    ("REQUEST_TIMEOUT_S", 0.1, 3600),
 ]
 CHOICES = [
     ("CODE_BLOCKS", ["skip", "say", "announce"]),
@@ -36,9 +44,14 @@ CHOICES = [
     ("ENGINE_RUNNER", ["process", "thread"]),
     ("LOG_LEVEL", ["debug", "info", "warning", "error"]),
     ("LOG_FORMAT", ["console", "json"]),
+    ("SPEED_QUALITY", ["fast", "high"]),
 ]
-TEXTS = ["HOST", "LEXICON"]
+TEXTS = ["HOST", "LEXICON", "UDS", "API_KEYS_FILE", "ALLOWED_ORIGINS", "DATA_FOLDER"]
+#: Their values are not repeated in an error.
+SECRETS = ["API_KEYS", "REDIS_URL"]
 SWITCHES = ["LOG_TEXT"]
+#: Tested one by one.
+OTHERS = ["UDS_MODE", "SILENCE_THRESHOLD_DB", "LOUDNESS_LUFS"]
 
 
 def refused(name: str, value: str) -> str:
@@ -60,7 +73,7 @@ def value_of(name: str, value: str) -> Any:
 
 
 def test_every_setting_is_tested_here() -> None:
-    tested = {name for name, *_ in [*WHOLE, *SECONDS, *CHOICES]} | {*TEXTS, *SWITCHES}
+    tested = {name for name, *_ in [*WHOLE, *SECONDS, *CHOICES]} | {*TEXTS, *SECRETS, *SWITCHES, *OTHERS}
     assert tested == {setting.name.upper() for setting in fields(Config)}
 
 
@@ -131,6 +144,34 @@ def test_texts(name: str) -> None:
     assert value_of(name, " 0.0.0.0\n") == "0.0.0.0"
     for wrong in ("", " ", "\t\n"):
         refused(name, wrong)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_secrets_are_not_repeated(name: str) -> None:
+    assert value_of(name, " redis://:password@host ") == "redis://:password@host"
+    assert "password" not in repr(from_environment({name: "redis://:password@host"}))
+    with pytest.raises(ConfigError) as caught:
+        from_environment({name: " "})
+    assert caught.value.message == f"{name} must be something"
+
+
+def test_mode_bits() -> None:
+    for mode in ("000", "660", "777", "0600"):
+        assert value_of("UDS_MODE", mode) == mode
+    for wrong in ("", "66", "800", "1777", "-660", "rw", "0o660", "6 0"):
+        assert "mode bits" in refused("UDS_MODE", wrong)
+
+
+def test_decibels() -> None:
+    assert value_of("SILENCE_THRESHOLD_DB", "-60.5") == -60.5
+    for wrong in ("", "-81", "-19", "nan", "inf", "quiet"):
+        assert "decibels from -80 to -20" in refused("SILENCE_THRESHOLD_DB", wrong)
+
+
+def test_loudness() -> None:
+    assert value_of("LOUDNESS_LUFS", "-16") == -16 and value_of("LOUDNESS_LUFS", "None") is None
+    for wrong in ("", "-41", "-9", "nan", "loud"):
+        assert "loudness in LUFS from -40 to -10, or `none`" in refused("LOUDNESS_LUFS", wrong)
 
 
 def test_several_settings_at_once() -> None:

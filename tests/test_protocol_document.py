@@ -267,6 +267,7 @@ OTHER_VALUES: dict[str, Any] = {
     "max_lead_ms": 1000,
     "lexicon": {"SQL": "sequel"},
     "markup": True,
+    "cache": False,
     "resume": {"session_id": "s", "token": "t", "last": {}},
     "context_id": "other",
     "instruct": "softly",
@@ -717,6 +718,7 @@ class _Replay:
             for packet in self.packets(line):
                 self.session.on_event(line["handle"], packet, told["first_audio_ms"] / 1000)
             timing = Timing(
+                cache=True,
                 queue_s=told["queue_ms"] / 1000,
                 infer_s=told["infer_ms"] / 1000,
                 encode_s=told["encode_ms"] / 1000,

@@ -5,8 +5,10 @@ from realtime.config import table
 from realtime.engines import embedded, espeak, japanese, japanese_text, tone
 from realtime.engines.engine import Capabilities
 from realtime.errors import CloseCode, ErrorKind
+from realtime.server import catalogue, voices
 from realtime.server.status import Health
 from realtime.session import messages, one_shot
+from realtime.speech.cache import CacheStats
 from realtime.types import FrameFlags
 
 # Called by name, from another process or from a test of the README.
@@ -20,8 +22,8 @@ inter_op_num_threads = intra_op_num_threads = log_severity_level = None
 _ = (inter_op_num_threads, intra_op_num_threads, log_severity_level)
 
 # Attributes of PyAV's streams and packets.
-layout = stream = time_base = dts = pts = None
-_ = (layout, stream, time_base, dts, pts)
+layout = stream = time_base = dts = pts = bit_rate = thread_count = None
+_ = (layout, stream, time_base, dts, pts, bit_rate, thread_count)
 
 # Attributes of a logging.LogRecord.
 msg = args = exc_text = None
@@ -34,14 +36,21 @@ _ = (japanese_text._Word.hira, japanese_text._Word.char_type)
 _ = (
     Capabilities.word_timings,
     Capabilities.instruct,
-    Capabilities.cloning,
     Capabilities.concurrency,
     CloseCode.TAKEN_OVER,
     ErrorKind.http_status,
     ErrorKind.retry,
-    Health.status,
+    CacheStats.shared_invalid,
+    CacheStats.shared_dropped,
+    Health.audio_cache,
+    Health.queue,
     Health.sessions,
-    Health.segments_waiting,
+    Health.status,
+    Health.uptime_s,
+    Health.voice_prompts,
+    catalogue.Model.owned_by,
+    catalogue.VoiceEntry.ref_text,
+    voices.DeletedVoice.deleted,
     FrameFlags.REPLAYED,
     messages.SessionStart.max_lead_ms,
     messages.SessionStart.resume,

@@ -32,11 +32,28 @@ class FilterChain:
         """All that has come out by now, after `pcm` (any number of samples) has gone in."""
         if len(pcm) == 0:
             return np.zeros(0, np.float32)
+        self._source.push(self._frame(pcm))
+        return self._drain()
+
+    def measure(self, pcm: Pcm) -> dict[str, str]:
+        """What the last filter says of a whole sound at its end, by FFmpeg's names; nothing may follow."""
+        if len(pcm):
+            self._source.push(self._frame(pcm))
+        self._source.push(None)
+        said: dict[str, str] = {}
+        while True:
+            try:
+                frame = self._sink.pull()
+            except av.EOFError:
+                return said
+            assert isinstance(frame, av.AudioFrame)
+            said |= frame.metadata
+
+    def _frame(self, pcm: Pcm) -> av.AudioFrame:
         samples = np.ascontiguousarray(pcm, np.float32).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(samples, format="flt", layout="mono")
         frame.sample_rate = self._rate
-        self._source.push(frame)
-        return self._drain()
+        return frame
 
     def _drain(self) -> Pcm:
         parts: list[Pcm] = []

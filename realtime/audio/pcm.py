@@ -43,12 +43,12 @@ def mulaw(samples: NDArray[np.int16]) -> NDArray[np.uint8]:
 class PcmEncoder(ABC):
     """Samples at the listener's rate; a format says how they are laid out in bytes.
 
-    After k packets of F samples exactly (k F - lookahead) * rate / `CODED_RATE` samples have come out: the
-    filter's delay is not sent, and the first payload is shorter by it.
+    After k packets of F samples exactly (k F - lookahead) * rate / `CODED_RATE` samples, rounded down, have
+    come out: the filter's delay is not sent, and the first payload is shorter by it.
     """
 
     def __init__(self, sample_rate: int, frame_ms: int) -> None:
-        """`sample_rate` in Hz, one of 8000, 16000, 24000, 48000; `frame_ms` one of 20, 40, 60."""
+        """`sample_rate` in Hz: 8000, 16000, 22050, 24000, 44100 or 48000; `frame_ms` one of 20, 40, 60."""
         self._rate = sample_rate
         self._resampler = Resampler(CODED_RATE, sample_rate) if sample_rate != CODED_RATE else None
         self.frame_samples = CODED_RATE * frame_ms // 1000

@@ -12,14 +12,16 @@ import sys
 import threading
 import time
 
+import msgspec
 import numpy as np
 
-from realtime.engines.engine import Chunk, Event, Failure, Freed, Synthesizer
+from realtime.engines.engine import Chunk, EngineSettings, Event, Failure, Freed, Synthesizer
 from realtime.engines.wire import (
     RING_BYTES,
     Alive,
     ChildMessage,
     ChunkMade,
+    Forget,
     Loaded,
     LoadFailed,
     Released,
@@ -92,7 +94,8 @@ class _Parent:
         elif isinstance(event, Failure):
             self.send(UtteranceFailed(event.utterance, event.message))
         else:
-            self.send(WorkersBusy(event.open, event.waiting, event.busy))
+            counts = (event.prompts, event.prompt_hits, event.prompt_misses)
+            self.send(WorkersBusy(event.open, event.waiting, event.busy, *counts))
 
     def _send_chunk(self, chunk: Chunk) -> None:
         audio = chunk.audio
@@ -118,9 +121,9 @@ class _Parent:
             words, queue_s, infer_s = (), 0.0, 0.0
 
 
-def _load(factory: str) -> Synthesizer:
+def _load(factory: str, settings: EngineSettings) -> Synthesizer:
     module, _, function = factory.partition(":")
-    synthesizer: Synthesizer = getattr(importlib.import_module(module), function)()
+    synthesizer: Synthesizer = getattr(importlib.import_module(module), function)(settings)
     synthesizer.load()
     return synthesizer
 
@@ -133,15 +136,18 @@ def _beat(parent: _Parent, workers: Workers, interval_s: float) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """`FACTORY THREADS HEARTBEAT_S SOCKET RING`: serve the parent until it closes the socket."""
-    factory, threads, heartbeat_s, channel_descriptor, ring_descriptor = arguments
+    """`FACTORY SETTINGS THREADS HEARTBEAT_S SOCKET RING`: serve the parent until it closes the socket.
+
+    `SETTINGS` are the `EngineSettings` as JSON.
+    """
+    factory, settings, threads, heartbeat_s, channel_descriptor, ring_descriptor = arguments
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     channel = socket.socket(fileno=int(channel_descriptor))
     ring = _Ring(int(ring_descriptor))
     parent = _Parent(channel, ring)
     try:
-        synthesizer = _load(factory)
+        synthesizer = _load(factory, msgspec.json.decode(settings, type=EngineSettings))
     except Exception as error:
         parent.send(LoadFailed(f"{type(error).__name__}: {error}"))
         return
@@ -155,6 +161,8 @@ def main(arguments: list[str]) -> None:
         message = decode_from_parent(body)
         if isinstance(message, Released):
             ring.release(message.end)
+        elif isinstance(message, Forget):
+            workers.forget(message.voice_key)
         else:
             workers.handle(message)
     # The parent is gone, and with it everyone who wanted the segments under way.

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.engines.alignment import align_words
-from realtime.engines.engine import Cancellation, Capabilities, NeverCancelled, Open
+from realtime.engines.engine import Cancellation, Capabilities, EngineSettings, NeverCancelled, Open
 from realtime.engines.ipa import to_voice_phonemes
 from realtime.engines.network import open_network, silence_telemetry
 from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
@@ -347,6 +347,6 @@ def _cut(
     return start_unit * UNIT_FRAMES, end_unit * UNIT_FRAMES, tuple(words)
 
 
-def make() -> EmbeddedSynthesizer:
-    """Factory for `engines.process`."""
+def make(settings: EngineSettings | None = None) -> EmbeddedSynthesizer:
+    """Factory for `engines.process`; none of the settings is of use to it."""
     return EmbeddedSynthesizer()

@@ -14,11 +14,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
+from realtime.engines.prompts import PromptCache
 from realtime.types import AudioChunk, TextPiece, VoiceReference
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What the factory of a synthesizer is given. All plain values: they go to another process.
+
+    `prompt_folder`: where prompts of cloned voices are kept, None: in memory alone, `prompts_in_memory` of
+    them (`engines.prompts`).
+    """
+
+    prompt_folder: str | None = None
+    prompts_in_memory: int = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +172,10 @@ class Engine(Protocol):
         """Give a command; never blocks and never raises for the state of an utterance."""
         ...
 
+    def forget(self, voice_key: str) -> None:
+        """Drop what is kept of a recording (`VoiceReference.key`), in memory and on disk: it was deleted."""
+        ...
+
     async def stop(self) -> None:
         """Give back threads, processes and memory. Utterances still open are dropped without events."""
         ...
@@ -196,4 +213,14 @@ class Synthesizer(Protocol):
 
         A piece with nothing to say gives one empty chunk. Raises `EngineError` when it cannot be spoken.
         """
+        ...
+
+
+@runtime_checkable
+class KeepsPrompts(Protocol):
+    """A `Synthesizer` that clones voices has this too: its prompts are counted in `Stats`, and forgotten."""
+
+    @property
+    def prompts(self) -> PromptCache:
+        """All that it keeps of recordings."""
         ...

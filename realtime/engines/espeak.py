@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from realtime.engines.engine import Cancellation, Capabilities, NeverCancelled, Open
+from realtime.engines.engine import Cancellation, Capabilities, EngineSettings, NeverCancelled, Open
 from realtime.engines.espeak_library import SAMPLE_RATE
 from realtime.engines.espeak_process import speak
 from realtime.engines.espeak_text import is_speech, readable, runs_of
@@ -119,6 +119,6 @@ class EspeakSynthesizer:
         return AudioChunk(0, pcm, SAMPLE_RATE, tuple(words), estimated)
 
 
-def make() -> EspeakSynthesizer:
-    """Factory for `engines.process`."""
+def make(settings: EngineSettings | None = None) -> EspeakSynthesizer:
+    """Factory for `engines.process`; none of the settings is of use to it."""
     return EspeakSynthesizer()

@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.engines.engine import Cancellation, Capabilities, NeverCancelled, Open
+from realtime.engines.engine import Cancellation, Capabilities, EngineSettings, NeverCancelled, Open
 from realtime.engines.japanese_text import JapaneseReader, Phoneme
 from realtime.engines.network import open_network, silence_telemetry
 from realtime.errors import EngineError
@@ -264,6 +264,6 @@ def _cut(
     return audio[start:end], words
 
 
-def make() -> JapaneseSynthesizer:
-    """Factory for `engines.process`."""
+def make(settings: EngineSettings | None = None) -> JapaneseSynthesizer:
+    """Factory for `engines.process`; none of the settings is of use to it."""
     return JapaneseSynthesizer()

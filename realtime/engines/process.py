@@ -17,8 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO
 
+import msgspec
 import numpy as np
 import structlog
 
@@ -26,17 +28,21 @@ from realtime.engines.engine import (
     Capabilities,
     Chunk,
     Command,
+    EngineSettings,
     Event,
     Failure,
     Freed,
     Open,
     Stats,
 )
+from realtime.engines.loading import LoadTimes
+from realtime.engines.prompts import forget_on_disk
 from realtime.engines.wire import (
     RING_BYTES,
     Alive,
     ChildMessage,
     ChunkMade,
+    Forget,
     Loaded,
     LoadFailed,
     Released,
@@ -78,7 +84,7 @@ class _Child:
         self.longest_step_s = 0.0
 
     @classmethod
-    async def start(cls, factory: str, threads: int, heartbeat_s: float) -> _Child:
+    async def start(cls, factory: str, settings: EngineSettings, threads: int, heartbeat_s: float) -> _Child:
         ours, theirs = socket.socketpair()
         ring = tempfile.TemporaryFile(dir=_MEMORY_FOLDER)
         writer: asyncio.StreamWriter | None = None
@@ -91,6 +97,7 @@ class _Child:
                 "-m",
                 "realtime.engines.child",
                 factory,
+                msgspec.json.encode(settings).decode(),
                 str(threads),
                 str(heartbeat_s),
                 str(theirs.fileno()),
@@ -108,7 +115,7 @@ class _Child:
         # Nothing is waited for once the process exists: nobody else would end it.
         return cls(process, ring, reader, writer)
 
-    def send(self, message: Command | Released) -> None:
+    def send(self, message: Command | Released | Forget) -> None:
         """Does nothing once the child is gone: whoever listens to it will notice, and fail what it held."""
         if not self.writer.is_closing():
             with contextlib.suppress(ConnectionError, RuntimeError):  # uvloop raises either
@@ -147,9 +154,12 @@ class _Child:
 class ProcessEngine:
     """An `Engine` in a process of its own that is replaced when it dies or hangs."""
 
-    def __init__(self, factory: str, threads: int, timeout_s: float) -> None:
-        """`factory`: "module:function" that makes the `Synthesizer`, called in the child."""
+    def __init__(
+        self, factory: str, threads: int, timeout_s: float, settings: EngineSettings | None = None
+    ) -> None:
+        """`factory`: "module:function" that makes the `Synthesizer` of `settings`, called in the child."""
         self._factory = factory
+        self._settings = settings or EngineSettings()
         self._threads = threads
         self._timeout_s = timeout_s
         self._on_event: Callable[[Event], None] = lambda event: None
@@ -159,6 +169,7 @@ class ProcessEngine:
         self._keeper: asyncio.Task[None] | None = None
         self._open: set[int] = set()  # utterances that were opened and not freed
         self._early: list[Command] = []  # commands that came while no child was ready
+        self._load_times = LoadTimes()
         self.restarts = 0
 
     @property
@@ -194,10 +205,19 @@ class ProcessEngine:
         """Give a command; while a child is being replaced it waits for the next one."""
         if isinstance(command, Open):
             self._open.add(command.utterance)
+            if self._child is None:
+                self._load_times.opened(command.utterance)
         if self._child is not None:
             self._child.send(command)
         else:
             self._early.append(command)
+
+    def forget(self, voice_key: str) -> None:
+        """Drop what is kept of a recording: in the child, and on disk whether there is a child or not."""
+        if self._child is not None:
+            self._child.send(Forget(voice_key))
+        if self._settings.prompt_folder is not None:
+            forget_on_disk(Path(self._settings.prompt_folder), voice_key)
 
     async def stop(self) -> None:
         """End the child."""
@@ -219,7 +239,7 @@ class ProcessEngine:
         return code
 
     async def _load(self) -> _Child:
-        child = await _Child.start(self._factory, self._threads, self._timeout_s / 4)
+        child = await _Child.start(self._factory, self._settings, self._threads, self._timeout_s / 4)
         self._living = child
         try:
             async with asyncio.timeout(_LOAD_S):
@@ -238,6 +258,7 @@ class ProcessEngine:
         self._capabilities = message.capabilities
         child.last_heard = time.monotonic()
         self._child = child
+        self._load_times.loaded()
         early, self._early = self._early, []
         for command in early:
             child.send(command)
@@ -281,6 +302,7 @@ class ProcessEngine:
         utterances = sorted(self._open)
         self._open.clear()
         self._early.clear()
+        self._load_times.clear()
         for utterance in utterances:
             self._on_event(Failure(utterance, message))
             self._on_event(Freed(utterance))
@@ -298,15 +320,18 @@ class ProcessEngine:
         if isinstance(message, ChunkMade):
             audio = child.take_sound(message)
             if message.utterance in self._open:
-                self._on_event(Chunk(message.utterance, audio, message.queue_s, message.infer_s))
+                load_s = self._load_times.take(message.utterance)
+                self._on_event(Chunk(message.utterance, audio, message.queue_s, message.infer_s, load_s))
         elif isinstance(message, UtteranceFreed):
             if message.utterance in self._open:
                 self._open.remove(message.utterance)
+                self._load_times.take(message.utterance)
                 self._on_event(Freed(message.utterance))
         elif isinstance(message, UtteranceFailed):
             self._on_event(Failure(message.utterance, message.message))
         elif isinstance(message, WorkersBusy):
-            self._on_event(Stats(message.open, message.waiting, message.busy))
+            counts = (message.prompts, message.prompt_hits, message.prompt_misses)
+            self._on_event(Stats(message.open, message.waiting, message.busy, *counts))
         elif isinstance(message, Alive):
             child.longest_step_s = message.longest_step_s
 

@@ -52,7 +52,7 @@ class RoutedEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Those of the main engine, with the voices and languages of all that run."""
+        """Those of the main engine, with the voices, languages and cloning of all that run."""
         known = [self._main.engine.capabilities]
         for part in self._parts[1:]:
             with contextlib.suppress(EngineError):  # not started yet
@@ -61,6 +61,7 @@ class RoutedEngine:
             known[0],
             voices=tuple(dict.fromkeys(voice for each in known for voice in each.voices)),
             languages=tuple(dict.fromkeys(language for each in known for language in each.languages)),
+            cloning=any(each.cloning for each in known),
         )
 
     @property
@@ -81,13 +82,18 @@ class RoutedEngine:
     def send(self, command: Command) -> None:
         """Give a command to the engine whose voice it is for."""
         if isinstance(command, Open):
-            if command.auto_voices and command.voice in self._by_voice:
+            if command.auto_voices and command.reference is None and command.voice in self._by_voice:
                 self._relays[command.utterance] = Relay(command, lambda: next(self._run_numbers))
                 return
         elif (relay := self._relays.get(command.utterance)) is not None:
             self._carry_out(relay, relay.command(command))
             return
         self._send_to_part(command)
+
+    def forget(self, voice_key: str) -> None:
+        """Drop what any of them keeps of a recording."""
+        for part in self._parts:
+            part.engine.forget(voice_key)
 
     async def stop(self) -> None:
         """Stop all."""
@@ -126,6 +132,9 @@ class RoutedEngine:
                     open=sum(each.open for each in stats),
                     waiting=sum(each.waiting for each in stats),
                     busy=sum(each.busy for each in stats),
+                    prompts=sum(each.prompts for each in stats),
+                    prompt_hits=sum(each.prompt_hits for each in stats),
+                    prompt_misses=sum(each.prompt_misses for each in stats),
                 )
             )
             return
@@ -133,9 +142,11 @@ class RoutedEngine:
 
     def _send_to_part(self, command: Command) -> None:
         if isinstance(command, Open):
-            part = self._by_voice.get(command.voice)
+            cloned = command.reference is not None
+            part = self._cloning_part() if cloned else self._by_voice.get(command.voice)
             if part is None:
-                self._deliver(Failure(command.utterance, f"no engine has the voice {command.voice!r}"))
+                reason = "clones voices" if cloned else f"has the voice {command.voice!r}"
+                self._deliver(Failure(command.utterance, f"no engine {reason}"))
                 self._deliver(Freed(command.utterance))
                 return
             self._by_utterance[command.utterance] = part
@@ -144,6 +155,14 @@ class RoutedEngine:
                 self._start_on_demand(part)
         elif (part := self._by_utterance.get(command.utterance)) is not None:
             part.engine.send(command)
+
+    def _cloning_part(self) -> Part | None:
+        """The first that runs and clones voices."""
+        for part in self._parts:
+            with contextlib.suppress(EngineError):  # not started yet
+                if part.engine.capabilities.cloning:
+                    return part
+        return None
 
     def _deliver(self, event: Chunk | Failure | Freed) -> None:
         """Hand an event of a part on to those above, or to the relay whose run it is of."""

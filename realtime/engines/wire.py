@@ -22,6 +22,12 @@ class Released(msgspec.Struct, frozen=True, tag="released"):
     end: int
 
 
+class Forget(msgspec.Struct, frozen=True, tag="forget"):
+    """To the child: a recording was deleted, and so is what was made of it."""
+
+    voice_key: str
+
+
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
     """The child can work."""
 
@@ -78,9 +84,12 @@ class WorkersBusy(msgspec.Struct, frozen=True, tag="stats"):
     open: int
     waiting: int
     busy: int
+    prompts: int
+    prompt_hits: int
+    prompt_misses: int
 
 
-ParentMessage = Open | Feed | Grant | Finish | Cancel | Released
+ParentMessage = Open | Feed | Grant | Finish | Cancel | Released | Forget
 ChildMessage = Loaded | LoadFailed | Alive | ChunkMade | UtteranceFreed | UtteranceFailed | WorkersBusy
 
 _encoder = msgspec.msgpack.Encoder()

@@ -22,10 +22,12 @@ from realtime.engines.engine import (
     Finish,
     Freed,
     Grant,
+    KeepsPrompts,
     Open,
     Stats,
     Synthesizer,
 )
+from realtime.engines.prompts import PromptStats
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, TextPiece
 
@@ -64,6 +66,7 @@ class Workers:
     def __init__(self, synthesizer: Synthesizer, threads: int, emit: Callable[[Event], None]) -> None:
         """`emit` is called on the worker threads, and must not block for long."""
         self._synthesizer = synthesizer
+        self._prompts = synthesizer.prompts if isinstance(synthesizer, KeepsPrompts) else None
         self._emit = emit
         self._utterances: dict[int, _Utterance] = {}
         self._changed = threading.Condition()
@@ -125,13 +128,23 @@ class Workers:
             self._emit(Freed(command.utterance))
             self._emit(self.stats())
 
+    def forget(self, voice_key: str) -> None:
+        """Drop what is kept of a recording, from any thread."""
+        if self._prompts is not None:
+            self._prompts.forget(voice_key)
+            self._emit(self.stats())
+
     def stats(self) -> Stats:
         """How busy it is now."""
+        prompts = PromptStats(0, 0, 0) if self._prompts is None else self._prompts.stats
         with self._changed:
             return Stats(
                 open=len(self._utterances),
                 waiting=sum(len(utterance.waiting) for utterance in self._utterances.values()),
                 busy=sum(utterance.busy for utterance in self._utterances.values()),
+                prompts=prompts.entries,
+                prompt_hits=prompts.hits,
+                prompt_misses=prompts.misses,
             )
 
     def _remove_if_over(self, utterance: _Utterance) -> bool:

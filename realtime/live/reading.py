@@ -36,33 +36,47 @@ class Reading:
         self._speaker = speaker
         self._changed = changed
         self._over = False
+        #: Whether the listener has had all of it.
+        self.completed = False
 
     @property
     def timing(self) -> Timing:
         """The marks so far; `Finished` or `Failed` bears the same."""
         return self._speaker.timing
 
+    def take(self) -> SpeechEvent | None:
+        """The next event, None when there is none yet, or after the last: `Finished` or `Failed`."""
+        event = None if self._over else self._speaker.take()
+        self._over = self._over or isinstance(event, Finished | Failed)
+        self.completed = self.completed or isinstance(event, Finished)
+        return event
+
     def __aiter__(self) -> AsyncIterator[SpeechEvent]:
-        """In order; the last is `Finished` or `Failed`."""
+        """All events in order, each as soon as it is there."""
         return self
 
     async def __anext__(self) -> SpeechEvent:
         if self._over:
             raise StopAsyncIteration
-        while (event := self._speaker.take()) is None:
+        while (event := self.take()) is None:
             self._changed.clear()
             await self._changed.wait()
-        self._over = isinstance(event, Finished | Failed)
         return event
 
 
 class Readings:
-    """Opens readings, and tells what became of them."""
+    """Opens readings, counts them, and tells what became of them."""
 
     def __init__(self, open_speaker: OpenSpeakerFor, observe: ReadingObserver) -> None:
         """`open_speaker` is the one of the sessions: there is one way from text to sound."""
         self._open_speaker = open_speaker
         self._observe = observe
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """Readings that are open."""
+        return self._count
 
     @asynccontextmanager
     async def open(
@@ -75,19 +89,24 @@ class Readings:
         speaker.end()
         speaker.take_turn()
         task = asyncio.create_task(speaker.run())
+        self._count += 1
+        reading = Reading(speaker, changed)
         try:
-            yield Reading(speaker, changed)
+            yield reading
         finally:
+            self._count -= 1
             task.cancel()
             try:
                 await asyncio.wait({task})
             finally:
                 self._observe(
-                    ReadingSummary(request_id, _outcome(speaker), settings, audio, text, speaker.timing)
+                    ReadingSummary(
+                        request_id, _outcome(speaker, reading), settings, audio, text, speaker.timing
+                    )
                 )
 
 
-def _outcome(speaker: Speaker) -> str:
+def _outcome(speaker: Speaker, reading: Reading) -> str:
     if speaker.failure is not None:
         return "failed"
-    return "completed" if speaker.timing.done is not None else "disconnected"
+    return "completed" if reading.completed else "disconnected"

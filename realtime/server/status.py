@@ -1,34 +1,100 @@
-"""`GET /health` (is it alive, and how busy) and `GET /ready` (can it take a request)."""
+"""`GET /health` (is it alive, and how busy), `GET /ready` (can it take a request), `GET /` (where to go)."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal
 
+import msgspec
 from aiohttp import web
+from msgspec import Struct
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+#: What is true only now must not be shown later.
+_NOT_KEPT = {"Cache-Control": "no-store"}
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What `/health` tells."""
+class EngineHealth(Struct, frozen=True):
+    """What speaks. `restarting`: its process was lost, and a new one is being loaded."""
 
-    status: str
-    version: str
-    engine: str
-    engine_ready: bool
-    sessions: int
-    utterances: int
+    name: str
+    state: Literal["loading", "ready", "restarting"]
+
+
+class QueueHealth(Struct, frozen=True):
+    """`waiting` of at most `limit` contexts and requests have no sound yet; `speaking` are under way in all.
+
+    `segments_waiting`: pieces of text that no worker of the engine has taken up.
+    """
+
+    waiting: int
+    limit: int
+    speaking: int
     segments_waiting: int
 
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+class AudioCacheHealth(Struct, frozen=True):
+    """Sound made before: what is in memory, how often it served; `shared` is the Redis of several servers."""
+
+    entries: int
+    bytes: int
+    max_bytes: int
+    hits: int
+    misses: int
+    evictions: int
+    shared: Literal["off", "ok", "lost"]
+    shared_hits: int
+    shared_misses: int
+
+
+class VoicePromptsHealth(Struct, frozen=True):
+    """Prompts of cloned voices that the engine has in memory, and how often they served."""
+
+    entries: int
+    hits: int
+    misses: int
+
+
+class VoicesHealth(Struct, frozen=True):
+    """How many voices there are."""
+
+    built_in: int
+    cloned: int
+
+
+class Health(Struct, frozen=True):
+    """What `/health` tells. `sessions` are WebSockets, `requests` are HTTP requests that speak now."""
+
+    version: str
+    uptime_s: float
+    engine: EngineHealth
+    queue: QueueHealth
+    sessions: int
+    requests: int
+    audio_cache: AudioCacheHealth
+    voice_prompts: VoicePromptsHealth
+    voices: VoicesHealth
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Struct, frozen=True):
+    """What `/ready` tells."""
+
+    ready: bool
+
+
+def json_answer(value: Struct, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A value as the JSON body of an answer."""
+    return web.Response(
+        body=msgspec.json.encode(value), status=status, headers=headers, content_type="application/json"
+    )
 
 
 def health_handler(health: Callable[[], Health]) -> Handler:
     """200 as long as the process answers at all."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        return web.json_response(asdict(health()))
+        return json_answer(health(), headers=_NOT_KEPT)
 
     return handle
 
@@ -38,16 +104,21 @@ def ready_handler(ready: Callable[[], bool]) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         is_ready = ready()
-        return web.json_response({"ready": is_ready}, status=200 if is_ready else 503)
+        return json_answer(Readiness(is_ready), 200 if is_ready else 503, _NOT_KEPT)
 
     return handle
 
 
-async def index(request: web.Request) -> web.StreamResponse:
-    """Says where to go."""
-    return web.Response(
-        text="realtime: text in, speech out.\n\n"
-        "  GET /v1/audio/speech/ws   the WebSocket (protocol.md: realtime.v1)\n"
-        "  GET /health               alive, and how busy\n"
-        "  GET /ready                whether a request would be taken\n"
-    )
+def index_handler(document: Mapping[str, Any]) -> Handler:
+    """Tells people where to go: the routes of an OpenAPI document."""
+    lines = [
+        f"  {method.upper():6} {path:32} {operation['summary']}"
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+    text = "realtime: text in, speech out.\n\n" + "\n".join(lines) + "\n"
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return web.Response(text=text)
+
+    return handle

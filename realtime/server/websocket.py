@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import WSMsgType, web
 
-from realtime.errors import ERRORS, CloseCode, QueueFullError
+from realtime.errors import ERRORS, CloseCode, InvalidMessageError, QueueFullError
 from realtime.live.driver import Driver, Transport, TransportClosedError
 from realtime.live.registry import Registry
+from realtime.server.errors import error_response, request_id_of
+from realtime.server.keys import KEY_PREFIX, all_subprotocols
 from realtime.session import messages as wire
 
-#: An offer that starts so carries a key and does not count as an offer of a protocol.
-_KEY_PREFIX = "api-key."
+_LOADING_RETRY_MS = 1000
 #: What may wait in the process and in the kernel: little, or a cancel waits behind seconds of sound.
 WRITE_BUFFER_BYTES = 8 * 1024
 NOT_SENT_BYTES = 16 * 1024
@@ -74,10 +75,23 @@ class WebSocketTransport:
 
 
 def _offered_protocols(request: web.Request) -> list[str]:
-    """The subprotocols that the client offers, keys left out."""
-    header = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
-    offers = [offer.strip() for offer in header.split(",") if offer.strip()]
-    return [offer for offer in offers if not offer.startswith(_KEY_PREFIX)]
+    """The subprotocols that the client offers; what carries a key does not count as one."""
+    return [offer for offer in all_subprotocols(request) if not offer.startswith(KEY_PREFIX)]
+
+
+def _without_offers(request: web.Request, agreed: str | None) -> web.Request:
+    """The handshake as aiohttp is to see it: with the subprotocol agreed on alone.
+
+    aiohttp logs the offers when it knows none of them, and with them the key.
+    """
+    headers = [
+        (name, value)
+        for name, value in request.headers.items()
+        if name.lower() != "sec-websocket-protocol" and value.isascii()
+    ]
+    if agreed is not None:
+        headers.append(("Sec-WebSocket-Protocol", agreed))
+    return request.clone(headers=headers)
 
 
 def _set_up_connection(request: web.Request) -> None:
@@ -87,7 +101,12 @@ def _set_up_connection(request: web.Request) -> None:
         return
     transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
     raw = transport.get_extra_info("socket")
-    if raw is None or raw.family not in (socket.AF_INET, socket.AF_INET6):
+    if raw is None:
+        return
+    if raw.family not in (socket.AF_INET, socket.AF_INET6):
+        # A Unix socket has no such option: there the whole buffer of the sender is made as short. And whoever
+        # is at its other end is on this machine: it cannot vanish without the kernel's notice.
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NOT_SENT_BYTES)
         return
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in ({"TCP_NOTSENT_LOWAT": NOT_SENT_BYTES} | KEEPALIVE).items():
@@ -106,21 +125,23 @@ def speech_handler(
     async def handle(request: web.Request) -> web.StreamResponse:
         offered = _offered_protocols(request)
         if offered and wire.PROTOCOL not in offered:
-            raise web.HTTPBadRequest(text=f"the only subprotocol here is {wire.PROTOCOL}\n")
+            return error_response(InvalidMessageError(f"the only subprotocol here is {wire.PROTOCOL}"))
         if not loaded():
-            raise web.HTTPServiceUnavailable(
-                text="the voice is still being loaded\n", headers={"Retry-After": "1"}
-            )
+            return error_response(QueueFullError("the voice is still being loaded", _LOADING_RETRY_MS))
+        handshake = _without_offers(request, wire.PROTOCOL if offered else None)
         ws = web.WebSocketResponse(
-            # Named only when it will be agreed on: else aiohttp logs the offers, and with them the key.
-            protocols=(wire.PROTOCOL,) if offered else (),
+            protocols=(wire.PROTOCOL,),
             compress=False,
             # aiohttp refuses what is as large as its limit; the contract refuses what is larger.
             max_msg_size=max_message_bytes + 1,
             timeout=_DRAIN_TIMEOUT_S,
             writer_limit=1,
         )
-        await ws.prepare(request)
+        if not ws.can_prepare(handshake):
+            return error_response(
+                InvalidMessageError("only a WebSocket is served here: GET with its handshake")
+            )
+        await ws.prepare(handshake)
         _set_up_connection(request)
         transport = WebSocketTransport(ws, request.transport)
         try:
@@ -128,7 +149,7 @@ def speech_handler(
         except QueueFullError as full:
             await _refuse(transport, full)
             return ws
-        driver = make_driver(transport, request.headers.get("X-Request-Id"))
+        driver = make_driver(transport, request_id_of(request))
         try:
             with registry.running(driver):
                 await driver.run()

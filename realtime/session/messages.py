@@ -48,6 +48,7 @@ class _SessionSettings(Struct, frozen=True):
     max_lead_ms: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
     lexicon: dict[str, str] | UnsetType = UNSET
     markup: bool | UnsetType = UNSET
+    cache: bool | UnsetType = UNSET
 
 
 class SessionStart(_SessionSettings, frozen=True, tag="session.start"):
@@ -70,6 +71,7 @@ class ContextOpen(Struct, frozen=True, tag="context.open"):
     speed: Annotated[float, Meta(ge=0.25, le=4)] | UnsetType = UNSET
     normalize: bool | UnsetType = UNSET
     markup: bool | UnsetType = UNSET
+    cache: bool | UnsetType = UNSET
     instruct: str | UnsetType = UNSET
     seed: Annotated[int, Meta(ge=0, le=2**53 - 1)] | UnsetType = UNSET
     buffer: Buffering = "auto"
@@ -235,6 +237,7 @@ class ContextTiming(Struct, frozen=True):
     infer_ms: int
     encode_ms: int
     total_ms: int
+    load_ms: int = 0
 
 
 class ContextDone(Struct, frozen=True, tag="context.done"):
@@ -246,6 +249,7 @@ class ContextDone(Struct, frozen=True, tag="context.done"):
     audio_ms: float
     last_seq: int | None
     timing: ContextTiming
+    cache: Literal["hit", "partial", "miss", "off"] = "off"
 
 
 class ContextCancelled(Struct, frozen=True, tag="context.cancelled"):

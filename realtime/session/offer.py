@@ -27,6 +27,7 @@ _PLAIN_SETTINGS = (
     "speed",
     "normalize",
     "markup",
+    "cache",
 )
 
 
@@ -87,6 +88,7 @@ class SessionSettings:
     normalize: bool = True
     lexicon: tuple[tuple[str, str], ...] = ()
     markup: bool = False
+    cache: bool = True
     word_timestamps: bool = False
 
 
@@ -112,8 +114,10 @@ class Speaking:
 class Offer:
     """What this server can do. `voices` by every name in lower case; `features` as in `session.ready`.
 
-    `missing_voices`: voices by name whose extra is not installed. `check_lexicon` tells what is wrong with a
-    lexicon, None when nothing is.
+    `missing_voices`: voices by name whose extra is not installed. `any_voice`: names in lower case that stand
+    for whichever voice speaks the language. `cloned_voice` finds a cloned voice by its id, and raises
+    `InvalidMessageError` when it cannot be spoken with. `check_lexicon` tells what is wrong with a lexicon,
+    None when nothing is.
     """
 
     engine: str
@@ -125,10 +129,12 @@ class Offer:
     bitrate: int
     missing_voices: Mapping[str, Voice] = field(default_factory=dict)
     check_lexicon: Callable[[Mapping[str, str]], str | None] = lambda entries: None
+    any_voice: frozenset[str] = frozenset()
+    cloned_voice: Callable[[str], Voice | None] = lambda name: None
 
     def voice(self, name: str) -> Voice:
         """The voice of a name; raises `InvalidMessageError` with the names that are known."""
-        voice = self.voices.get(name.lower())
+        voice = self.voices.get(name.lower()) or self.cloned_voice(name)
         if voice is not None:
             return voice
         missing = self.missing_voices.get(name.lower())
@@ -149,6 +155,8 @@ class Offer:
         language = _MACROLANGUAGES.get(primary, primary)
         is_auto = wanted.lower() == AUTO
         default = self.voices[self.default_voice.lower()]
+        if name is not None and name.lower() in self.any_voice:
+            name = None
         if name is not None:
             voice = self.voice(name)
         elif is_auto:
@@ -218,6 +226,8 @@ class Offer:
             lexicon=session.lexicon,
             markup=session.markup if isinstance(opening.markup, UnsetType) else opening.markup,
             auto_voices=speaking.auto_voices,
+            reference=speaking.voice.reference,
+            cache=session.cache if isinstance(opening.cache, UnsetType) else opening.cache,
         )
         return ContextSettings(voice, self.audio(session), session.word_timestamps)
 

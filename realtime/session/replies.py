@@ -126,11 +126,13 @@ def done(context: Context, reason: Literal["completed", "failed"], timing: Timin
             last_seq=context.last_seq,
             timing=wire.ContextTiming(
                 first_audio_ms=timing.between_ms(since, context.first_frame_at),
+                load_ms=round(timing.load_s * 1000),
                 queue_ms=round(timing.queue_s * 1000),
                 infer_ms=round(timing.infer_s * 1000),
                 encode_ms=round(timing.encode_s * 1000),
                 total_ms=timing.between_ms(since, now),
             ),
+            cache=timing.cache_use,
         )
     )
 

@@ -5,7 +5,6 @@ Admission is a context manager: whatever ends an utterance, its place is free ag
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -27,10 +26,10 @@ from realtime.engines.engine import (
     Stats,
 )
 from realtime.errors import QueueFullError
-from realtime.types import TextPiece, VoiceSettings
+from realtime.types import TextPiece, VoiceReference
 
-#: What an utterance hears from the engine.
-UtteranceEvent = Chunk | Failure
+#: What an utterance hears from the engine; `Freed` is the last.
+UtteranceEvent = Chunk | Failure | Freed
 _RETRY_AFTER_MS = 1000
 
 
@@ -42,17 +41,30 @@ class CancelObserver(Protocol):
         ...
 
 
-class Utterance:
-    """One admitted utterance: the engine's commands with its number filled in."""
+class Place:
+    """A place among those who are spoken to: one context, or one request."""
 
-    def __init__(self, number: int, send: Callable[[Command], None]) -> None:
-        """`number` is the engine's name for it."""
+    def __init__(self, waiting: set[Place]) -> None:
+        """`waiting` holds all places that wait for their first sound."""
+        self._waiting = waiting
+
+    def waits(self) -> None:
+        """It has text, and hears nothing yet."""
+        self._waiting.add(self)
+
+    def sounds(self) -> None:
+        """It waits no longer."""
+        self._waiting.discard(self)
+
+
+class Utterance:
+    """One utterance of the engine: its commands with its number filled in."""
+
+    def __init__(self, number: int, send: Callable[[Command], None], close: Callable[[int, bool], None]):
+        """`number` is the engine's name for it; `close` is told whether it was cancelled."""
         self.number = number
         self._send = send
-
-    def open(self, settings: VoiceSettings) -> None:
-        """Begin, with the voice and language of `settings`."""
-        self._send(Open(self.number, settings.voice, settings.language, settings.seed, settings.auto_voices))
+        self._close = close
 
     def feed(self, piece: TextPiece) -> None:
         """Give text."""
@@ -66,18 +78,30 @@ class Utterance:
         """No more text."""
         self._send(Finish(self.number))
 
+    def close(self, cancelled: bool = False) -> None:
+        """Hear nothing more of it; the engine lets go of what it still holds. May be called again."""
+        self._close(self.number, cancelled)
+
 
 class Scheduler:
-    """Owns the engine: admits utterances up to a limit and brings each one its events."""
+    """Owns the engine: admits contexts up to a limit and brings each utterance its events."""
 
     def __init__(
-        self, engine: Engine, clock: Clock, max_utterances: int, on_cancelled: CancelObserver | None = None
+        self,
+        engine: Engine,
+        clock: Clock,
+        max_utterances: int,
+        on_cancelled: CancelObserver | None = None,
+        max_queue_depth: int = 100_000,
     ) -> None:
-        """`max_utterances`: more than that at a time are refused."""
+        """More than `max_utterances` at a time are refused, and when `max_queue_depth` wait for a sound."""
         self._engine = engine
         self._clock = clock
         self._max_utterances = max_utterances
+        self._max_queue_depth = max_queue_depth
         self._on_cancelled = on_cancelled
+        self._places: set[Place] = set()
+        self._waiting: set[Place] = set()
         self._listeners: dict[int, Callable[[UtteranceEvent], None]] = {}
         self._held: set[int] = set()  # utterances of which the engine still holds something
         self._cancelled_at: dict[int, float] = {}
@@ -94,7 +118,7 @@ class Scheduler:
     @property
     def ready(self) -> bool:
         """Whether an utterance would be worked on at once."""
-        return self.started and self._engine.ready and len(self._listeners) < self._max_utterances
+        return self.started and self._engine.ready and self._refusal() is None
 
     @property
     def engine_ready(self) -> bool:
@@ -103,8 +127,13 @@ class Scheduler:
 
     @property
     def admitted(self) -> int:
-        """Utterances that hold a place now."""
-        return len(self._listeners)
+        """Contexts and requests that hold a place now."""
+        return len(self._places)
+
+    @property
+    def queue_depth(self) -> int:
+        """How many of them have given text and hear nothing yet."""
+        return len(self._waiting)
 
     async def start(self) -> None:
         """Load the engine."""
@@ -115,46 +144,71 @@ class Scheduler:
         """Give back the engine."""
         await self._engine.stop()
 
-    @contextmanager
-    def admit(self, listener: Callable[[UtteranceEvent], None]) -> Iterator[Utterance]:
-        """A place in the engine for as long as the block runs; `listener` hears events on the loop.
+    def forget(self, voice_key: str) -> None:
+        """Drop what the engine keeps of a recording (`VoiceReference.key`)."""
+        self._engine.forget(voice_key)
 
-        Raises `QueueFullError` when all places are taken.
-        """
-        if len(self._listeners) >= self._max_utterances:
-            raise QueueFullError(
+    def check_room(self) -> None:
+        """Raises `QueueFullError` when there is no room for one more."""
+        if (refusal := self._refusal()) is not None:
+            raise QueueFullError(refusal, _RETRY_AFTER_MS)
+
+    def _refusal(self) -> str | None:
+        if len(self._places) >= self._max_utterances:
+            return (
                 f"{self._max_utterances} utterances are being spoken, which is all this server takes; "
-                "try again soon",
-                _RETRY_AFTER_MS,
+                "try again soon"
             )
+        if len(self._waiting) >= self._max_queue_depth:
+            return f"{len(self._waiting)} utterances wait for their first sound already; try again soon"
+        return None
+
+    @contextmanager
+    def admit(self) -> Iterator[Place]:
+        """A place for as long as the block runs; raises `QueueFullError` when there is none."""
+        self.check_room()
+        place = Place(self._waiting)
+        self._places.add(place)
+        try:
+            yield place
+        finally:
+            self._places.discard(place)
+            self._waiting.discard(place)
+
+    def open(
+        self,
+        voice: str,
+        language: str,
+        listener: Callable[[UtteranceEvent], None],
+        *,
+        seed: int = 0,
+        auto_voices: tuple[tuple[str, str], ...] = (),
+        reference: VoiceReference | None = None,
+    ) -> Utterance:
+        """Begin an utterance of the engine; `listener` hears its events on the loop, until it is closed."""
         number = self._next
         self._next += 1
         self._listeners[number] = listener
-        try:
-            yield Utterance(number, self._send)
-        except asyncio.CancelledError:
-            if number in self._held:
-                self._cancelled_at[number] = self._clock.now()
-            raise
-        finally:
-            del self._listeners[number]
-            if number in self._held:
-                self._engine.send(Cancel(number))
+        self._held.add(number)
+        self._engine.send(Open(number, voice, language, seed, auto_voices, reference))
+        return Utterance(number, self._engine.send, self._close)
 
-    def _send(self, command: Command) -> None:
-        if isinstance(command, Open):
-            self._held.add(command.utterance)
-        self._engine.send(command)
+    def _close(self, number: int, cancelled: bool) -> None:
+        if self._listeners.pop(number, None) is None or number not in self._held:
+            return
+        if cancelled:
+            self._cancelled_at[number] = self._clock.now()
+        self._engine.send(Cancel(number))
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Stats):
             self.stats = event
             return
-        listener = self._listeners.get(event.utterance)
         if isinstance(event, Freed):
             self._held.discard(event.utterance)
             cancelled_at = self._cancelled_at.pop(event.utterance, None)
             if cancelled_at is not None and self._on_cancelled is not None:
                 self._on_cancelled(event.utterance, self._clock.now() - cancelled_at)
-        elif listener is not None:
+        listener = self._listeners.get(event.utterance)
+        if listener is not None:
             listener(event)

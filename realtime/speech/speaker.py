@@ -2,7 +2,8 @@
 
 While segment N is encoded and taken, the engine makes N+1. Text comes in by plain calls that never wait; what
 comes out waits in `take` until the listener's side fetches it. How much may wait is bounded in milliseconds
-of sound: beyond that the engine is granted nothing more, while text goes on being accepted.
+of sound: beyond that the engine is granted nothing more, and what was found in a cache is not encoded, while
+text goes on being accepted.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from functools import partial
 
 import structlog
 
-from realtime.audio.formats import PacketEncoder
-from realtime.audio.opus import CODED_RATE
 from realtime.clock import Clock
-from realtime.engines.engine import Chunk
+from realtime.engines.engine import Chunk, Failure
 from realtime.errors import INTERNAL_MESSAGE, ErrorCode, QueueFullError, RealtimeError
-from realtime.speech.scheduler import Scheduler, Utterance, UtteranceEvent
+from realtime.speech.scheduler import Place, Scheduler
+from realtime.speech.sounds import AHEAD_S, Sounds, open_sounds
+from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextFeed, TextTurns
 from realtime.speech.timeline import Timeline
 from realtime.text.frontend import Frontend
@@ -33,6 +34,7 @@ from realtime.types import (
     Finished,
     Flushed,
     Packet,
+    SegmentEnded,
     SegmentStarted,
     SpeechEvent,
     TextPiece,
@@ -47,8 +49,6 @@ FIRST_BLOCK_MS = 100
 BLOCK_MS = 1000
 #: Sound that is put on the timeline in one go, after the tempo: 15 ms of work at the slowest.
 PART_S = 1.0
-#: What is made for a context behind others is not needed before this many seconds.
-QUEUED_S = 5.0
 _log = structlog.get_logger(__name__)
 
 
@@ -77,49 +77,66 @@ def _parts(audio: AudioChunk, samples: int) -> Iterator[AudioChunk]:
         words = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """What all speakers of a server share. `executor` encodes; `turns` are those of all their texts.
+
+    `revision` is of the engine and its models. `buffer_ms`: sound that may wait to be taken.
+    `text_wait_s`: how long no text must have come before what is held is spoken; 0: for ever.
+    """
+
+    scheduler: Scheduler
+    syntheses: Syntheses
+    revision: str
+    executor: Executor
+    clock: Clock
+    turns: TextTurns
+    buffer_ms: int
+    text_wait_s: float = 0.0
+
+
 class Speaker:
     """Speaks the text of one context. Every method is called on the event loop; `run` does the work."""
 
     def __init__(
         self,
+        studio: Studio,
         settings: VoiceSettings,
         frontend: Frontend,
-        encoder: PacketEncoder,
-        scheduler: Scheduler,
-        executor: Executor,
-        clock: Clock,
-        buffer_ms: int,
+        timeline: Timeline,
         on_output: Callable[[], None],
         dry_at: Callable[[], float] = lambda: 0.0,
-        text_wait_s: float = 0.0,
-        turns: TextTurns | None = None,
+        *,
+        segment_ends: bool = False,
     ) -> None:
-        """`buffer_ms`: sound that may wait to be taken; `on_output` is called when `take` has something.
+        """`timeline` is its own, and new; `on_output` is called when `take` has something.
 
         `dry_at`: when the listener will have heard all that was taken, also of others before this one, in
-        monotonic seconds. `text_wait_s`: how long no text must have come before what is held is spoken; 0:
-        for ever. `turns`: those of all speakers of the event loop.
+        monotonic seconds. `segment_ends`: the sound of a segment is handed on to its end before the next one
+        begins, and `SegmentEnded` is told.
         """
+        self._studio = studio
         self._settings = settings
-        self._text = TextFeed(frontend, self, clock, turns or TextTurns(clock), text_wait_s)
+        self._clock = studio.clock
+        self._text = TextFeed(frontend, self, studio.clock, studio.turns, studio.text_wait_s)
+        self._whole_text: str | None = ""  # None when it does not come whole before `run`
+        self._ended = False
         self._listener_dry_at = dry_at
-        self._timeline = Timeline(encoder, settings.speed)
-        packet_ms = encoder.frame_samples * 1000 // CODED_RATE
-        self._first_block = max(1, FIRST_BLOCK_MS // packet_ms)
-        self._block = max(1, BLOCK_MS // packet_ms)
-        self._scheduler = scheduler
-        self._executor = executor
-        self._clock = clock
-        self._buffer_ms = buffer_ms
+        self._timeline = timeline
+        self._first_block = max(1, FIRST_BLOCK_MS // timeline.packet_ms)
+        self._block = max(1, BLOCK_MS // timeline.packet_ms)
         self._on_output = on_output
+        self._segment_ends = segment_ends
 
         self._pieces: list[TextPiece] = []  # one for each segment
         self._started: SegmentStarted | None = None  # it was told before its text was complete
         self._rendered = 0
+        self._heard = False  # whether the segment that is rendered has a sound
         self._marks: deque[_FlushMark | _EndMark] = deque()
-        self._inbox: asyncio.Queue[UtteranceEvent | None] = asyncio.Queue()  # None: a mark may be due
+        self._changed = asyncio.Event()  # there may be sound, a mark may be due, or there may be room
         self._output: deque[SpeechEvent] = deque()
-        self._utterance: Utterance | None = None
+        self._place: Place | None = None
+        self._sounds: Sounds | None = None
         self._made_ms = 0.0
         self._waiting_ms = 0.0
         self._granted_ms = 0
@@ -135,31 +152,37 @@ class Speaker:
         """More text, in tokens of any size."""
         if self.timing.accepted is None:
             self.timing.accepted = self._clock.now()
+        if self._whole_text is not None:
+            self._whole_text += text
         self._text.append(text)
 
     def flush(self, flush_id: str | None) -> None:
         """All text so far is final and is spoken; answered by `Flushed` after its last packet."""
+        self._whole_text = None  # what comes after it is cut otherwise
         self._text.flush(flush_id)
 
     def end(self) -> None:
         """No more text; answered by `Finished` after the last packet."""
+        self._ended = True
         self._text.end()
 
     # -- what becomes of the text: a TextListener -------------------------------------------------------
 
     def on_pieces(self, pieces: list[TextPiece]) -> None:
         """Hand them on to the engine."""
-        assert self._utterance is not None, "text is worked on while the utterance is open"
+        assert self._sounds is not None and self._place is not None, "text is worked on while it runs"
         if pieces and self.timing.first_text is None:
             self.timing.first_text = self._clock.now()
+            self._place.waits()
         for piece in pieces:
             if piece.segment < len(self._pieces):
                 piece_so_far = self._pieces[piece.segment]
                 self._pieces[piece.segment] = joined(piece_so_far, piece)
             else:
                 self._pieces.append(piece)
-            self._utterance.feed(piece)
+            self._sounds.feed(piece)
         self._tell_completed()
+        self._changed.set()
 
     def _tell_completed(self) -> None:
         """A segment whose first words sounded before its last ones were known is told once more."""
@@ -176,9 +199,9 @@ class Speaker:
 
     def on_end(self) -> None:
         """There are no more pieces."""
-        assert self._utterance is not None, "text is worked on while the utterance is open"
+        assert self._sounds is not None, "text is worked on while it runs"
         self._mark(_EndMark(len(self._pieces)))
-        self._utterance.finish()
+        self._sounds.finish()
 
     def on_mistake(self) -> None:
         """The text could not be worked on."""
@@ -192,7 +215,7 @@ class Speaker:
 
     def _mark(self, mark: _FlushMark | _EndMark) -> None:
         self._marks.append(mark)
-        self._inbox.put_nowait(None)
+        self._changed.set()
 
     # -- the listener's side ----------------------------------------------------------------------------
 
@@ -206,7 +229,9 @@ class Speaker:
             if self._first_taken_at is None:
                 self._first_taken_at = self._clock.now()
             self._waiting_ms -= event.duration * 1000 / TIMELINE_RATE
-            if self._made_ms + self._room_ms() >= self._granted_ms + self._buffer_ms / 4:
+            self._changed.set()
+            step_ms = self._studio.buffer_ms * self._settings.speed / 4
+            if self._made_ms + self._room_ms() >= self._granted_ms + step_ms:
                 self._grant()
         return event
 
@@ -214,6 +239,7 @@ class Speaker:
         """The contexts before this one are over: from now on its sound is waited for."""
         if not self._has_turn:
             self._has_turn, self._turn_at = True, self._clock.now()
+            self._changed.set()
             self._grant()
 
     def _put(self, events: list[SpeechEvent]) -> None:
@@ -229,32 +255,32 @@ class Speaker:
 
     def _room_ms(self) -> float:
         """Sound of the engine's that there is room for, before the tempo is set."""
-        return max(0.0, self._buffer_ms - self._waiting_ms) * self._settings.speed
+        return max(0.0, self._studio.buffer_ms - self._waiting_ms) * self._settings.speed
 
     def _grant(self) -> None:
         """Allow as much as there is room for; it is needed when what was taken so far has been played."""
-        if self._utterance is None:
+        if self._sounds is None:
             return
         if not self._has_turn:
             # One segment is made ahead of its turn, when nobody who is being listened to needs the engine.
-            self._utterance.grant(1, self._clock.now() + QUEUED_S)
+            self._sounds.grant(1, self._clock.now() + AHEAD_S)
             return
         self._granted_ms = max(self._granted_ms, round(self._made_ms + self._room_ms()))
         if self._first_taken_at is None:
             deadline = self._turn_at
         else:
             deadline = self._first_taken_at + self._timeline.length / TIMELINE_RATE
-        self._utterance.grant(self._granted_ms, deadline)
+        self._sounds.grant(self._granted_ms, deadline)
 
     # -- the work ---------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Speak until the end of the text; cancel this to fall silent. What fails comes out as `Failed`."""
         try:
-            with self._scheduler.admit(self._inbox.put_nowait) as utterance:
+            with self._studio.scheduler.admit() as self._place:
                 self.timing.admitted = self._clock.now()
-                self._utterance = utterance
-                utterance.open(self._settings)
+                self._sounds = self._open_sounds()
+                self.timing.cache = self._sounds.asks_cache
                 self._grant()
                 self._text.start()
                 await self._speak()
@@ -265,8 +291,22 @@ class Speaker:
         except Exception:
             self._fail_inside()
         finally:
-            self._utterance = None
             self._text.stop()
+            sounds, self._sounds = self._sounds, None
+            if sounds is not None:
+                sounds.close()
+
+    def _open_sounds(self) -> Sounds:
+        studio = self._studio
+        whole_text, self._whole_text = self._whole_text, None
+        return open_sounds(
+            self._settings,
+            studio.scheduler,
+            studio.syntheses,
+            studio.revision,
+            self._changed.set,
+            whole_text if self._ended else None,
+        )
 
     def _fail_inside(self) -> None:
         """Called while an exception is handled that nobody foresaw."""
@@ -279,11 +319,6 @@ class Speaker:
 
     async def _speak(self) -> None:
         while True:
-            event = await self._inbox.get()
-            if isinstance(event, Chunk):
-                await self._render(event)
-            elif event is not None:
-                raise RealtimeError(event.message, ErrorCode.ENGINE_FAILED)
             while self._marks and self._marks[0].pieces <= self._rendered:
                 mark = self._marks.popleft()
                 if isinstance(mark, _EndMark):
@@ -291,20 +326,46 @@ class Speaker:
                     return
                 await self._encode(self._timeline.flush, partial=True)
                 self._put([Flushed(mark.flush_id)])
+            event = self._next_sound()
+            if event is None:
+                self._changed.clear()
+                await self._changed.wait()
+            elif isinstance(event, Failure):
+                raise RealtimeError(event.message, ErrorCode.ENGINE_FAILED)
+            else:
+                await self._render(event)
+
+    def _next_sound(self) -> Chunk | Failure | None:
+        """The next of it, when there is room for it; before its turn, of one segment only."""
+        assert self._sounds is not None, "it is called while the sounds are open"
+        has_room = self._waiting_ms < self._studio.buffer_ms and (self._has_turn or not self._rendered)
+        return self._sounds.take(has_room)
 
     async def _render(self, chunk: Chunk) -> None:
-        audio = chunk.audio
+        assert self._sounds is not None and self._place is not None, "it is called while the sounds are open"
+        audio, cached = chunk.audio, self._sounds.cached
         if self.timing.first_pcm is None:
             self.timing.first_pcm = self._clock.now()
-            self.timing.queue_s = chunk.queue_s
+            self.timing.load_s, self.timing.queue_s = chunk.load_s, chunk.queue_s
+            self._place.sounds()
         self.timing.infer_s += chunk.infer_s
+        self.timing.idle_s = self._sounds.idle_s
         self._made_ms += len(audio.pcm) * 1000 / audio.sample_rate
-        piece = self._pieces[audio.segment]
+        piece = self._pieces[self._rendered]
         for part in _parts(audio, round(audio.sample_rate * PART_S * min(1.0, self._settings.speed))):
             await self._encode(partial(self._timeline.add, piece, part))
         if audio.last_of_segment:
-            self._rendered += 1
+            await self._end_segment(piece, cached)
         self._grant()
+
+    async def _end_segment(self, piece: TextPiece, cached: bool) -> None:
+        self._rendered += 1
+        self.timing.segments += 1
+        self.timing.cached_segments += cached
+        if self._segment_ends and self._heard:
+            await self._encode(self._timeline.flush, partial=True)
+            self._put([SegmentEnded(piece.segment, self._timeline.sound_end)])
+        self._heard = False
 
     async def _finish(self) -> None:
         await self._encode(self._timeline.finish)
@@ -329,10 +390,12 @@ class Speaker:
         loop = asyncio.get_running_loop()
         block = first_block
         while True:
-            events, packets, seconds = await loop.run_in_executor(self._executor, block)
+            events, packets, seconds = await loop.run_in_executor(self._studio.executor, block)
             for event in events:
-                if isinstance(event, SegmentStarted) and not event.final:
-                    self._started = event
+                if isinstance(event, SegmentStarted):
+                    self._heard = True
+                    if not event.final:
+                        self._started = event
             self.timing.encode_s += seconds
             self.timing.audio_s = self._timeline.length / TIMELINE_RATE
             self._put([*events, *packets])

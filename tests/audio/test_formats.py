@@ -7,7 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from realtime.audio.formats import FORMATS, PacketEncoder, make_encoder, pre_skip
+from realtime.audio.formats import (
+    BITRATES,
+    FILE_RATES,
+    FORMATS,
+    PacketEncoder,
+    completed,
+    content_type,
+    make_encoder,
+    pre_skip,
+)
 from realtime.audio.opus import CODED_RATE
 from realtime.types import AudioSettings, Pcm
 from tests.audio.sounds import (
@@ -59,10 +68,84 @@ def test_only_bare_packets_leave_the_pre_skip_to_the_listener() -> None:
     }
 
 
-@pytest.mark.parametrize(("name", "rate"), [("mp3", 48_000), ("pcm_s16le", 44_100), ("mulaw", 24_000)])
-def test_what_is_not_in_the_table_is_refused(name: str, rate: int) -> None:
+def test_the_formats_of_files_and_their_rates() -> None:
+    """They are apart from those of the wire, which stay as they are; Opus has one rate only."""
+    every = (24_000, 8_000, 16_000, 22_050, 44_100, 48_000)
+    assert dict(FILE_RATES) == {
+        "mp3": every,
+        "ogg_opus": (48_000,),
+        "aac": every,
+        "flac": every,
+        "wav": every,
+        "pcm_s16le": every,
+    }
+
+
+def test_bitrates_belong_to_formats_that_have_a_choice() -> None:
+    assert set(BITRATES) == {*FORMATS, *FILE_RATES} - {"pcm_s16le", "mulaw", "flac", "wav"}
+    for lowest, usual, highest in BITRATES.values():
+        assert lowest < usual < highest
+
+
+@pytest.mark.parametrize("name", BITRATES)
+def test_a_bitrate_outside_of_the_range_is_refused(name: str) -> None:
+    lowest, _, highest = BITRATES[name]
+    rate = (FORMATS.get(name) or FILE_RATES[name])[0]
+    for bitrate in (lowest, highest):
+        make_encoder(AudioSettings(name, rate, 20, bitrate))
+    for bitrate in (-1, 0, lowest - 1, highest + 1):
+        with pytest.raises(ValueError, match=f"{name} has {lowest} to {highest} bit/s, not {bitrate}"):
+            make_encoder(AudioSettings(name, rate, 20, bitrate))
+
+
+def test_a_bitrate_means_nothing_to_what_is_not_compressed_by_it() -> None:
+    for name in ("pcm_s16le", "mulaw", "flac", "wav"):
+        rate = (FORMATS.get(name) or FILE_RATES[name])[0]
+        make_encoder(AudioSettings(name, rate, 20, 0))
+
+
+REFUSED = [
+    ("mp3", 32_000),
+    ("aac", 12_000),
+    ("flac", 0),
+    ("wav", 96_000),
+    ("pcm_s16le", 11_025),
+    ("ogg_opus", 24_000),
+    ("opus", 44_100),
+    ("mulaw", 24_000),
+    ("mp4", 48_000),
+]
+
+
+@pytest.mark.parametrize(("name", "rate"), REFUSED)
+def test_what_is_not_in_the_tables_is_refused(name: str, rate: int) -> None:
     with pytest.raises(ValueError, match=f"{name} at {rate} Hz"):
-        make_encoder(AudioSettings(name, rate, 20, 32_000))
+        make_encoder(AudioSettings(name, rate, 20, 64_000))
+
+
+def test_content_types() -> None:
+    said = {
+        name: content_type(AudioSettings(name, rates[0], 20, 64_000)) for name, rates in FILE_RATES.items()
+    }
+    assert said == {
+        "mp3": "audio/mpeg",
+        "ogg_opus": "audio/ogg; codecs=opus",
+        "aac": "audio/aac",
+        "flac": "audio/flac",
+        "wav": "audio/wav",
+        "pcm_s16le": "audio/pcm;rate=24000;encoding=signed-integer;bits=16;channels=1",
+    }
+    assert ";rate=44100;" in content_type(AudioSettings("pcm_s16le", 44_100, 20, 0))
+    for name in FORMATS.keys() - FILE_RATES.keys():
+        with pytest.raises(ValueError, match=name):
+            content_type(AudioSettings(name, FORMATS[name][0], 20, 64_000))
+
+
+@every_setting
+def test_nothing_of_the_wire_is_completed(audio: AudioSettings) -> None:
+    """Ogg says its length in its last page, and the others have no place for it."""
+    data = b"".join(send(make_encoder(audio), SOUND))
+    assert completed(audio.format, data, 2 * len(SOUND)) == data
 
 
 @every_setting

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import psutil
 import pytest
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ RATES = [
     (22_050, 24_000),
     (24_000, 8_000),
     (24_000, 16_000),
+    (24_000, 22_050),
+    (24_000, 44_100),
     (24_000, 48_000),
     (16_000, 24_000),
     (48_000, 24_000),
@@ -61,7 +64,7 @@ def test_how_it_is_cut_changes_not_a_bit(
 @pytest.mark.parametrize("size", [1, 7, 480, 1440])
 def test_all_but_the_lookahead_has_come_out(from_rate: int, to_rate: int, size: int) -> None:
     resampler = Resampler(from_rate, to_rate)
-    assert 0 < resampler.lookahead <= from_rate * 5 // 1000, "a few milliseconds"
+    assert 0 < resampler.lookahead <= from_rate * 7 // 1000, "a few milliseconds"
     given = made = 0
     for _ in range(4000 // size):
         made += len(resampler.process(np.zeros(size, np.float32)))
@@ -88,26 +91,38 @@ def test_speech_is_the_same_sound_without_delay(from_rate: int, to_rate: int) ->
 
 
 @every_rate
-@pytest.mark.parametrize("share", [0.02, 0.25, 0.5, 0.8, 0.85])
+def test_no_difference_to_the_best_of_soxr_is_left_in_16_bit(from_rate: int, to_rate: int) -> None:
+    """Of speech up to 88 % of half the lower rate, in an implementation that shares no code with ours."""
+    spectrum = np.fft.rfft(speechlike(2 * from_rate))
+    spectrum[round(0.88 * min(from_rate, to_rate)) :] = 0  # in steps of 0.5 Hz
+    pcm = np.fft.irfft(spectrum).astype(np.float32)
+    sound = resampled(pcm, from_rate, to_rate, 480)
+    best = soxr.resample(pcm, from_rate, to_rate, quality="VHQ")
+    middle = slice(to_rate // 5, 2 * to_rate - to_rate // 5)  # the ends were cut off in the spectrum
+    assert error_db(sound[middle], best[middle]) < -98
+
+
+@every_rate
+@pytest.mark.parametrize("share", [0.02, 0.25, 0.5, 0.8, 0.85, 0.9])
 def test_the_pass_band_is_flat(from_rate: int, to_rate: int, share: float) -> None:
-    """Within 0.1 dB up to 85 % of half the lower rate, and nothing but the tone comes out: 75 dB below it."""
+    """Within 0.03 dB up to 90 % of half the lower rate, and all else that comes out is 95 dB softer."""
     hz = share * min(from_rate, to_rate) / 2
     middle = slice(to_rate // 4, to_rate // 4 * 3)
     sound = resampled(tone(hz, from_rate, from_rate), from_rate, to_rate, 480)[middle]
     expected = tone(hz, to_rate, to_rate)[middle]
-    assert abs(level_db(sound) - level_db(expected)) < 0.1
-    assert error_db(sound, expected * np.float32(10 ** ((level_db(sound) - level_db(expected)) / 20))) < -75
+    assert abs(level_db(sound) - level_db(expected)) < 0.03
+    assert error_db(sound, expected * np.float32(10 ** ((level_db(sound) - level_db(expected)) / 20))) < -95
 
 
 @pytest.mark.parametrize(("from_rate", "to_rate"), DOWN)
-@pytest.mark.parametrize("share", [1.0, 1.01, 1.05, 1.2, 1.5, 1.95])
+@pytest.mark.parametrize("share", [1.0, 1.0005, 1.005, 1.01, 1.05, 1.2, 1.5, 1.95])
 def test_what_would_fold_back_is_not_there(from_rate: int, to_rate: int, share: float) -> None:
-    """75 dB down from half the new rate on."""
+    """95 dB down from half the new rate on: less than the steps of 16 bit."""
     hz = share * to_rate / 2
     if hz >= from_rate / 2:
         hz = from_rate / 2 - 50
     sound = resampled(tone(hz, from_rate, from_rate), from_rate, to_rate, 480)
-    assert level_db(sound[to_rate // 4 : to_rate // 4 * 3]) < level_db(tone(hz, from_rate, from_rate)) - 75
+    assert level_db(sound[to_rate // 4 : to_rate // 4 * 3]) < level_db(tone(hz, from_rate, from_rate)) - 95
 
 
 def test_streams_do_not_disturb_each_other() -> None:

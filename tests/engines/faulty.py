@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from realtime.engines.engine import Cancellation, Open
+from realtime.engines.engine import Cancellation, EngineSettings, Open
 from realtime.engines.tone import SAMPLE_RATE, ToneSynthesizer
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, Pcm, TextPiece
@@ -79,26 +79,26 @@ class DyingSynthesizer(ToneSynthesizer):
         os._exit(7)
 
 
-def make_faulty() -> FaultySynthesizer:
+def make_faulty(settings: EngineSettings | None = None) -> FaultySynthesizer:
     """KILL, HANG, FAIL, REFUSE."""
     return FaultySynthesizer()
 
 
-def make_long() -> LongSynthesizer:
+def make_long(settings: EngineSettings | None = None) -> LongSynthesizer:
     """Long sounds."""
     return LongSynthesizer()
 
 
-def make_slow() -> SlowSynthesizer:
+def make_slow(settings: EngineSettings | None = None) -> SlowSynthesizer:
     """Slow to load."""
     return SlowSynthesizer()
 
 
-def make_unloadable() -> UnloadableSynthesizer:
+def make_unloadable(settings: EngineSettings | None = None) -> UnloadableSynthesizer:
     """Cannot load."""
     return UnloadableSynthesizer()
 
 
-def make_dying() -> DyingSynthesizer:
+def make_dying(settings: EngineSettings | None = None) -> DyingSynthesizer:
     """Dies while it loads."""
     return DyingSynthesizer()

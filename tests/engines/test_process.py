@@ -10,11 +10,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+import soundfile
 import uvloop
 
 from realtime.engines.child import _MAX_SAMPLES
@@ -24,6 +27,7 @@ from realtime.engines.engine import (
     Chunk,
     Command,
     Engine,
+    EngineSettings,
     Event,
     Failure,
     Feed,
@@ -49,7 +53,7 @@ from realtime.engines.wire import (
     read_message_blocking,
 )
 from realtime.errors import EngineError
-from realtime.types import Pcm, TextPiece
+from realtime.types import Pcm, TextPiece, VoiceReference
 from tests.engines.faulty import LONG_CHUNK, long_chunk
 
 PATIENCE_S = 30
@@ -222,6 +226,7 @@ async def test_a_killed_child_fails_its_utterances_and_a_new_one_serves() -> Non
         say(engine, 4, "for the next one")
         await log.wait_freed(4)
         assert log.of(4) == ["Chunk", "Freed"]
+        assert load_times(log, 4)[0] > 0  # it waited for the next child
         assert engine.restarts == 1 and engine.ready
         (second,) = children()
         assert second.pid != first.pid
@@ -356,6 +361,94 @@ async def test_capabilities_come_from_the_child() -> None:
         assert engine.capabilities == ToneSynthesizer().capabilities
 
 
+def load_times(log: Log, utterance: int) -> list[float]:
+    return [e.load_s for e in log.events if isinstance(e, Chunk) and e.utterance == utterance]
+
+
+async def test_the_wait_for_the_load_is_told_once() -> None:
+    engine, log = ProcessEngine(LONG, 1, PATIENCE_S), Log()
+    begun = time.monotonic()
+    say(engine, 1, "2", "1")
+    await engine.start(log)
+    loaded_s = time.monotonic() - begun
+    say(engine, 2, "1")
+    await log.wait_freed(1, 2)
+    await engine.stop()
+    first, *rest = load_times(log, 1)
+    assert 0.9 * loaded_s < first <= loaded_s
+    assert len(rest) >= 2 and not any(rest) and not any(load_times(log, 2))
+
+
+def reference(folder: Path, hz: float, name: str = "a") -> VoiceReference:
+    pcm = 0.3 * np.sin(2 * np.pi * hz * np.arange(24_000) / 24_000)
+    soundfile.write(folder / f"{name}.flac", pcm, 24_000)
+    return VoiceReference(name * 64, str(folder / f"{name}.flac"), "Höre: \0 “hello”.")
+
+
+def clone(engine: Engine, utterance: int, voice: VoiceReference) -> None:
+    engine.send(Open(utterance, "clone", "en", reference=voice))
+    engine.send(Feed(utterance, TextPiece(0, "Hello there.", (0, 12), (), "en")))
+    engine.send(Grant(utterance, 100_000, 0.0))
+    engine.send(Finish(utterance))
+
+
+def stats_of(log: Log) -> Stats:
+    """The last that came."""
+    return next((event for event in reversed(log.events) if isinstance(event, Stats)), Stats(0, 0, 0))
+
+
+async def wait_prompts(log: Log, *counts: int) -> None:
+    """Until so many are in memory, were hit and were missed."""
+
+    def told(events: list[Event]) -> bool:
+        last = stats_of(log)
+        return (last.prompts, last.prompt_hits, last.prompt_misses) == counts
+
+    await log.wait(told)
+
+
+def pitch(log: Log, utterance: int) -> float:
+    (pcm,) = (e.audio.pcm for e in log.events if isinstance(e, Chunk) and e.utterance == utterance)
+    return float(np.argmax(np.abs(np.fft.rfft(pcm[:7200]))) * 24_000 / 7200)
+
+
+async def test_a_reference_goes_to_the_child_and_prompts_are_counted(tmp_path: Path) -> None:
+    settings = EngineSettings(str(tmp_path / "prompts"), 1)
+    ada, bea = reference(tmp_path, 330), reference(tmp_path, 550, "b")
+    for expected in ((1, 1, 2), (1, 3, 0)):  # the next process finds them on disk
+        engine, log = ProcessEngine(TONE, 1, PATIENCE_S, settings), Log()
+        await engine.start(log)
+        for utterance, voice in enumerate((ada, bea, ada), 1):
+            clone(engine, utterance, voice)
+            await log.wait_freed(utterance)
+        assert [pitch(log, number) for number in (1, 2, 3)] == pytest.approx([330, 550, 330], abs=5)
+        await wait_prompts(log, *expected)
+        await engine.stop()
+
+
+async def test_a_deleted_recording_is_forgotten_by_the_child_and_on_disk(tmp_path: Path) -> None:
+    folder = tmp_path / "prompts"
+    engine, log = ProcessEngine(TONE, 1, PATIENCE_S, EngineSettings(str(folder), 5)), Log()
+    ada, bea = reference(tmp_path, 330), reference(tmp_path, 550, "b")
+    await engine.start(log)
+    clone(engine, 1, ada)
+    clone(engine, 2, bea)
+    await log.wait_freed(1, 2)
+    assert len(list(folder.iterdir())) == 2
+    engine.forget(ada.key)
+    await wait_prompts(log, 1, 0, 2)
+    assert len(list(folder.iterdir())) == 1
+    os.unlink(ada.path)
+    clone(engine, 3, ada)
+    await log.wait_freed(3)
+    (failure,) = (event for event in log.events if isinstance(event, Failure))
+    assert failure.message == "the recording of this voice cannot be read"
+    await engine.stop()
+    engine.forget(bea.key)  # no child holds it; what lies on disk goes
+    assert list(folder.iterdir()) == []
+    ProcessEngine(TONE, 1, PATIENCE_S).forget(bea.key)
+
+
 async def test_a_stop_leaves_nothing_behind() -> None:
     async with running(TONE):
         pass  # what the first start of a process opens for good is not counted
@@ -421,7 +514,16 @@ class RawChild:
             os.ftruncate(ring.fileno(), RING_BYTES)
             descriptors = (theirs.fileno(), ring.fileno())
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "realtime.engines.child", factory, "1", "0.2", *map(str, descriptors)],
+                [
+                    sys.executable,
+                    "-m",
+                    "realtime.engines.child",
+                    factory,
+                    "{}",
+                    "1",
+                    "0.2",
+                    *map(str, descriptors),
+                ],
                 pass_fds=descriptors,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )

@@ -6,17 +6,30 @@ import asyncio
 import contextlib
 import errno
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from realtime.engines.engine import Cancel, Chunk, Engine, Failure, Feed, Finish, Grant, Open, Stats
+from realtime.engines.engine import (
+    Cancel,
+    Capabilities,
+    Chunk,
+    Engine,
+    Failure,
+    Feed,
+    Finish,
+    Grant,
+    Open,
+    Stats,
+)
 from realtime.engines.process import ProcessEngine
 from realtime.engines.routed import Part, RoutedEngine
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.errors import EngineError
 from realtime.types import TextPiece
-from tests.engines.test_process import PATIENCE_S, Log
+from tests.engines.test_process import PATIENCE_S, Log, clone, pitch, reference, wait_prompts
 
 HELLO = TextPiece(0, "Hello.", (0, 6), (), "en")
 KILL = TextPiece(0, "One KILL two.", (0, 13), (), "en")
@@ -103,6 +116,49 @@ async def test_what_is_on_demand_starts_with_its_first_utterance() -> None:
             say(engine, utterance, "bert")
         await log.wait_freed(2, 3)
         assert lazy.ready and log.failures() == []
+
+
+async def test_the_wait_for_what_is_on_demand_is_told() -> None:
+    parts = Part(_tone(), frozenset({"anna"})), Part(_tone(), frozenset({"bert"}), on_demand=True)
+    async with routed(*parts) as (engine, log):
+        say(engine, 1, "anna")
+        say(engine, 2, "bert")
+        await log.wait_freed(1, 2)
+        say(engine, 3, "bert")
+        await log.wait_freed(3)
+    load_times = {event.utterance: event.load_s for event in log.events if isinstance(event, Chunk)}
+    assert load_times[1] == load_times[3] == 0 < load_times[2]
+
+
+class Deaf(ToneSynthesizer):
+    """It clones nothing."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, cloning=False)
+
+
+async def test_a_cloned_voice_goes_to_the_engine_that_clones(tmp_path: Path) -> None:
+    deaf, cloning = ThreadEngine(Deaf(), 1), _process("make_faulty")
+    async with routed(Part(deaf, frozenset({"anna"})), Part(cloning, frozenset({"bert"}))) as (engine, log):
+        assert engine.capabilities.cloning
+        for utterance, hz in ((1, 330), (2, 550), (3, 330)):
+            voice = reference(tmp_path, hz, f"{hz}")
+            # As every context without a voice of its own; and the name is that of another engine's voice.
+            auto = (("en", "anna"), ("de", "bert"))
+            engine.send(Open(utterance, "anna", "en", auto_voices=auto, reference=voice))
+            for command in (Feed(utterance, HELLO), Grant(utterance, 10_000, 0.0), Finish(utterance)):
+                engine.send(command)
+            await log.wait_freed(utterance)
+        assert [pitch(log, number) for number in (1, 2, 3)] == pytest.approx([330, 550, 330], abs=5)
+        await wait_prompts(log, 2, 1, 2)
+        engine.forget(reference(tmp_path, 330, "330").key)
+        await wait_prompts(log, 1, 1, 2)
+    async with routed(Part(ThreadEngine(Deaf(), 1), frozenset({"anna"}))) as (engine, log):
+        assert not engine.capabilities.cloning
+        clone(engine, 1, voice)
+        await log.wait_freed(1)
+        assert [e.message for e in log.events if isinstance(e, Failure)] == ["no engine clones voices"]
 
 
 async def test_on_demand_and_not_to_be_had() -> None:

@@ -32,7 +32,7 @@ from realtime.engines.engine import (
 from realtime.engines.tone import ToneSynthesizer
 from realtime.engines.workers import Workers
 from realtime.errors import EngineError
-from realtime.types import AudioChunk, TextPiece
+from realtime.types import AudioChunk, TextPiece, VoiceReference
 
 PATIENCE_S = 20
 RATE = 1000
@@ -355,6 +355,21 @@ def test_times_are_told() -> None:
     first, second = (event for event in b.log.events if isinstance(event, Chunk))
     assert first.queue_s > 0 and second.queue_s == 0, "the wait for a worker is told once"
     assert first.infer_s >= 0 and second.infer_s >= 0
+
+
+def test_prompts_are_counted_and_forgotten() -> None:
+    events: list[Event] = []
+    synthesizer = ToneSynthesizer()
+    workers = Workers(synthesizer, 1, events.append)
+    reference = VoiceReference("key", "")
+    for _ in range(3):
+        synthesizer.prompts.prompt(reference, "m", lambda each: {"a": np.zeros(1)})
+    assert workers.stats() == Stats(0, 0, 0, prompts=1, prompt_hits=2, prompt_misses=1)
+    workers.forget("key")
+    assert events == [Stats(0, 0, 0, prompts=0, prompt_hits=2, prompt_misses=1)]
+    with bench() as b:  # one that keeps none
+        b.workers.forget("key")
+        assert b.workers.stats() == Stats(0, 0, 0)
 
 
 def test_stop_ends_the_threads_after_the_segments_under_way() -> None:

@@ -26,8 +26,12 @@ from realtime.live.driver import ContextSummary, Driver, OpenSpeakerFor, Transpo
 from realtime.session.frames import FrameKind, decode_frame
 from realtime.session.offer import Format, Limits, Offer
 from realtime.session.session import Session
+from realtime.speech.cache import AudioCache
 from realtime.speech.scheduler import Scheduler
-from realtime.speech.speaker import Speaker
+from realtime.speech.speaker import Speaker, Studio
+from realtime.speech.synthesis import Syntheses
+from realtime.speech.text_feed import TextTurns
+from realtime.speech.timeline import Timeline
 from realtime.text.frontend import Frontend, TextOptions
 from realtime.types import (
     TIMELINE_RATE,
@@ -168,7 +172,11 @@ class House:
 
     def __init__(self, scheduler: Scheduler, executor: ThreadPoolExecutor) -> None:
         self.scheduler = scheduler
-        self.executor = executor
+        clock = MonotonicClock()
+        self.syntheses = Syntheses(AudioCache(2**26, 1000), clock)
+        self.studio = Studio(
+            scheduler, self.syntheses, "", executor, clock, TextTurns(clock), buffer_ms=5_000
+        )
         self.speakers: list[Speaker] = []
         self.summaries: list[ContextSummary] = []
 
@@ -180,13 +188,10 @@ class House:
         dry_at: Callable[[], float],
     ) -> Speaker:
         speaker = Speaker(
+            self.studio,
             settings,
             Frontend(TextOptions(settings.language, buffering=settings.buffer)),
-            make_encoder(audio),
-            self.scheduler,
-            self.executor,
-            MonotonicClock(),
-            5_000,
+            Timeline(make_encoder(audio), settings.speed),
             on_output,
             dry_at,
         )
@@ -225,7 +230,8 @@ async def house(max_utterances: int = 64) -> AsyncIterator[House]:
         built = House(scheduler, executor)
         try:
             yield built
-            assert scheduler.admitted == 0
+            assert (scheduler.admitted, scheduler.queue_depth) == (0, 0)
+            assert not built.syntheses._under_way and not scheduler._listeners
             assert asyncio.all_tasks() == before
         finally:
             await scheduler.stop()

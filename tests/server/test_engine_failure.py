@@ -40,10 +40,13 @@ async def test_a_dead_or_frozen_engine_fails_its_utterances_alone(serve_tone: Se
         for client in (one, other):
             await client.send("text", text="This is heard. And this is the next one, ")
             await client.until_frame()
+        os.kill(engine_process().pid, signal.SIGSTOP)
+        for name, client in ("one", one), ("other", other):
+            await client.send("text", text=f"which the {name} will not hear. ")
+            await client.send("end")
+        await eventually(lambda: len(server.scheduler._held) == 2)
         os.kill(engine_process().pid, number)
         for client in (one, other):
-            await client.send("text", text="which may be heard or not.")
-            await client.send("end")
             error = await client.until("error")
             assert error["code"] == "engine_failed" and not error["fatal"]
             assert (await client.until("context.done"))["reason"] == "failed"
@@ -54,24 +57,39 @@ async def test_a_dead_or_frozen_engine_fails_its_utterances_alone(serve_tone: Se
         await eventually(lambda: not server.scheduler.admitted)
 
 
+async def test_a_context_that_asks_nothing_of_the_engine_outlives_its_death(serve_tone: Serve) -> None:
+    async with serve_tone(engine_runner="process") as server, open_client(server.url) as client:
+        await client.send("text", text="This is heard. And ")
+        await client.until_frame()
+        await eventually(lambda: not server.scheduler._held)
+        os.kill(engine_process().pid, signal.SIGKILL)
+        await client.send("text", text="this is heard as well.")
+        await eventually(lambda: not server.scheduler.engine_ready)
+        await client.send("end")
+        assert (await client.until("context.done"))["reason"] == "completed"
+        assert not client.messages("error")
+
+
 async def test_espeak_dies_in_mid_sentence() -> None:
     """That utterance ends as failed, the next one speaks, and English never notices."""
-    german = "Guten Tag, das ist ein langer Satz, der noch lange nicht zu Ende ist. " * 20
+    german = "Guten Tag, das ist ein langer Satz, der noch lange nicht zu Ende ist. "
     async with (
         running(Config(port=0)) as server,
         open_client(server.url) as one,
         open_client(server.url) as other,
     ):
         await one.send("session.start", language="de")
+        await one.send("text", text="Hallo. ")
+        await one.send("flush")
+        await one.until("flush.done")
+        await eventually(lambda: not server.scheduler._held)
+        os.kill(engine_process("espeak").pid, signal.SIGSTOP)
         await one.send("text", text=german)
-        await one.until_frame()
-        await one.send("pause")  # so that much of it is still to be spoken
-        await one.pong()
+        await eventually(lambda: len(server.scheduler._held) == 1)
         os.kill(engine_process("espeak").pid, signal.SIGKILL)
         error = await one.until("error")
         assert error["code"] == "engine_failed" and not error["fatal"]
         assert (await other.speak("It is noon."))["reason"] == "completed"
-        await one.send("continue")
         failed = await one.until("context.done")
         assert failed["reason"] == "failed" and failed["audio_ms"] > 0
         done = await one.speak("Alles ist gut.", "again")

@@ -534,8 +534,8 @@ class TestStatus:
             async with http.get(server.url + "/health") as answer:
                 health = await answer.json()
                 assert answer.status == 200
-            assert (health["status"], health["engine"], health["engine_ready"]) == ("ok", "tone", True)
-            assert (health["sessions"], health["utterances"]) == (0, 0)
+            assert (health["status"], health["engine"]) == ("ok", {"name": "tone", "state": "ready"})
+            assert (health["sessions"], health["queue"]["speaking"]) == (0, 0)
             async with http.get(server.url + "/ready") as answer:
                 assert answer.status == 200 and await answer.json() == {"ready": True}
             async with http.get(server.url + "/") as answer:

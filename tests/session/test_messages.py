@@ -51,6 +51,7 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "max_lead_ms": _or_unset(st.integers(0, 2**64 - 1)),
     "lexicon": _or_unset(st.dictionaries(TEXT, TEXT, max_size=3)),
     "markup": _or_unset(st.booleans()),
+    "cache": _or_unset(st.booleans()),
 }
 RESUMES = st.builds(
     wire.ResumeRequest,
@@ -75,6 +76,7 @@ CLIENT_FIELDS: dict[type[msgspec.Struct], dict[str, st.SearchStrategy[Any]]] = {
         "speed": SPEEDS,
         "normalize": _or_unset(st.booleans()),
         "markup": _or_unset(st.booleans()),
+        "cache": _or_unset(st.booleans()),
         "instruct": OPTIONAL_TEXT,
         "seed": _or_unset(st.integers(0, 2**53 - 1)),
         "buffer": st.sampled_from(["auto", "sentence", "manual"]),
@@ -126,7 +128,8 @@ SERVER_FIELDS: dict[type[msgspec.Struct], dict[str, st.SearchStrategy[Any]]] = {
         "reason": st.sampled_from(["completed", "failed"]),
         "audio_ms": NUMBERS,
         "last_seq": _or_none(COUNTS),
-        "timing": st.builds(wire.ContextTiming, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS),
+        "timing": st.builds(wire.ContextTiming, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS),
+        "cache": st.sampled_from(["hit", "partial", "miss", "off"]),
     },
     wire.ContextCancelled: {
         **OF_CONTEXT,
@@ -515,7 +518,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("context_id", "text", "voice", "language", "instruct"), (1, "`str`")),
     **dict.fromkeys(("buffer", "on_conflict", "timestamps"), (True, "`str`")),
     **dict.fromkeys(("sample_rate", "bitrate", "frame_ms", "max_lead_ms", "seed"), ("1", "`int`")),
-    **dict.fromkeys(("normalize", "markup", "drain"), (1, "`bool`")),
+    **dict.fromkeys(("normalize", "markup", "cache", "drain"), (1, "`bool`")),
     "speed": ("1", "`float`"),
     "lexicon": ([], "`object`"),
     "formats": ("opus", "`array`"),

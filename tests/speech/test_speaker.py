@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,21 +20,21 @@ from realtime.clock import MonotonicClock
 from realtime.engines.engine import (
     Cancel,
     Cancellation,
-    Chunk,
     Engine,
-    Failure,
-    Feed,
     Finish,
-    Grant,
     Open,
     Stats,
 )
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import CHARACTER_SAMPLES, GAP_SAMPLES, ToneSynthesizer
 from realtime.errors import ErrorCode
+from realtime.speech.cache import AudioCache
 from realtime.speech.scheduler import Scheduler
-from realtime.speech.speaker import Speaker
-from realtime.speech.timeline import GAP_S
+from realtime.speech.sounds import AHEAD_S
+from realtime.speech.speaker import Speaker, Studio
+from realtime.speech.synthesis import Syntheses
+from realtime.speech.text_feed import TextTurns
+from realtime.speech.timeline import GAP_S, Timeline
 from realtime.text.frontend import Frontend, TextOptions
 from realtime.types import (
     TIMELINE_RATE,
@@ -41,18 +44,24 @@ from realtime.types import (
     Finished,
     Flushed,
     Packet,
+    SegmentEnded,
     SegmentStarted,
     SpeechEvent,
     TextPiece,
+    Timing,
     VoiceSettings,
     WordsTimed,
 )
 from tests.engines.faulty import FaultySynthesizer
+from tests.speech.by_hand import HandEngine
 from tests.speech.sounds import PRE_SKIP, check_packets, hear_opus, until
-from tests.speech.test_scheduler import HandEngine
 
 PATIENCE_S = 20
 CLOCK = MonotonicClock()
+CACHE_BYTES = 64 * 2**20
+TONE = VoiceSettings("tone", "en")
+#: Nothing out of the cache: every sentence is the engine's.
+ALONE = replace(TONE, cache=False)
 
 
 class TickingClock:
@@ -66,37 +75,51 @@ class TickingClock:
         return self.seconds
 
 
-class Studio:
-    """A scheduler with its engine, and speakers on it."""
+class House:
+    """A studio on its engine, and speakers in it."""
 
-    def __init__(self, scheduler: Scheduler, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, scheduler: Scheduler, executor: ThreadPoolExecutor, cache: AudioCache) -> None:
         self.scheduler = scheduler
-        self.executor = executor
+        self.cache = cache
+        syntheses = Syntheses(cache, CLOCK)
+        self.studio = Studio(
+            scheduler, syntheses, "revision", executor, CLOCK, TextTurns(CLOCK), buffer_ms=60_000
+        )
 
     def speaker(
-        self, buffer_ms: int = 60_000, buffering: Buffering = "auto", encoder: PacketEncoder | None = None
+        self,
+        buffer_ms: int = 60_000,
+        buffering: Buffering = "auto",
+        encoder: PacketEncoder | None = None,
+        *,
+        settings: VoiceSettings = TONE,
+        segment_ends: bool = False,
     ) -> Talk:
-        return Talk(self, buffer_ms, buffering, encoder or OpusEncoder(32_000))
+        settings = replace(settings, buffer=buffering)
+        studio = replace(self.studio, buffer_ms=buffer_ms)
+        return Talk(studio, settings, encoder or OpusEncoder(32_000), segment_ends)
 
     async def settled(self) -> None:
-        """Until the engine holds nothing any more."""
+        """Until nothing is held any more."""
         await until(lambda: not self.scheduler._held)
+        assert not self.scheduler._listeners and not self.studio.syntheses._under_way
 
 
 class Talk:
     """A speaker, its task, and its listener."""
 
-    def __init__(self, studio: Studio, buffer_ms: int, buffering: Buffering, encoder: PacketEncoder) -> None:
+    def __init__(
+        self, studio: Studio, settings: VoiceSettings, encoder: PacketEncoder, segment_ends: bool
+    ) -> None:
         self.changed = asyncio.Event()
+        languages = tuple(language for language, _ in settings.auto_voices)
         self.speaker = Speaker(
-            VoiceSettings("tone", "en", buffer=buffering),
-            Frontend(TextOptions("en", buffering=buffering)),
-            encoder,
-            studio.scheduler,
-            studio.executor,
-            CLOCK,
-            buffer_ms,
+            studio,
+            settings,
+            Frontend(TextOptions(settings.language, languages=languages, buffering=settings.buffer)),
+            Timeline(encoder, settings.speed),
             self.changed.set,
+            segment_ends=segment_ends,
         )
         self.task: asyncio.Task[None] | None = None
 
@@ -146,19 +169,25 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 
 @asynccontextmanager
-async def studio_of(engine: Engine, executor: ThreadPoolExecutor, limit: int = 100) -> AsyncIterator[Studio]:
-    scheduler = Scheduler(engine, CLOCK, limit)
+async def house_of(
+    engine: Engine,
+    executor: ThreadPoolExecutor,
+    limit: int = 100,
+    cache: AudioCache | None = None,
+    max_queue_depth: int = 100,
+) -> AsyncIterator[House]:
+    scheduler = Scheduler(engine, CLOCK, limit, max_queue_depth=max_queue_depth)
     await scheduler.start()
     try:
-        yield Studio(scheduler, executor)
+        yield House(scheduler, executor, cache or AudioCache(CACHE_BYTES, 1000))
     finally:
         await scheduler.stop()
 
 
 @pytest.fixture
-async def studio(executor: ThreadPoolExecutor) -> AsyncIterator[Studio]:
-    async with studio_of(ThreadEngine(FaultySynthesizer(), 1), executor) as studio:
-        yield studio
+async def house(executor: ThreadPoolExecutor) -> AsyncIterator[House]:
+    async with house_of(ThreadEngine(FaultySynthesizer(), 1), executor) as house:
+        yield house
 
 
 def packets_of(events: list[SpeechEvent]) -> list[Packet]:
@@ -184,17 +213,17 @@ def length_of(*sentences: str) -> int:
     return samples * 2 + (len(sentences) - 1) * round(GAP_S["sentence"] * TIMELINE_RATE)
 
 
-async def test_text_that_is_cancelled_before_its_turn_of_the_loop_is_not_worked_on(studio: Studio) -> None:
-    talk = studio.speaker().start("This is one. " * 100)
+async def test_text_that_is_cancelled_before_its_turn_of_the_loop_is_not_worked_on(house: House) -> None:
+    talk = house.speaker().start("This is one. " * 100)
     await talk.cancel()
     for _ in range(100):
         await asyncio.sleep(0)
     assert not talk.speaker._pieces and not talk.take_all()
 
 
-async def test_the_order_of_events_and_the_whole_length(studio: Studio) -> None:
+async def test_the_order_of_events_and_the_whole_length(house: House) -> None:
     text = ["This is one. ", "And ", "two of", " them."]
-    events = await studio.speaker().start(*text).rest()
+    events = await house.speaker().start(*text).rest()
     packets = packets_of(events)
     assert isinstance(events[-1], Finished)
     length = length_of("This is one.", "And two of them.")
@@ -220,10 +249,10 @@ async def test_the_order_of_events_and_the_whole_length(studio: Studio) -> None:
             assert all(p.position + p.duration <= event.words[0].start for p in packets_of(events[:number]))
 
 
-async def test_text_may_come_one_character_at_a_time_and_before_it_runs(studio: Studio) -> None:
+async def test_text_may_come_one_character_at_a_time_and_before_it_runs(house: House) -> None:
     text = "This is one. And here are two of them."
-    whole = await studio.speaker().start(text).rest()
-    slow = studio.speaker()
+    whole = await house.speaker().start(text).rest()
+    slow = house.speaker()
     for character in text[:20]:
         slow.speaker.append(character)
     slow.start(end=False)
@@ -234,8 +263,8 @@ async def test_text_may_come_one_character_at_a_time_and_before_it_runs(studio: 
     assert packets_of(await slow.rest()) == packets_of(whole)
 
 
-async def test_everything_may_be_said_before_it_runs(studio: Studio) -> None:
-    talk = studio.speaker()
+async def test_everything_may_be_said_before_it_runs(house: House) -> None:
+    talk = house.speaker()
     talk.speaker.append("All of it.")
     talk.speaker.flush("a")
     talk.speaker.end()
@@ -243,8 +272,8 @@ async def test_everything_may_be_said_before_it_runs(studio: Studio) -> None:
     assert kinds(events) == ["SegmentStarted", "WordsTimed", "Packet", "Flushed", "Packet", "Finished"]
 
 
-async def test_a_flush_is_answered_after_all_sound_before_it(studio: Studio) -> None:
-    talk = studio.speaker().start("First sentence here. Half a", end=False)
+async def test_a_flush_is_answered_after_all_sound_before_it(house: House) -> None:
+    talk = house.speaker().start("First sentence here. Half a", end=False)
     talk.speaker.flush("f1")
     events = await talk.until(lambda event: isinstance(event, Flushed))
     assert events[-1] == Flushed("f1")
@@ -259,8 +288,8 @@ async def test_a_flush_is_answered_after_all_sound_before_it(studio: Studio) -> 
     assert texts == ["First sentence here.", "Half a", "word."]
 
 
-async def test_a_flush_of_nothing_is_answered_at_once(studio: Studio) -> None:
-    talk = studio.speaker().start(end=False)
+async def test_a_flush_of_nothing_is_answered_at_once(house: House) -> None:
+    talk = house.speaker().start(end=False)
     talk.speaker.flush(None)
     assert await talk.until(lambda event: isinstance(event, Flushed)) == [Flushed(None)]
     talk.speaker.append("😀 ...")
@@ -276,14 +305,14 @@ async def test_a_flush_of_nothing_is_answered_at_once(studio: Studio) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "😀", "...", "\n\n"])
-async def test_nothing_to_say_is_finished_with_nothing(studio: Studio, text: str) -> None:
-    (finished,) = await studio.speaker().start(text).rest()
+async def test_nothing_to_say_is_finished_with_nothing(house: House, text: str) -> None:
+    (finished,) = await house.speaker().start(text).rest()
     assert isinstance(finished, Finished) and finished.length == 0
-    await studio.settled()
+    await house.settled()
 
 
-async def test_flush_then_end_closes_with_an_empty_packet(studio: Studio) -> None:
-    talk = studio.speaker().start("One here.", end=False)
+async def test_flush_then_end_closes_with_an_empty_packet(house: House) -> None:
+    talk = house.speaker().start("One here.", end=False)
     talk.speaker.flush("f")
     talk.speaker.end()
     events = await talk.rest()
@@ -294,9 +323,9 @@ async def test_flush_then_end_closes_with_an_empty_packet(studio: Studio) -> Non
     check_packets(packets_of(events), events[-1].length)
 
 
-async def test_manual_buffering_speaks_at_a_flush(studio: Studio) -> None:
-    talk = studio.speaker(buffering="manual").start("One is here. Two is here. ", end=False)
-    other = await studio.speaker().start("Somebody else.").rest()
+async def test_manual_buffering_speaks_at_a_flush(house: House) -> None:
+    talk = house.speaker(buffering="manual").start("One is here. Two is here. ", end=False)
+    other = await house.speaker().start("Somebody else.").rest()
     assert isinstance(other[-1], Finished)
     assert talk.take_all() == []
     talk.speaker.flush("now")
@@ -309,17 +338,20 @@ SENTENCE = "Aaaa eeee. "  # 580 ms, and 450 ms of pause after it
 SENTENCE_MS, PAUSE_MS = 580, 450
 
 
-async def test_what_waits_is_bounded_and_text_is_accepted_all_the_same(studio: Studio) -> None:
+@pytest.mark.parametrize("settings", [ALONE, TONE], ids=["alone", "cached"])
+async def test_what_waits_is_bounded_and_text_is_accepted_all_the_same(
+    house: House, settings: VoiceSettings
+) -> None:
     """Nobody takes: the only worker comes free although the text is long. Somebody takes: it goes on."""
     buffer_ms = 3000
-    talk = studio.speaker(buffer_ms)
+    talk = house.speaker(buffer_ms, settings=settings)
     talk.speaker.append(SENTENCE * 20)  # accepted first: the more urgent of the two
     talk.start(end=False)
     for round_number in range(3):
-        other = await studio.speaker().start("Somebody else.").rest()
+        other = await house.speaker().start("Somebody else.").rest()
         assert isinstance(other[-1], Finished), "the engine is free, as it was granted nothing more"
         talk.speaker.append(SENTENCE * 20)
-        await studio.speaker().start("And another.").rest()
+        await house.speaker().start("And another.").rest()
         output = list(talk.speaker._output)
         waiting = sum(packet.duration for packet in packets_of(output)) * 1000 / TIMELINE_RATE
         # Pauses are not the engine's sound; one segment may begin while less was made than granted.
@@ -332,40 +364,48 @@ async def test_what_waits_is_bounded_and_text_is_accepted_all_the_same(studio: S
     assert len([event for event in events if isinstance(event, SegmentStarted)]) == 80
 
 
-async def test_one_segment_is_made_ahead_of_the_turn(studio: Studio) -> None:
+@pytest.mark.parametrize("settings", [ALONE, TONE], ids=["alone", "cached"])
+async def test_one_segment_is_made_ahead_of_the_turn(house: House, settings: VoiceSettings) -> None:
     """Contexts that wait behind others must not take the engine from who is being listened to."""
-    talk = studio.speaker(5000).start(SENTENCE * 20, turn=False)
-    other = await studio.speaker().start(SENTENCE * 5).rest()
+    talk = house.speaker(5000, settings=settings).start(SENTENCE * 20, turn=False)
+    other = await house.speaker().start(SENTENCE * 5).rest()
     assert isinstance(other[-1], Finished)
     await until(lambda: bool(talk.speaker._output))
-    await studio.speaker().start("Somebody else.").rest()
+    await house.speaker().start("Somebody else.").rest()
     assert len([each for each in talk.speaker._output if isinstance(each, SegmentStarted)]) == 1
     events = await talk.rest()
     assert len([event for event in events if isinstance(event, SegmentStarted)]) == 20
 
 
-@pytest.mark.parametrize("buffer_ms", [100, 500, 1000, 5000])
-async def test_the_smallest_buffer_still_speaks_everything(studio: Studio, buffer_ms: int) -> None:
-    events = await studio.speaker(buffer_ms).start(SENTENCE * 12).rest()
+@pytest.mark.parametrize("settings", [ALONE, TONE], ids=["alone", "cached"])
+@pytest.mark.parametrize(
+    ("buffer_ms", "speed"), [(100, 1), (500, 1), (1000, 1), (5000, 1), (100, 0.25), (100, 4), (1000, 0.25)]
+)
+async def test_the_smallest_buffer_still_speaks_everything(
+    house: House, buffer_ms: int, settings: VoiceSettings, speed: float
+) -> None:
+    events = (
+        await house.speaker(buffer_ms, settings=replace(settings, speed=speed)).start(SENTENCE * 12).rest()
+    )
     assert isinstance(events[-1], Finished)
     assert len([event for event in events if isinstance(event, SegmentStarted)]) == 12
 
 
 async def test_grants_follow_what_is_taken(executor: ThreadPoolExecutor) -> None:
     """Exactly, with an engine by hand: granted is made plus what there is room for."""
-    engine = HandEngine()
-    async with studio_of(engine, executor) as studio:
-        talk = studio.speaker(buffer_ms=1000).start("One. Two. Three. Four. ", end=False)
+    engine = HandEngine(context="utterance")
+    async with house_of(engine, executor) as house:
+        talk = house.speaker(buffer_ms=1000).start("One. Two. Three. Four. ", end=False)
         talk.speaker.flush(None)
 
         def granted() -> int:
-            return max(command.audio_ms for command in engine.commands if isinstance(command, Grant))
+            return max(audio_ms for audio_ms, _ in engine.grants(1))
 
-        await until(lambda: any(isinstance(command, Feed) for command in engine.commands))
+        await until(lambda: len(engine.fed(1)) == 4)
         assert granted() == 1000
         second = np.full(24_000, 0.5, np.float32)
         for segment in range(2):
-            engine.on_event(Chunk(1, AudioChunk(segment, second, 24_000)))
+            engine.make(1, AudioChunk(segment, second, 24_000))
         await until(lambda: talk.speaker._rendered == 2)
         # Two seconds were made, and more than the buffer's one waits: nothing more may be made.
         assert granted() <= 2000 + 60
@@ -379,28 +419,56 @@ async def test_grants_follow_what_is_taken(executor: ThreadPoolExecutor) -> None
         assert not any(isinstance(command, Finish) for command in engine.commands)
 
 
-async def test_a_cancel_frees_the_place_and_silences(studio: Studio) -> None:
-    talk = studio.speaker(buffer_ms=1000).start(SENTENCE * 50)
+async def test_grants_of_segments_follow_what_is_taken(executor: ThreadPoolExecutor) -> None:
+    """The same for an engine that is asked segment by segment: each is granted what there is room for."""
+    engine = HandEngine()
+    async with house_of(engine, executor) as house:
+        talk = house.speaker(buffer_ms=1000).start("One is here. Two is here. Three is here. ", end=False)
+        talk.speaker.flush(None)
+        await until(lambda: len(engine.opened()) == 2)
+        one, two = engine.number_of("One is here."), engine.number_of("Two is here.")
+        ((granted, deadline),) = set(engine.grants(one))
+        assert granted == 1000
+        # There is room for the next as well, but this one is needed first: a single step of it may be made.
+        assert engine.grants(two) == [(1, deadline + AHEAD_S)]
+        engine.make(one, AudioChunk(0, np.full(18_000, 0.5, np.float32), 24_000))
+        await until(lambda: talk.speaker._rendered == 1)
+        granted, still = engine.grants(two)[-1]
+        assert 250 <= granted <= 250 + 60, "750 ms wait, but for what is less than a packet"
+        assert still == deadline, "nothing was taken yet: it is needed as soon"
+        assert len(engine.opened()) == 2, "there is no room for a third"
+        packets = packets_of(talk.take_all())
+        assert 700 < sum(packet.duration for packet in packets) / 48 <= 750
+        granted, later = engine.grants(two)[-1]
+        assert 1000 - 250 <= granted <= 1000 and later > deadline, "when what was taken has been played"
+        engine.make(two, AudioChunk(0, np.full(18_000, 0.5, np.float32), 24_000))
+        await until(lambda: len(engine.opened()) == 3)
+        await talk.cancel()
+        assert engine.cancels() == [one, two, engine.number_of("Three is here.")]
+
+
+async def test_a_cancel_frees_the_place_and_silences(house: House) -> None:
+    talk = house.speaker(buffer_ms=1000).start(SENTENCE * 50)
     await talk.until(lambda event: isinstance(event, Packet))
-    assert studio.scheduler.admitted == 1
+    assert house.scheduler.admitted == 1
     await talk.cancel()
-    assert studio.scheduler.admitted == 0
-    await studio.settled()
+    assert house.scheduler.admitted == 0
+    await house.settled()
     talk.take_all()
-    await studio.speaker().start("Somebody else.").rest()
+    await house.speaker().start("Somebody else.").rest()
     assert talk.take_all() == []
     talk.speaker.append("More. More of it. ")
     talk.speaker.flush("f")
     talk.speaker.end()
-    await studio.speaker().start("Somebody else.").rest()
+    await house.speaker().start("Somebody else.").rest()
     assert talk.take_all() == []
 
 
-async def test_a_cancel_before_the_first_step(studio: Studio) -> None:
-    talk = studio.speaker().start("Never heard.")
+async def test_a_cancel_before_the_first_step(house: House) -> None:
+    talk = house.speaker().start("Never heard.")
     await talk.cancel()
-    assert studio.scheduler.admitted == 0 and talk.take_all() == []
-    await studio.settled()
+    assert house.scheduler.admitted == 0 and talk.take_all() == []
+    await house.settled()
 
 
 @pytest.mark.parametrize(
@@ -410,33 +478,33 @@ async def test_a_cancel_before_the_first_step(studio: Studio) -> None:
         ("Good so far. REFUSE here please. Never said.", "this text cannot be spoken"),
     ],
 )
-async def test_a_failure_of_the_engine_ends_it(studio: Studio, text: str, message: str) -> None:
-    talk = studio.speaker().start(text)
+async def test_a_failure_of_the_engine_ends_it(house: House, text: str, message: str) -> None:
+    talk = house.speaker().start(text)
     events = await talk.rest()
     failed = events[-1]
     assert isinstance(failed, Failed) and failed == talk.speaker.failure
     assert (failed.code, failed.message) == (ErrorCode.ENGINE_FAILED, message)
     assert talk.task is not None
     await talk.task
-    assert studio.scheduler.admitted == 0
-    await studio.settled()
+    assert house.scheduler.admitted == 0
+    await house.settled()
     talk.speaker.append("Ignored. It is over now. ")
     talk.speaker.end()
     assert talk.take_all() == []
 
 
 async def test_no_place_is_told_with_the_time_to_retry(executor: ThreadPoolExecutor) -> None:
-    async with studio_of(ThreadEngine(ToneSynthesizer(), 1), executor, limit=1) as studio:
-        first = studio.speaker().start("One.", end=False)
+    async with house_of(ThreadEngine(ToneSynthesizer(), 1), executor, limit=1) as house:
+        first = house.speaker().start("One.", end=False)
         await asyncio.sleep(0)  # it is admitted in the first step of its task
-        (failed,) = await studio.speaker().start("Two.").rest()
+        (failed,) = await house.speaker().start("Two.").rest()
         assert isinstance(failed, Failed) and failed.code == ErrorCode.QUEUE_FULL
         assert failed.retry_after_ms == 1000
         first.speaker.end()
         assert isinstance((await first.rest())[-1], Finished)
         assert first.task is not None
         await first.task
-        assert isinstance((await studio.speaker().start("Three.").rest())[-1], Finished)
+        assert isinstance((await house.speaker().start("Three.").rest())[-1], Finished)
 
 
 class OtherRate(ToneSynthesizer):
@@ -447,10 +515,10 @@ class OtherRate(ToneSynthesizer):
 
 
 async def test_a_voice_may_have_a_rate_of_its_own(executor: ThreadPoolExecutor) -> None:
-    async with studio_of(ThreadEngine(OtherRate(), 1), executor) as studio:
-        events = await studio.speaker().start("One.").rest()
+    async with house_of(ThreadEngine(OtherRate(), 1), executor) as house:
+        events = await house.speaker().start("One.").rest()
         assert isinstance(events[-1], Finished) and events[-1].length == TIMELINE_RATE
-        await studio.settled()
+        await house.settled()
 
 
 class BrokenEncoder(PcmS16leEncoder):
@@ -460,19 +528,19 @@ class BrokenEncoder(PcmS16leEncoder):
         raise RuntimeError("a secret of the inside")
 
 
-async def test_a_fault_of_our_own_ends_it_and_tells_nothing_of_the_inside(studio: Studio) -> None:
-    talk = studio.speaker(encoder=BrokenEncoder(24_000, 20)).start("One is here.")
+async def test_a_fault_of_our_own_ends_it_and_tells_nothing_of_the_inside(house: House) -> None:
+    talk = house.speaker(encoder=BrokenEncoder(24_000, 20)).start("One is here.")
     failed = (await talk.rest())[-1]
     assert isinstance(failed, Failed) and failed.code == ErrorCode.INTERNAL
     assert "secret" not in failed.message
     assert talk.task is not None
     await talk.task
-    assert studio.scheduler.admitted == 0
-    await studio.settled()
+    assert house.scheduler.admitted == 0
+    await house.settled()
 
 
-async def test_raw_pcm_ends_with_a_short_frame(studio: Studio) -> None:
-    talk = studio.speaker(encoder=PcmS16leEncoder(24_000, 20)).start("One is here.", end=False)
+async def test_raw_pcm_ends_with_a_short_frame(house: House) -> None:
+    talk = house.speaker(encoder=PcmS16leEncoder(24_000, 20)).start("One is here.", end=False)
     talk.speaker.flush("f")
     talk.speaker.append("Two is here.")
     talk.speaker.end()
@@ -483,8 +551,8 @@ async def test_raw_pcm_ends_with_a_short_frame(studio: Studio) -> None:
     assert all(len(packet.payload) == packet.duration for packet in packets)
 
 
-async def test_marks_of_time_are_in_order(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    talk = studio.speaker()
+async def test_marks_of_time_are_in_order(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = house.speaker()
     monkeypatch.setattr(talk.speaker, "_clock", TickingClock())
     events = await talk.start("One is here. Two is here.").rest()
     timing = talk.speaker.timing
@@ -503,9 +571,9 @@ async def test_marks_of_time_are_in_order(studio: Studio, monkeypatch: pytest.Mo
     assert timing.encode_s > 0 and timing.infer_s > 0
 
 
-async def test_every_output_is_announced(studio: Studio) -> None:
+async def test_every_output_is_announced(house: House) -> None:
     """A listener that only looks when it is called misses nothing: `rest` waits for nothing else."""
-    events = await studio.speaker().start(*("Word " * 30), ". ", *SENTENCE).rest()
+    events = await house.speaker().start(*("Word " * 30), ". ", *SENTENCE).rest()
     assert isinstance(events[-1], Finished)
 
 
@@ -514,10 +582,13 @@ async def test_no_end_leaks_a_place(executor: ThreadPoolExecutor, seed: int) -> 
     """Many at once, ending in every way at random moments; then all places are free and still serve."""
     chance = random.Random(seed)
     engine = ThreadEngine(FaultySynthesizer(), 2)
-    async with studio_of(engine, executor, limit=8) as studio:
+    async with house_of(engine, executor, limit=8) as house:
         refused = 0
         for _ in range(6):
-            talks = [studio.speaker(chance.choice([100, 2000])) for _ in range(10)]
+            talks = [
+                house.speaker(chance.choice([100, 2000]), settings=chance.choice([ALONE, TONE]))
+                for _ in range(10)
+            ]
             for talk in talks:
                 talk.start(
                     SENTENCE * chance.randrange(4),
@@ -540,19 +611,273 @@ async def test_no_end_leaks_a_place(executor: ThreadPoolExecutor, seed: int) -> 
                     talk.take_all()
                     await asyncio.wait({talk.task}, timeout=0.001)
                 refused += bool(talk.speaker.failure and talk.speaker.failure.code == ErrorCode.QUEUE_FULL)
-            assert studio.scheduler.admitted == 0
+            assert (house.scheduler.admitted, house.scheduler.queue_depth) == (0, 0)
         assert refused > 0, "the limit was met"
-        await studio.settled()
+        await house.settled()
         assert engine._workers is not None and engine._workers.stats() == Stats(0, 0, 0)
-        assert isinstance((await studio.speaker().start("Still here.").rest())[-1], Finished)
+        assert isinstance((await house.speaker().start("Still here.").rest())[-1], Finished)
 
 
 async def test_a_failure_told_by_hand(executor: ThreadPoolExecutor) -> None:
     engine = HandEngine()
-    async with studio_of(engine, executor) as studio:
-        talk = studio.speaker().start("One.", end=False)
-        await asyncio.sleep(0)
-        engine.on_event(Failure(1, "the voice is gone"))
+    async with house_of(engine, executor) as house:
+        talk = house.speaker().start("One.")
+        await until(lambda: bool(engine.opened()))
+        engine.fail(1)
         (failed,) = await talk.rest()
         assert isinstance(failed, Failed)
         assert (failed.code, failed.message) == (ErrorCode.ENGINE_FAILED, "the voice is gone")
+
+
+# -- sound that was made before, or is made for another ---------------------------------------------------
+
+
+class Counting(FaultySynthesizer):
+    """Counts what it is asked for; `gate` holds it up before each piece."""
+
+    def __init__(self) -> None:
+        self.spoken: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
+        self.spoken.append(piece.text)
+        assert self.gate.wait(PATIENCE_S)
+        yield from super().synthesize(piece, request, cancellation)
+
+
+@asynccontextmanager
+async def counting_house(
+    executor: ThreadPoolExecutor, workers: int = 1
+) -> AsyncIterator[tuple[House, Counting]]:
+    counting = Counting()
+    async with house_of(ThreadEngine(counting, workers), executor) as house:
+        yield house, counting
+        counting.gate.set()
+        await house.settled()
+        assert (house.scheduler.admitted, house.scheduler.queue_depth) == (0, 0)
+
+
+def sentences(count: int) -> list[str]:
+    """Different ones, as long as `SENTENCE`."""
+    letters = "bcdfghjklm"
+    return [f"{letters[n // 10].upper()}aaa {letters[n % 10]}eee." for n in range(count)]
+
+
+def timing_of(events: list[SpeechEvent]) -> Timing:
+    assert isinstance(events[-1], Finished)
+    return events[-1].timing
+
+
+async def test_equal_texts_at_the_same_time_are_synthesized_once(executor: ThreadPoolExecutor) -> None:
+    text = " ".join(sentences(5))
+    async with counting_house(executor, workers=2) as (house, counting):
+        counting.gate.clear()
+        talks = [house.speaker().start(text) for _ in range(8)]
+        await until(lambda: bool(counting.spoken))
+        counting.gate.set()
+        everything = await asyncio.gather(*(talk.rest() for talk in talks))
+        assert sorted(counting.spoken) == sentences(5)
+        assert all(packets_of(events) == packets_of(everything[0]) for events in everything)
+        assert all(kinds(events) == kinds(everything[0]) for events in everything)
+        assert sorted(timing_of(events).cached_segments for events in everything)[1:] == [5] * 7
+        later = await house.speaker().start(text).rest()
+        assert packets_of(later) == packets_of(everything[0])
+        assert timing_of(later).cache_use == "hit" and len(counting.spoken) == 5
+
+
+async def test_the_first_who_hangs_up_stops_nobody(executor: ThreadPoolExecutor) -> None:
+    async with counting_house(executor) as (house, counting):
+        counting.gate.clear()
+        first, second = (house.speaker().start("Just one of them.") for _ in range(2))
+        await until(lambda: house.scheduler.queue_depth == 2 and bool(counting.spoken))
+        await first.cancel()
+        counting.gate.set()
+        assert timing_of(await second.rest()).segments == 1
+        assert counting.spoken == ["Just one of them."] and first.take_all() == []
+
+
+async def test_the_last_who_hangs_up_frees_the_engine(executor: ThreadPoolExecutor) -> None:
+    async with counting_house(executor) as (house, counting):
+        counting.gate.clear()
+        talks = [house.speaker().start("Just one of them. And another one.") for _ in range(3)]
+        await until(lambda: house.scheduler.queue_depth == 3 and bool(counting.spoken))
+        for talk in talks:
+            await talk.cancel()
+        assert house.studio.syntheses._under_way == {} and house.scheduler._held
+        counting.gate.set()
+        await house.settled()
+        assert counting.spoken == ["Just one of them."] and house.cache.stats.entries == 0
+
+
+async def test_a_failure_reaches_all_and_later_texts_try_anew(executor: ThreadPoolExecutor) -> None:
+    async with counting_house(executor) as (house, counting):
+        counting.gate.clear()
+        talks = [house.speaker().start("REFUSE to say this.") for _ in range(3)]
+        await until(lambda: house.scheduler.queue_depth == 3)
+        counting.gate.set()
+        for talk in talks:
+            failed = (await talk.rest())[-1]
+            assert isinstance(failed, Failed) and failed.code == ErrorCode.ENGINE_FAILED
+        assert len(counting.spoken) == 1
+        assert isinstance((await house.speaker().start("REFUSE to say this.").rest())[-1], Failed)
+        assert len(counting.spoken) == 2
+
+
+@pytest.mark.parametrize("speed", [0.5, 1, 2])
+async def test_what_comes_out_of_the_cache_sounds_the_same(
+    executor: ThreadPoolExecutor, speed: float
+) -> None:
+    """Bit for bit: its tempo, its pauses, its words and its packets are made for each context anew."""
+    text = " ".join(sentences(3))
+    async with counting_house(executor) as (house, counting):
+        settings = replace(TONE, speed=speed)
+        alone = await house.speaker(settings=replace(settings, cache=False)).start(text).rest()
+        first = await house.speaker(settings=settings).start(text).rest()
+        again = await house.speaker(settings=settings).start(text).rest()
+        assert len(counting.spoken) == 6
+        assert alone[:-1] == first[:-1] == again[:-1]
+        assert [timing_of(each).cache_use for each in (alone, first, again)] == ["off", "miss", "hit"]
+        partial = await house.speaker(settings=settings).start(text, " One more.").rest()
+        assert timing_of(partial).cache_use == "partial" and timing_of(partial).cached_segments == 3
+
+
+async def test_the_same_words_in_another_context_have_their_own_places(house: House) -> None:
+    await house.speaker().start("This is one.").rest()
+    events = await house.speaker().start("Something else. \n\n This is one.").rest()
+    starts = [event for event in events if isinstance(event, SegmentStarted)]
+    assert [(start.index, start.source) for start in starts] == [(0, (0, 15)), (1, (19, 31))]
+    words = [word for event in events if isinstance(event, WordsTimed) for word in event.words]
+    assert [(word.source_start, word.source_end) for word in words[-3:]] == [(19, 23), (24, 26), (27, 31)]
+    assert timing_of(events).cache_use == "partial"
+
+
+async def test_the_ends_of_segments_are_told_of_cached_ones_too(house: House) -> None:
+    told = []
+    for _ in range(2):
+        events = await house.speaker(segment_ends=True).start(" ".join(sentences(3))).rest()
+        ends = [event for event in events if isinstance(event, SegmentEnded)]
+        assert [end.index for end in ends] == [0, 1, 2]
+        told.append(events[:-1])
+        for number, event in enumerate(events):
+            if isinstance(event, SegmentEnded):
+                *_, before = packets_of(events[:number])
+                assert before.position + before.duration >= event.end
+    assert told[0] == told[1]
+
+
+async def test_a_slow_listener_of_cached_sound_has_no_more_encoded_than_the_buffer(house: House) -> None:
+    text = " ".join(sentences(100))
+    await house.speaker().start(text).rest()
+    buffer_ms = 2000
+    talk = house.speaker(buffer_ms).start(text)
+
+    taken: list[SpeechEvent] = []
+    for _ in range(20):
+        await until(lambda: talk.speaker._waiting_ms >= buffer_ms)
+        for _ in range(5):
+            await asyncio.sleep(0.001)
+        waiting_ms = sum(packet.duration for packet in packets_of(list(talk.speaker._output))) / 48
+        assert waiting_ms < buffer_ms + SENTENCE_MS + PAUSE_MS + 60
+        while talk.speaker._waiting_ms > buffer_ms / 3:
+            event = talk.speaker.take()
+            assert event is not None
+            taken.append(event)
+    taken += await talk.rest()
+    assert timing_of(taken).cached_segments == 100
+    check_packets(packets_of(taken), taken[-1].length if isinstance(taken[-1], Finished) else 0)
+
+
+async def test_one_cached_segment_is_encoded_ahead_of_the_turn(house: House) -> None:
+    text = " ".join(sentences(10))
+    await house.speaker().start(text).rest()
+    talk = house.speaker().start(text, turn=False)
+    await until(lambda: bool(talk.speaker._output))
+    await house.speaker().start("Somebody else.").rest()
+    assert [event.index for event in talk.speaker._output if isinstance(event, SegmentStarted)] == [0]
+    assert timing_of(await talk.rest()).cached_segments == 10
+
+
+async def test_work_that_a_cancel_throws_away_is_bounded(executor: ThreadPoolExecutor) -> None:
+    """By the buffer, and the one segment that is begun ahead."""
+    buffer_ms = 2000
+    async with counting_house(executor) as (house, counting):
+        talk = house.speaker(buffer_ms).start(" ".join(sentences(60)))
+        await until(lambda: talk.speaker._waiting_ms >= buffer_ms)
+        await house.speaker(settings=ALONE).start("Somebody else.").rest()
+        made = [text for text in counting.spoken if text != "Somebody else."]
+        assert 2 <= len(made) <= math.ceil(buffer_ms / SENTENCE_MS) + 1
+        await talk.cancel()
+        await house.settled()
+        assert len(counting.spoken) == len(made) + 1
+
+
+async def test_a_failure_is_told_without_room(executor: ThreadPoolExecutor) -> None:
+    """A listener that takes nothing hears of it all the same."""
+    engine = HandEngine()
+    async with house_of(engine, executor) as house:
+        talk = house.speaker(buffer_ms=500).start("Hi. Ho. ", end=False)
+        talk.speaker.flush(None)
+        await until(lambda: len(engine.opened()) == 2)
+        engine.make(1, AudioChunk(0, np.full(18_000, 0.5, np.float32), 24_000))
+        await until(lambda: talk.speaker._rendered == 1)
+        assert talk.speaker._waiting_ms > 500
+        engine.fail(2)
+        await until(lambda: talk.speaker.failure is not None)
+        assert talk.speaker.failure is not None and talk.speaker.failure.message == "the voice is gone"
+        assert kinds(await talk.rest()) == ["SegmentStarted", "Packet", "Failed"]
+
+
+# -- those that wait for their first sound ----------------------------------------------------------------
+
+
+async def test_no_more_may_wait_for_their_first_sound_than_is_set(executor: ThreadPoolExecutor) -> None:
+    engine = HandEngine()
+    async with house_of(engine, executor, max_queue_depth=2) as house:
+        silent = house.speaker().start(end=False)
+        talks = [house.speaker(settings=ALONE).start("One. ", end=False) for _ in range(2)]
+        for talk in talks:
+            talk.speaker.flush(None)
+        await until(lambda: len(engine.opened()) == 2)
+        assert house.scheduler.queue_depth == 2, "one has given no text yet"
+        (failed,) = await house.speaker().start("Two.").rest()
+        assert isinstance(failed, Failed) and failed.code == ErrorCode.QUEUE_FULL
+        assert failed.retry_after_ms is not None
+        engine.make(1, AudioChunk(0, np.full(2400, 0.5, np.float32), 24_000))
+        await until(lambda: house.scheduler.queue_depth == 1)
+        assert house.scheduler.admitted == 3, "it sounds, and goes on"
+        talks[0].speaker.append("More of it. ")
+        talks[0].speaker.flush(None)
+        await until(lambda: len(engine.opened()) == 3)
+        assert house.scheduler.queue_depth == 1, "who has sounded once waits no more"
+        await talks[0].cancel()
+        third = house.speaker().start("Three.")
+        await until(lambda: len(engine.opened()) == 4)
+        assert house.scheduler.queue_depth == 2
+        engine.fail(2)
+        assert isinstance((await talks[1].rest())[-1], Failed)
+        await until(lambda: house.scheduler.queue_depth == 1)
+        await third.cancel()
+        await silent.cancel()
+        assert (house.scheduler.admitted, house.scheduler.queue_depth) == (0, 0)
+
+
+async def test_nothing_to_say_waits_for_nothing(house: House) -> None:
+    talk = house.speaker().start("... 😀", end=False)
+    talk.speaker.flush("f")
+    await talk.until(lambda event: isinstance(event, Flushed))
+    assert (house.scheduler.admitted, house.scheduler.queue_depth) == (1, 0)
+    await talk.cancel()
+
+
+async def test_an_engine_that_has_died_meanwhile_is_asked_again(executor: ThreadPoolExecutor) -> None:
+    """What was made ahead failed before anybody needed it."""
+    engine = HandEngine()
+    async with house_of(engine, executor) as house:
+        talk = house.speaker().start("One is here. Two is here.")
+        await until(lambda: len(engine.opened()) == 2)
+        engine.fail(2)
+        engine.make(1, AudioChunk(0, np.full(2400, 0.5, np.float32), 24_000))
+        await until(lambda: len(engine.opened()) == 3)
+        engine.make(3, AudioChunk(0, np.full(2400, 0.5, np.float32), 24_000))
+        assert timing_of(await talk.rest()).segments == 2

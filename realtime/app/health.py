@@ -1,0 +1,64 @@
+"""What `/health` tells, read from the parts that know it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from realtime import __version__
+from realtime.clock import Clock
+from realtime.config import Config
+from realtime.server.status import (
+    AudioCacheHealth,
+    EngineHealth,
+    Health,
+    QueueHealth,
+    VoicePromptsHealth,
+    VoicesHealth,
+)
+from realtime.speech.cache import AudioCache
+from realtime.speech.scheduler import Scheduler
+
+
+def make_health(
+    config: Config,
+    clock: Clock,
+    scheduler: Scheduler,
+    cache: AudioCache,
+    sessions: Callable[[], int],
+    requests: Callable[[], int],
+    voices: Callable[[], VoicesHealth],
+) -> Callable[[], Health]:
+    """A function that tells how the server is; the last three count what their names say."""
+    begun = clock.now()
+
+    def health() -> Health:
+        state = "loading" if not scheduler.started else "ready" if scheduler.engine_ready else "restarting"
+        kept, engine = cache.stats, scheduler.stats
+        return Health(
+            version=__version__,
+            uptime_s=round(clock.now() - begun, 3),
+            engine=EngineHealth(config.engine, state),  # type: ignore[arg-type]  # mypy widens it to str
+            queue=QueueHealth(
+                waiting=scheduler.queue_depth,
+                limit=config.max_queue_depth,
+                speaking=scheduler.admitted,
+                segments_waiting=engine.waiting,
+            ),
+            sessions=sessions(),
+            requests=requests(),
+            audio_cache=AudioCacheHealth(
+                entries=kept.entries,
+                bytes=kept.bytes,
+                max_bytes=config.audio_cache_mb * 2**20,
+                hits=kept.hits,
+                misses=kept.misses,
+                evictions=kept.evictions,
+                shared=kept.shared,
+                shared_hits=kept.shared_hits,
+                shared_misses=kept.shared_misses,
+            ),
+            voice_prompts=VoicePromptsHealth(engine.prompts, engine.prompt_hits, engine.prompt_misses),
+            voices=voices(),
+        )
+
+    return health

@@ -1,0 +1,66 @@
+"""What is logged of everything that was spoken: one line, with the time spent in each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from realtime.live.driver import ContextSummary
+from realtime.live.reading import ReadingSummary
+from realtime.types import Timing, VoiceSettings
+
+
+def context_observer(log_text: bool, request_id: str | None) -> Callable[[ContextSummary], None]:
+    """Logs the contexts of a session; the text that was spoken only with `log_text`."""
+    log = structlog.get_logger("realtime")
+
+    def observe(summary: ContextSummary) -> None:
+        log.info(
+            "context_over",
+            session=summary.session_id,
+            context=summary.context_id,
+            handle=summary.handle,
+            request=request_id or summary.session_id,
+            reason=summary.reason,
+            **_spoken(summary.settings, summary.text, summary.timing, log_text),
+        )
+
+    return observe
+
+
+def reading_observer(log_text: bool) -> Callable[[ReadingSummary], None]:
+    """Logs the requests over HTTP."""
+    log = structlog.get_logger("realtime")
+
+    def observe(summary: ReadingSummary) -> None:
+        log.info(
+            "request_over",
+            request=summary.request_id,
+            reason=summary.reason,
+            format=summary.audio.format,
+            **_spoken(summary.settings, summary.text, summary.timing, log_text),
+        )
+
+    return observe
+
+
+def _spoken(settings: VoiceSettings, text: str, timing: Timing, log_text: bool) -> dict[str, object]:
+    values: dict[str, object] = {
+        "voice": settings.voice,
+        "language": settings.language,
+        "characters": len(text),
+        "audio_s": round(timing.audio_s, 3),
+        "cache": timing.cache_use,
+        "load_ms": round(timing.load_s * 1000, 1),
+        "queue_ms": round(timing.queue_s * 1000, 1),
+        "infer_ms": round(timing.infer_s * 1000, 1),
+        "idle_ms": round(timing.idle_s * 1000, 1),
+        "encode_ms": round(timing.encode_s * 1000, 1),
+        "first_text_ms": timing.between_ms(timing.accepted, timing.first_text),
+        "first_audio_ms": timing.between_ms(timing.accepted, timing.first_packet),
+        "total_ms": timing.between_ms(timing.accepted, timing.done),
+    }
+    if log_text:
+        values["text"] = text
+    return values

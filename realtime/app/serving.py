@@ -1,0 +1,246 @@
+"""Puts the parts of a server together, listens, and drains."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from realtime import __version__
+from realtime.app.building import (
+    cloned_voice,
+    given,
+    make_cache,
+    make_engine,
+    make_keys,
+    make_offer,
+    make_store,
+    sound_revision,
+    text_options,
+)
+from realtime.app.health import make_health
+from realtime.app.observing import context_observer, reading_observer
+from realtime.audio.formats import make_encoder
+from realtime.clock import Clock, MonotonicClock
+from realtime.config import Config, from_environment
+from realtime.engines.workers import SWITCH_INTERVAL_S
+from realtime.live.driver import Driver, Transport
+from realtime.live.reading import Readings
+from realtime.live.registry import Registry, new_id
+from realtime.observe import logs
+from realtime.server.application import Rooms, make_application
+from realtime.server.catalogue import Catalogue
+from realtime.server.listen import (
+    KEEP_ALIVE_S,
+    MAX_FIELD_BYTES,
+    MAX_LINE_BYTES,
+    is_loopback,
+    listening,
+    warn_if_open,
+)
+from realtime.server.origins import origin_policy
+from realtime.server.speech import SpeechAnswers
+from realtime.server.status import VoicesHealth
+from realtime.session.session import Session
+from realtime.speech.cache import AudioCache
+from realtime.speech.scheduler import Scheduler
+from realtime.speech.speaker import Speaker, Studio
+from realtime.speech.synthesis import Syntheses
+from realtime.speech.text_feed import TextTurns
+from realtime.speech.timeline import Timeline
+from realtime.text.frontend import Frontend, warm_up
+from realtime.text.lexicon import load_lexicon
+from realtime.types import AudioSettings, VoiceSettings
+
+#: Threads for what would block and is no encoding: recordings that are decoded, and the disk.
+WORKER_THREADS = 2
+CLOSE_SESSIONS_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that listens."""
+
+    host: str | None
+    port: int | None
+    uds: Path | None
+    registry: Registry
+    scheduler: Scheduler
+    cache: AudioCache
+
+    @property
+    def url(self) -> str:
+        """Where it can be reached; over a socket file the host has no meaning."""
+        if self.host is None:
+            return "http://localhost"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+@contextmanager
+def threads(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
+    """Threads that are waited for at the end; what they have not begun is dropped."""
+    executor = ThreadPoolExecutor(count, thread_name_prefix=name)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+@asynccontextmanager
+async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[Server]:
+    """A server that listens for as long as the block runs."""
+    clock = clock or MonotonicClock()
+    log = structlog.get_logger("realtime")
+    keys = make_keys(config)
+    host, uds = given(config.host), given(config.uds)
+    origins = origin_policy(given(config.allowed_origins), is_loopback(host) and not keys.keys)
+    lexicon = load_lexicon(config.lexicon) if given(config.lexicon) else {}
+    cache = make_cache(config)
+    store = make_store(config)
+    await asyncio.to_thread(store.open)
+    scheduler = Scheduler(
+        make_engine(config),
+        clock,
+        config.max_utterances,
+        lambda utterance, seconds: log.debug(
+            "engine_freed", utterance=utterance, engine_freed_ms=round(seconds * 1000, 1)
+        ),
+        config.max_queue_depth,
+    )
+    registry = Registry(config.max_sessions)
+    offer = make_offer(config, lambda name: cloned_voice(name, store, scheduler))
+    revision = sound_revision(config, lexicon)
+    async with AsyncExitStack() as stack:
+        encoders = stack.enter_context(threads(config.encoder_threads, "encode"))
+        workers = stack.enter_context(threads(WORKER_THREADS, "work"))
+        studio = Studio(
+            scheduler,
+            Syntheses(cache, clock),
+            revision,
+            encoders,
+            clock,
+            TextTurns(clock),
+            config.buffer_ms,
+            config.text_wait_ms / 1000,
+        )
+
+        def open_speaker(
+            settings: VoiceSettings,
+            audio: AudioSettings,
+            on_output: Callable[[], None],
+            dry_at: Callable[[], float],
+        ) -> Speaker:
+            frontend = Frontend(text_options(settings, scheduler.capabilities, config, lexicon))
+            timeline = Timeline(make_encoder(audio), settings.speed)
+            return Speaker(
+                studio, settings, frontend, timeline, on_output, dry_at, segment_ends=audio.segment_ends
+            )
+
+        def make_driver(transport: Transport, request_id: str | None) -> Driver:
+            session = Session(new_id(), new_id, offer, clock.now())
+            observe = context_observer(config.log_text, request_id)
+            return Driver(session, transport, open_speaker, clock, observe)
+
+        observe = reading_observer(config.log_text)
+        readings = Readings(open_speaker, observe)
+        catalogue = Catalogue(offer, store)
+        rooms = Rooms(
+            catalogue,
+            SpeechAnswers(readings, cache, clock, observe, revision, lambda: scheduler.started),
+            registry,
+            make_driver,
+            make_health(
+                config,
+                clock,
+                scheduler,
+                cache,
+                lambda: registry.count,
+                lambda: readings.count,
+                lambda: VoicesHealth(len(catalogue.built_in()), len(store.all())),
+            ),
+            lambda: scheduler.ready,
+            lambda: scheduler.capabilities.cloning,
+            scheduler.forget,
+            workers,
+            clock,
+        )
+        runner = web.AppRunner(
+            make_application(rooms, __version__, keys, origins),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=CLOSE_SESSIONS_S,
+            keepalive_timeout=KEEP_ALIVE_S,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_FIELD_BYTES,
+        )
+        await runner.setup()
+        try:
+            async with listening(
+                runner, config.request_timeout_s, host, config.port, uds, int(config.uds_mode, 8)
+            ) as addresses:
+                warn_if_open(host, addresses.port or 0, bool(keys.keys))
+                log.info("loading", engine=config.engine, runner=config.engine_runner)
+                languages = (each for voice in offer.voices.values() for each in voice.languages)
+                warming = asyncio.get_running_loop().run_in_executor(
+                    encoders, warm_up, tuple(dict.fromkeys(languages))
+                )
+                await asyncio.gather(scheduler.start(), cache.start(), warming)
+                yield Server(host, addresses.port, addresses.uds, registry, scheduler, cache)
+        finally:
+            await registry.close_all(CLOSE_SESSIONS_S)
+            await runner.cleanup()
+            await scheduler.stop()
+            await cache.stop()
+
+
+async def serve(config: Config) -> None:
+    """Run until SIGINT or SIGTERM, also while the voice is still being loaded; a second one ends at once."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    this = asyncio.current_task()
+    assert this is not None, "a coroutine runs in a task"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, this.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        async with running(config) as server:
+            # What was loaded stays for good: the collector need not look at it again and again.
+            gc.collect()
+            gc.freeze()
+            structlog.get_logger("realtime").info("ready", url=server.url, uds=server.uds and str(server.uds))
+            print(_welcome(server), flush=True)
+            await asyncio.Event().wait()
+
+
+def _welcome(server: Server) -> str:
+    url = server.url
+    lines = [f"realtime {__version__} is ready at {server.uds if server.port is None else url}", ""]
+    if server.port is not None:
+        elsewhere = "" if url == f"http://{Config().host}:{Config().port}" else f" REALTIME_URL={url}"
+        lines += [
+            f'hear it:    make say TEXT="Hello there."{elsewhere}',
+            f"WebSocket:  {url.replace('http', 'ws', 1)}/v1/audio/speech/ws",
+            f"HTTP:       {url}/v1/audio/speech (as OpenAI's; {url}/openapi.json)",
+        ]
+    if server.uds is not None:
+        lines.append(f"socket:     {server.uds}")
+    return "\n" + "".join(f"  {line}\n" if line else "\n" for line in (*lines, "stop it:    Ctrl-C"))
+
+
+def main() -> None:
+    """Read the settings from the environment, and serve. Raises `ConfigError`."""
+    config = from_environment(os.environ)
+    logs.configure(config.log_level, "json" if config.log_format == "json" else "console")
+    # uvloop sends what is written in one turn of the loop with one system call: a tenth of the server's cost.
+    uvloop.run(serve(config))

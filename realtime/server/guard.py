@@ -1,0 +1,110 @@
+"""Who may speak, and how much: a key for every request, and limits for every key."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from realtime.clock import Clock
+from realtime.errors import ErrorCode, RealtimeError
+from realtime.server.errors import RateLimitedError
+from realtime.server.keys import KEY_PREFIX, KeyLimits, KeyRing, offered_keys
+
+#: When something under way will end is not known: a client that has too much of it asks again after so long.
+_BUSY_RETRY_MS = 1000
+_MINUTE_S = 60.0
+
+
+_KEY_NAME = web.RequestKey("key_name", str)
+
+
+def key_name_of(request: web.BaseRequest) -> str | None:
+    """The name of the key that a request bears, for logs; None where none is asked for."""
+    return request.get(_KEY_NAME)
+
+
+class Allowance:
+    """What one key uses: how much at the same time, and how much in a minute.
+
+    The rate is that of a token bucket which holds a minute's worth: a key that rested may use it all at once.
+    It is kept as one number, the time at which all that was used would have come evenly (the generic cell
+    rate algorithm of ITU-T I.371).
+    """
+
+    def __init__(self, limits: KeyLimits, clock: Clock) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._running = 0
+        self._even_until = clock.now()
+
+    @property
+    def running(self) -> int:
+        """Requests and sessions under way."""
+        return self._running
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Counts a request or session for as long as the block runs. Raises `RateLimitedError`."""
+        limits = self._limits
+        if limits.concurrency and self._running >= limits.concurrency:
+            raise RateLimitedError(
+                f"this key has {limits.concurrency} requests and sessions under way, and may have no more",
+                _BUSY_RETRY_MS,
+            )
+        if limits.requests_per_minute:
+            self._take_one(limits.requests_per_minute)
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+
+    def _take_one(self, per_minute: int) -> None:
+        now = self._clock.now()
+        interval = _MINUTE_S / per_minute
+        even_until = max(self._even_until, now) + interval
+        too_early_s = even_until - now - _MINUTE_S
+        # Less than a microsecond is the rounding of these sums.
+        if too_early_s > 1e-6:
+            raise RateLimitedError(
+                f"this key has begun all the {per_minute} requests and sessions of its minute",
+                int(too_early_s * 1000) + 1,
+            )
+        self._even_until = even_until
+
+
+def route_of(request: web.Request) -> str | None:
+    """The route that a request was resolved to, as it was added (`/v1/voices/{id}`); None: there is none."""
+    resource = request.match_info.route.resource
+    return None if resource is None else resource.canonical
+
+
+def key_guard(ring: KeyRing, clock: Clock, open_routes: Collection[str]) -> Middleware:
+    """A middleware that lets nobody in without a key, but to `open_routes`; without keys everybody.
+
+    Routes are named as they were added to the router: what it resolved is what is asked for, however the path
+    was spelled.
+    """
+    allowances = {key.digest: Allowance(key.limits, clock) for key in ring.keys}
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not allowances or route_of(request) in open_routes:
+            return await handler(request)
+        offered = offered_keys(request)
+        key = ring.find(offered)
+        if key is None:
+            told = (
+                "this key is not known here"
+                if offered
+                else f"a key is needed: `Authorization: Bearer <key>`, or the subprotocol `{KEY_PREFIX}<key>`"
+            )
+            raise RealtimeError(told, ErrorCode.UNAUTHORIZED)
+        request[_KEY_NAME] = key.name
+        with allowances[key.digest].taken():
+            return await handler(request)
+
+    return guard

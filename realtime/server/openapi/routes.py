@@ -1,0 +1,181 @@
+"""All routes of the server, as its OpenAPI document describes them."""
+
+from __future__ import annotations
+
+from realtime.errors import ErrorCode
+from realtime.server.catalogue import (
+    LANGUAGE_PATTERN,
+    AudioModels,
+    AudioVoices,
+    Model,
+    ModelList,
+    VoiceEntry,
+    VoiceList,
+)
+from realtime.server.openapi.parts import JSON, Answer, Operation, Parameter, json_of
+from realtime.server.openapi.speech import FAILED_SPEECH, cloning_operations, sound, speech_operations
+from realtime.server.status import Health, Readiness
+from realtime.server.voices import DeletedVoice
+
+
+def operations(voice: str, model: str) -> tuple[Operation, ...]:
+    """All of them; a voice and a model that there are serve as examples."""
+    return (
+        *speech_operations(voice, model),
+        *cloning_operations(),
+        *_voices(voice),
+        *_models(model),
+        *_server(),
+    )
+
+
+def _voices(voice: str) -> tuple[Operation, ...]:
+    by_id = Parameter("id", "path", "The id of a voice, or another name of it.", {"type": "string"}, voice)
+    language = Parameter(
+        "language",
+        "query",
+        "Only voices that speak this language (BCP 47, of which the first part counts).",
+        {"type": "string", "pattern": LANGUAGE_PATTERN},
+        "en",
+    )
+    return (
+        Operation(
+            "get",
+            "/v1/voices",
+            "list_voices",
+            "voices",
+            "All voices",
+            {200: Answer("The voices, cloned ones last.", json_of(VoiceList))},
+            parameters=(language,),
+            errors=(ErrorCode.INVALID_MESSAGE,),
+        ),
+        Operation(
+            "get",
+            "/v1/audio/voices",
+            "list_audio_voices",
+            "voices",
+            "All voices, in the form that Open WebUI asks for",
+            {200: Answer("The voices, cloned ones last.", json_of(AudioVoices))},
+            parameters=(language,),
+            errors=(ErrorCode.INVALID_MESSAGE,),
+        ),
+        Operation(
+            "get",
+            "/v1/voices/{id}",
+            "get_voice",
+            "voices",
+            "One voice",
+            {200: Answer("The voice.", json_of(VoiceEntry))},
+            parameters=(by_id,),
+            errors=(ErrorCode.NOT_FOUND,),
+        ),
+        Operation(
+            "delete",
+            "/v1/voices/{id}",
+            "delete_voice",
+            "voices",
+            "Delete a cloned voice",
+            {200: Answer("The voice and its recording are gone.", json_of(DeletedVoice))},
+            "Voices that are built in cannot be deleted: 403.",
+            parameters=(by_id,),
+            errors=(ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN),
+        ),
+        Operation(
+            "get",
+            "/v1/voices/{id}/sample",
+            "sample_voice",
+            "voices",
+            "Hear a voice",
+            {
+                200: sound(
+                    "A sentence in the voice's own language, as MP3; or, where the engine cannot clone, the "
+                    "recording of a cloned voice, as FLAC.",
+                    ("audio/mpeg", "audio/flac"),
+                )
+            },
+            parameters=(by_id,),
+            errors=(ErrorCode.NOT_FOUND, *FAILED_SPEECH),
+        ),
+    )
+
+
+def _models(model: str) -> tuple[Operation, ...]:
+    by_id = Parameter("id", "path", "The id of a model.", {"type": "string"}, model)
+    return (
+        Operation(
+            "get",
+            "/v1/models",
+            "list_models",
+            "models",
+            "All models, as OpenAI's API lists them",
+            {
+                200: Answer(
+                    "Our engine, and the names of OpenAI's models, which mean the same.", json_of(ModelList)
+                )
+            },
+        ),
+        Operation(
+            "get",
+            "/v1/models/{id}",
+            "get_model",
+            "models",
+            "One model",
+            {200: Answer("The model.", json_of(Model))},
+            parameters=(by_id,),
+            errors=(ErrorCode.NOT_FOUND,),
+        ),
+        Operation(
+            "get",
+            "/v1/audio/models",
+            "list_audio_models",
+            "models",
+            "All models, in the form that Open WebUI asks for",
+            {200: Answer("The models.", json_of(AudioModels))},
+        ),
+    )
+
+
+def _server() -> tuple[Operation, ...]:
+    return (
+        Operation(
+            "get",
+            "/",
+            "index",
+            "server",
+            "These routes, for people",
+            {200: Answer("Text.", {"text/plain": {"type": "string"}})},
+            is_open=True,
+        ),
+        Operation(
+            "get",
+            "/health",
+            "health",
+            "server",
+            "Whether the server is alive, and how busy it is",
+            {200: Answer("It is.", json_of(Health))},
+            is_open=True,
+        ),
+        Operation(
+            "get",
+            "/ready",
+            "ready",
+            "server",
+            "Whether a request would be taken now",
+            {
+                200: Answer("It would.", json_of(Readiness)),
+                503: Answer(
+                    "It would not: the voice is being loaded, or the queue is full.", json_of(Readiness)
+                ),
+            },
+            is_open=True,
+        ),
+        Operation(
+            "get",
+            "/openapi.json",
+            "openapi",
+            "server",
+            "This document",
+            {200: Answer("OpenAPI 3.1.", {JSON: {"type": "object"}})},
+            is_open=True,
+        ),
+    )
