@@ -192,7 +192,7 @@ class Config:
     tables: str = _setting("say", _one_of("skip", "say", "announce"), "the same for tables")
     lexicon: str = _setting("none", _text, "file of words and what is said for them")
     request_timeout_s: float = _setting(
-        30.0, _seconds(0.1, 3600), "time for a client to send the whole of a request"
+        60.0, _seconds(0.1, 3600), "time for a client to send the whole of a request"
     )
     idle_timeout_s: float = _setting(
         300.0, _seconds(1, 86_400), "a session in which nothing is sent is closed"

@@ -202,7 +202,7 @@ async def speak(
 
     `interrupt_after`: seconds of sound after which it is cancelled; tells what was heard and what was not.
     """
-    async with connect(url, **settings) as session:
+    async with connect(url, api_key=os.environ.get("REALTIME_API_KEY"), **settings) as session:
         output = sink()
         progress = Progress(sys.stderr.isatty())
         feeder = Feeder(session, progress)

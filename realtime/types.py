@@ -199,7 +199,8 @@ class AudioSettings:
 
     `sample_rate` in Hz is the listener's: of PCM, and what Opus is decoded to. `segment_ends`: the sound of a
     segment is complete before the next one begins, and `SegmentEnded` is told. `whole`: nobody listens while
-    it is made, so that slower and better ways may be taken.
+    it is made, so that slower and better ways may be taken. `never_empty`: a text with nothing to say gives a
+    little silence, as players make a fault of a file without sound.
     """
 
     format: str
@@ -208,6 +209,7 @@ class AudioSettings:
     bitrate: int
     segment_ends: bool = False
     whole: bool = False
+    never_empty: bool = False
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ MOON = "The moon is a rock \U0001f319 far away."
 
 def _recipe() -> str:
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    (recipe,) = [block for block in blocks if "openai" in block]
+    (recipe,) = [block for block in blocks if "AsyncOpenAI" in block]
     return str(recipe)
 
 

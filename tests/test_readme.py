@@ -38,16 +38,21 @@ def test_commands_are_found() -> None:
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each not in RUN_ELSEWHERE])
 def test_command(server: ServerProcess, command: str) -> None:
-    """As it stands, but for the port; and without a sound device `say` may only say that there is none."""
+    """As it stands, but for the port; and without a sound device `say` may only say that there is none.
+
+    For the same reason, what is piped into a player is decoded instead.
+    """
+    decode = "| ffmpeg -loglevel error -i - -f null -"
+    command = re.sub(r"\| ffplay .*", decode, command.replace(":8000", f":{server.port}"))
     done = subprocess.run(
-        ["sh", "-c", command.replace(":8000", f":{server.port}")],
+        ["bash", "-o", "pipefail", "-c", command],
         env=os.environ | {"REALTIME_URL": f"ws://127.0.0.1:{server.port}"},
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=120,
     )
-    out = re.search(r"(?:OUT=|--out )(\S+)", command)
+    out = re.search(r"(?:OUT=|--out | -o )(\S+)", command)
     if out is None and "say" in command:
         assert done.returncode == 0 or "no sound device" in done.stderr
         return
@@ -106,12 +111,46 @@ def test_recipe_with_lexicon_and_markup(server: ServerProcess) -> None:
     assert len(printed) == 2 and "not alpha." in printed[1] and "A7K" not in printed[1]
 
 
-def _run_recipe(server: ServerProcess, mark: str) -> str:
+def test_recipe_with_the_sdk_of_openai(server: ServerProcess, tmp_path: Path) -> None:
+    printed = _run_recipe(server, "audio.speech", tmp_path)
+    assert re.fullmatch(r"\d+ ms to the first sound\n", printed)
+    assert soundfile.info(tmp_path / "speech.mp3").duration > 2
+
+
+def test_recipe_for_a_unix_socket(tmp_path: Path) -> None:
+    """The server listens on nothing else."""
+    path = tmp_path / "realtime.sock"
+    environment = os.environ | {"UDS": str(path), "HOST": "none", "ENGINE": "tone", "LOG_LEVEL": "error"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "realtime", "serve"],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        printed = ""
+        while "Ctrl-C" not in printed:
+            line = process.stdout.readline()
+            assert line, printed
+            printed += line
+        assert f"is ready at {path}" in printed
+        (recipe,) = [block for kind, block in BLOCKS if kind == "python" and "uds=" in block]
+        recipe = recipe.replace("/tmp/realtime.sock", str(path))
+        subprocess.run([sys.executable, "-c", recipe], cwd=tmp_path, check=True, timeout=60)
+        assert soundfile.info(tmp_path / "socket.wav").duration > 0.5
+        process.terminate()
+        assert process.wait(20) == 0
+    assert not path.exists()
+
+
+def _run_recipe(server: ServerProcess, mark: str, folder: Path = ROOT) -> str:
     """What the Python recipe prints that holds `mark`."""
     (recipe,) = [block for kind, block in BLOCKS if kind == "python" and mark in block]
     done = subprocess.run(
         [sys.executable, "-c", recipe.replace(":8000", f":{server.port}")],
-        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=60,

@@ -5,7 +5,7 @@ from realtime.config import table
 from realtime.engines import embedded, espeak, japanese, japanese_text, tone
 from realtime.engines.engine import Capabilities
 from realtime.errors import CloseCode, ErrorKind
-from realtime.server import catalogue, voices
+from realtime.server import catalogue, listen, speech_events, speech_request, status, voices
 from realtime.server.status import Health
 from realtime.session import messages, one_shot
 from realtime.speech.cache import CacheStats
@@ -13,6 +13,9 @@ from realtime.types import FrameFlags
 
 # Called by name, from another process or from a test of the README.
 _ = (table, embedded.make, espeak.make, japanese.make, tone.make)
+
+# Called by aiohttp.
+_ = (listen.Connection.handle_error,)
 
 # For the programs of those who use the client.
 _ = (Context.continue_, Session.ping, Session.buffered_ms)
@@ -50,7 +53,16 @@ _ = (
     Health.voice_prompts,
     catalogue.Model.owned_by,
     catalogue.VoiceEntry.ref_text,
+    status.QueueHealth.segments_waiting,
     voices.DeletedVoice.deleted,
+    speech_events.AudioDone.usage,
+    speech_events.EventTiming.load_ms,
+    speech_events.SentencesDone.usage,
+    speech_events.Usage.input_tokens,
+    speech_events.Usage.output_tokens,
+    speech_events.Usage.total_tokens,
+    speech_request.SpeechRequest.instructions,
+    messages.ContextTiming.load_ms,
     FrameFlags.REPLAYED,
     messages.SessionStart.max_lead_ms,
     messages.SessionStart.resume,

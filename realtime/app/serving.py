@@ -42,14 +42,7 @@ from realtime.live.registry import Registry, new_id
 from realtime.observe import logs
 from realtime.server.application import Rooms, make_application
 from realtime.server.catalogue import Catalogue
-from realtime.server.listen import (
-    KEEP_ALIVE_S,
-    MAX_FIELD_BYTES,
-    MAX_LINE_BYTES,
-    is_loopback,
-    listening,
-    warn_if_open,
-)
+from realtime.server.listen import is_loopback, listening, warn_if_open
 from realtime.server.origins import origin_policy
 from realtime.server.speech import SpeechAnswers
 from realtime.server.status import VoicesHealth
@@ -106,7 +99,8 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
     log = structlog.get_logger("realtime")
     keys = make_keys(config)
     host, uds = given(config.host), given(config.uds)
-    origins = origin_policy(given(config.allowed_origins), is_loopback(host) and not keys.keys)
+    is_private = host is not None and is_loopback(host) and not keys.keys
+    origins = origin_policy(given(config.allowed_origins), is_private)
     lexicon = load_lexicon(config.lexicon) if given(config.lexicon) else {}
     cache = make_cache(config)
     store = make_store(config)
@@ -144,7 +138,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
             dry_at: Callable[[], float],
         ) -> Speaker:
             frontend = Frontend(text_options(settings, scheduler.capabilities, config, lexicon))
-            timeline = Timeline(make_encoder(audio), settings.speed)
+            timeline = Timeline(make_encoder(audio), settings.speed, never_empty=audio.never_empty)
             return Speaker(
                 studio, settings, frontend, timeline, on_output, dry_at, segment_ends=audio.segment_ends
             )
@@ -179,12 +173,8 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
         )
         runner = web.AppRunner(
             make_application(rooms, __version__, keys, origins),
-            access_log=None,
             handle_signals=False,
             shutdown_timeout=CLOSE_SESSIONS_S,
-            keepalive_timeout=KEEP_ALIVE_S,
-            max_line_size=MAX_LINE_BYTES,
-            max_field_size=MAX_FIELD_BYTES,
         )
         await runner.setup()
         try:

@@ -25,7 +25,7 @@ _MARGIN_S = 2 * FADE_S  # kept around soft speech, so that the fade at the edge 
 _PAUSE_S = 0.150
 #: Soft speech is followed no longer than this: no consonant lasts so long.
 _LONGEST_S = 1.0
-#: A voice that never gets as loud as the threshold has at least so much soft speech.
+#: A voice that never gets as loud as the threshold has at least so much soft speech, not long before the end.
 _SHORTEST_S = 0.1
 #: Noise is what is this steady for this long at the very edge of the sound: no consonant is.
 _NOISE_S = 0.3
@@ -109,13 +109,12 @@ class Trim:
         loud = self._first_loud(pcm)
         known = len(self._held)
         self._held = np.concatenate([self._held, pcm]) if known else pcm
-        first = None if loud is None else known + loud
-        start = self._beginning(first, last)
-        if start is None:
+        found = self._beginning(None if loud is None else known + loud, last)
+        if found is None:
             self._forget()
             return Trimmed(self._held[:0])
-        lead, margin = self._samples(LEAD_S), self._samples(_MARGIN_S)
-        cut = max(0, min((start if first is None else first) - lead, start - margin))
+        start, certain = found
+        cut = max(0, min(certain - self._samples(LEAD_S), start - self._samples(_MARGIN_S)))
         removed = self._gone + cut
         sound = self._held[cut:]
         self._held = sound[:0]
@@ -131,8 +130,11 @@ class Trim:
         first = int(np.argmax(loud)) if len(loud) else 0
         return first if len(loud) and loud[first] else None
 
-    def _beginning(self, loud: int | None, last: bool) -> int | None:
-        """Where in what is held speech begins, when it reaches the threshold at `loud`; None: not yet."""
+    def _beginning(self, loud: int | None, last: bool) -> tuple[int, int] | None:
+        """Where in what is held speech begins, and where it is certain; None: not yet.
+
+        `loud` is where what is held reaches the threshold.
+        """
         size = self._frame
         powers = self._powers(self._held[: (len(self._held) if loud is None else loud) // size * size])
         if self._noise is None and len(powers) >= self._noise_frames:
@@ -140,16 +142,20 @@ class Trim:
         floor = max(_SOFT_POWER, _ABOVE_NOISE * (self._noise or 0.0))
         soft = np.flatnonzero(powers >= floor)
         begins = self._run_begins(soft)
-        needed = self._shortest if last and loud is None else self._longest
-        long = np.flatnonzero(soft - begins >= needed)
+        enough = soft - begins >= self._longest
+        if last and loud is None:
+            near_end = (soft - begins >= self._shortest) & (soft >= len(powers) - self._longest)
+            enough |= near_end & (powers[soft] >= _ABOVE_NOISE * self._noise_at_end(powers))
+        long = np.flatnonzero(enough)
         if len(long):
             # Too soft for the threshold for too long: it would be missed, or be waited for.
             self._threshold = min(self._threshold, _CREST * floor**0.5)
-            return int(begins[long[0]]) * size
+            start = int(begins[long[0]]) * size
+            return start, start
         if loud is None:
             return None
         near = len(soft) and loud // size - soft[-1] <= self._pause
-        return int(begins[-1]) * size if near else loud
+        return (int(begins[-1]) * size if near else loud), loud
 
     def _run_begins(self, soft: NDArray[np.intp]) -> NDArray[np.intp]:
         """For each of these frames the first one of its run; a pause that is too long ends a run."""
@@ -158,7 +164,7 @@ class Trim:
 
     def _forget(self) -> None:
         """Drop what is too far back to become a part of any beginning."""
-        needed = (self._longest + self._pause + 2) * self._frame + self._samples(LEAD_S)
+        needed = (2 * self._longest + self._pause + 2) * self._frame + self._samples(LEAD_S)
         drop = max(0, len(self._held) - needed) // self._frame * self._frame
         self._held = self._held[drop:]
         self._gone += drop
@@ -181,9 +187,7 @@ class Trim:
     def _soft_end(self, tail: Pcm) -> int:
         """How many samples of what follows the last loud one are still speech."""
         powers = self._powers(tail)
-        noise = self._noise or 0.0
-        if len(powers) >= self._noise_frames:
-            noise = max(noise, self._steady_power(powers[-self._noise_frames :]))
+        noise = max(self._noise or 0.0, self._noise_at_end(powers))
         soft = np.flatnonzero(powers[: self._longest] >= max(_SOFT_POWER, _ABOVE_NOISE * noise))
         fits = np.diff(soft, prepend=-1) <= self._pause
         count = len(soft) if fits.all() else int(np.argmin(fits))
@@ -195,6 +199,10 @@ class Trim:
         frames = np.square(pcm[:whole]).reshape(-1, self._frame).mean(axis=1)
         rest = np.square(pcm[whole:])
         return np.append(frames, rest.mean()) if len(rest) else frames
+
+    def _noise_at_end(self, powers: NDArray[np.float32]) -> float:
+        enough = len(powers) >= self._noise_frames
+        return self._steady_power(powers[-self._noise_frames :]) if enough else 0.0
 
     def _steady_power(self, powers: NDArray[np.float32]) -> float:
         """The power of frames that are noise; 0 when they are not steady."""

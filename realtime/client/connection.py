@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
@@ -30,17 +31,19 @@ _LONGEST_REASON = 200
 
 
 @contextlib.asynccontextmanager
-async def connect(url: str, *, max_buffered_ms: float = 30_000, **settings: Any) -> AsyncIterator[Session]:
+async def connect(
+    url: str, *, api_key: str | None = None, max_buffered_ms: float = 30_000, **settings: Any
+) -> AsyncIterator[Session]:
     """A session with the server at `url` (ws://, wss://, http:// or https://, with or without the path).
 
-    `settings` are the fields of `session.start`. `max_buffered_ms`: sound that nobody has taken, over all
+    `api_key` is for a server that asks for one. `settings` are the fields of `session.start`. `max_buffered_ms`: sound that nobody has taken, over all
     contexts, at which the socket is read no more (see `Session`). The session closes with the block, and what
     is still under way is dropped; to hear everything, take all of it, or call `Session.close` first. Raises
     `ConnectionFailedError`, `SessionRefusedError`; `TypeError` for fields that the protocol does not know.
     """
     start = wire.SessionStart(**settings)
     backlog = Backlog(max_buffered_ms)
-    connection = await _open(_address(url))
+    connection = await _open(_address(url), api_key)
     try:
         session = Session(connection, await _started(connection, start), backlog)
     except BaseException:
@@ -64,7 +67,7 @@ def _address(url: str) -> str:
     return address if address.rstrip("/").endswith(PATH) else address.rstrip("/") + PATH
 
 
-async def _open(address: str) -> ClientConnection:
+async def _open(address: str, api_key: str | None) -> ClientConnection:
     # A proxy that the environment names is for other machines, not for this one.
     local = urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
     proxy: Literal[True] | None = None if local else True
@@ -77,6 +80,7 @@ async def _open(address: str) -> ClientConnection:
             # A pong stands behind sound that is not read: the server would be taken for dead.
             ping_interval=None,
             proxy=proxy,
+            additional_headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
         )
     except InvalidStatus as error:
         raise _turned_away(address, error) from error
@@ -89,14 +93,30 @@ async def _open(address: str) -> ClientConnection:
 def _turned_away(address: str, error: InvalidStatus) -> ConnectionFailedError:
     """What an HTTP answer says that is no upgrade, as 503 with `Retry-After` while the voice is loaded."""
     response = error.response
-    reason = bytes(response.body or b"").decode(errors="replace").strip()[:_LONGEST_REASON]
+    code, reason = _reason(bytes(response.body or b""))
     wait = response.headers.get("Retry-After", "")
     text = f"the server at {address} refuses the connection: HTTP {response.status_code} {reason}".rstrip()
     return ConnectionFailedError(
         text,
-        code=ErrorCode.UNAUTHORIZED if response.status_code == 401 else None,
+        code=ErrorCode.UNAUTHORIZED if response.status_code == 401 else code,
         retry_after_ms=int(wait) * 1000 if wait.isdecimal() else None,
     )
+
+
+class _Refusal(msgspec.Struct):
+    """What an error of the server's looks like over HTTP."""
+
+    message: str
+    code: ErrorCode
+
+
+def _reason(body: bytes) -> tuple[ErrorCode | None, str]:
+    """Code and message of a server like ours; of another one the text that it sent."""
+    try:
+        refusal = msgspec.json.decode(body, type=dict[Literal["error"], _Refusal])["error"]
+    except (msgspec.DecodeError, KeyError):
+        return None, body.decode(errors="replace").strip()[:_LONGEST_REASON]
+    return refusal.code, refusal.message[:_LONGEST_REASON]
 
 
 def _keep_alive(connection: ClientConnection) -> None:

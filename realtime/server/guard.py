@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from structlog.contextvars import bound_contextvars
 
 from realtime.clock import Clock
 from realtime.errors import ErrorCode, RealtimeError
@@ -16,14 +17,6 @@ from realtime.server.keys import KEY_PREFIX, KeyLimits, KeyRing, offered_keys
 #: When something under way will end is not known: a client that has too much of it asks again after so long.
 _BUSY_RETRY_MS = 1000
 _MINUTE_S = 60.0
-
-
-_KEY_NAME = web.RequestKey("key_name", str)
-
-
-def key_name_of(request: web.BaseRequest) -> str | None:
-    """The name of the key that a request bears, for logs; None where none is asked for."""
-    return request.get(_KEY_NAME)
 
 
 class Allowance:
@@ -86,7 +79,7 @@ def key_guard(ring: KeyRing, clock: Clock, open_routes: Collection[str]) -> Midd
     """A middleware that lets nobody in without a key, but to `open_routes`; without keys everybody.
 
     Routes are named as they were added to the router: what it resolved is what is asked for, however the path
-    was spelled.
+    was spelled. What is logged while a request is handled bears the name of its key.
     """
     allowances = {key.digest: Allowance(key.limits, clock) for key in ring.keys}
 
@@ -103,8 +96,7 @@ def key_guard(ring: KeyRing, clock: Clock, open_routes: Collection[str]) -> Midd
                 else f"a key is needed: `Authorization: Bearer <key>`, or the subprotocol `{KEY_PREFIX}<key>`"
             )
             raise RealtimeError(told, ErrorCode.UNAUTHORIZED)
-        request[_KEY_NAME] = key.name
-        with allowances[key.digest].taken():
+        with bound_contextvars(key=key.name), allowances[key.digest].taken():
             return await handler(request)
 
     return guard

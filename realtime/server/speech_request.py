@@ -136,6 +136,7 @@ class SpeechRules:
             self._bitrate(name, request.bitrate),
             segment_ends=shape == "sentences",
             whole=request.stream is False,
+            never_empty=shape == "audio" and request.response_format != "pcm",
         )
         words = request.timestamps == "word"
         return SpeechOrder(request.input, self._voice(request), audio, content_type(audio), shape, words)

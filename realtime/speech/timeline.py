@@ -41,6 +41,7 @@ TAIL_S = 0.040  # and after its last
 FADE_S = 0.005  # at an edge that was cut, so that it does not click
 #: Silence from the last audible sample of a segment to the first of the next, by how the first one ends.
 GAP_S = {"sentence": 0.45, "clause": 0.20, "other": 0.30}
+SILENCE_S = 0.1  # that stands for no sound
 _BYTES_PER_SAMPLE = 2
 _WORD = re.compile(r"\S+")
 _SCALE = TIMELINE_RATE // CODED_RATE
@@ -83,9 +84,13 @@ class _Converter:
 class Timeline:
     """The sound of one context. Not thread-safe: calls must follow one another."""
 
-    def __init__(self, encoder: PacketEncoder, speed: float = 1.0) -> None:
-        """`encoder` is the context's own, and new; `speed` is a tempo from 0.25 to 4."""
+    def __init__(self, encoder: PacketEncoder, speed: float = 1.0, *, never_empty: bool = False) -> None:
+        """`encoder` is the context's own, and new; `speed` is a tempo from 0.25 to 4.
+
+        `never_empty`: where there is no sound at all, `SILENCE_S` of silence.
+        """
         self._encoder = encoder
+        self._never_empty = never_empty
         self._speed = speed
         self._waiting = bytearray()  # 16-bit samples not yet encoded
         self._placed = 0  # samples put on the timeline, padding of flushes included
@@ -163,6 +168,9 @@ class Timeline:
     def finish(self) -> None:
         """No more sound will come; `packets` then ends with a packet that is marked as the last."""
         self._finished = True
+        if self._never_empty and not self._placed:
+            self._placed = self._sound_end = round(SILENCE_S * CODED_RATE)
+            self._waiting += bytes(self._placed * _BYTES_PER_SAMPLE)
         late = self._encoder.lookahead
         if late and self._sent < self._sound_end:
             self._pad(late)

@@ -53,6 +53,18 @@ async def test_a_proxy_is_not_asked_for_this_machine(server: Server, monkeypatch
         assert session.ready.protocol == "realtime.v1"
 
 
+async def test_a_server_that_asks_for_a_key(serve_tone: Serve) -> None:
+    key = "k" * 32
+    async with serve_tone(api_keys=key) as server:
+        async with connect(server.url, api_key=key) as session:
+            assert session.ready.engine == "tone"
+        for wrong, told in ((None, "a key is needed"), ("w" * 32, "this key is not known here")):
+            with pytest.raises(ConnectionFailedError, match=f"HTTP 401 {told}") as caught:
+                async with connect(server.url, api_key=wrong):
+                    pass
+            assert caught.value.code == "unauthorized" and "wwww" not in caught.value.message
+
+
 async def test_what_is_refused_at_the_start(server: Server) -> None:
     for settings, code in (
         ({"voice": "nobody"}, "unknown_voice"),

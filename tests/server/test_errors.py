@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import re
+import socket
 
 import aiohttp
 import httpx
@@ -20,6 +22,7 @@ from websockets.asyncio.client import connect
 from realtime.errors import ERRORS, INTERNAL_MESSAGE, ErrorCode, QueueFullError, RealtimeError
 from realtime.server.errors import RateLimitedError, error_body, error_response, error_type, request_id_of
 from tests.server.small_server import Small, error_of, parts, send_raw, small_server
+from tests.wire_client import eventually
 
 SECRET = "sk-inner-detail"
 
@@ -208,6 +211,7 @@ class TestUnforeseen:
         async with small_server({"GET /v1/x": raising(web.HTTPFound("/health"))}) as server:
             answer = await get(server, "/v1/x")
         assert answer.status_code == 302 and answer.headers["Location"] == "/health"
+        assert "error" not in answer.text
 
     async def test_cancellation_passes(self) -> None:
         """The handler ends as cancelled; what is under way is not answered any more."""
@@ -291,6 +295,26 @@ class TestCutOff:
         ) as server:
             with pytest.raises(ConnectionResetError):
                 await send_raw(server, b"GET /v1/x HTTP/1.0\r\n\r\n")
+
+    async def test_a_client_that_takes_nothing_holds_nothing_up(self) -> None:
+        """What was written and not taken is dropped with the connection."""
+        requests: list[web.Request] = []
+
+        async def fill(request: web.Request) -> web.StreamResponse:
+            response = web.StreamResponse()
+            await response.prepare(request)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    while True:
+                        await response.write(b"x" * 65_536)
+            requests.append(request)
+            raise RealtimeError("no", ErrorCode.TIMEOUT)
+
+        with structlog.testing.capture_logs():
+            async with small_server({"GET /v1/x": fill}) as server:
+                with socket.create_connection(("127.0.0.1", server.port)) as idle:
+                    idle.sendall(b"GET /v1/x HTTP/1.1\r\nHost: x\r\n\r\n")
+                    await eventually(lambda: bool(requests) and requests[0].transport is None)
 
     async def test_the_status_is_not_sent_twice_when_nothing_was_written_yet(self) -> None:
         async def handle(request: web.Request) -> web.StreamResponse:

@@ -309,6 +309,18 @@ async def chunks_without_an_end(server: Small) -> None:
     assert parts(await send_raw(server, head, *[b"1\r\nx\r\n"] * 999, pause_s=0.02))[0] == 408
 
 
+async def half_a_head_after_a_late_body(server: Small) -> None:
+    """The body of a request that was answered before it came is no beginning of the next."""
+    reader, writer = await opened(server)
+    writer.write(b"POST /v1/none HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo")
+    assert (await read_response(reader))[0] == 404
+    writer.write(b"dy")
+    await asyncio.sleep(0.05)
+    writer.write(GET[:-1])
+    assert (await read_response(reader))[0] == 408
+    writer.close()
+
+
 async def opened(server: Small) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if server.uds is not None:
         return await asyncio.open_unix_connection(str(server.uds))
@@ -357,6 +369,18 @@ async def slow_answer(server: Small) -> None:
     writer.close()
 
 
+async def slow_answers_to_bodies(server: Small) -> None:
+    """Once the body is here, in one piece or two, the time is the server's."""
+    reader, writer = await opened(server)
+    head = POST.replace(b"echo", b"slow") + b"\r\n"
+    for pieces in ([head + b"body"], [head, b"body"], [head + b"body"]):
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.05)
+        assert await read_response(reader) == (200, b"hello")
+    writer.close()
+
+
 async def long_stream(server: Small) -> None:
     answer = await send_raw(server, b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert answer.count(b"part") == 7 and answer.endswith(b"0\r\n\r\n")
@@ -376,6 +400,7 @@ async def quiet_websocket(server: Small) -> None:
 
 
 async def slow(request: web.Request) -> web.StreamResponse:
+    await request.read()
     await asyncio.sleep(LONGER_S)
     return await hello(request)
 
@@ -407,19 +432,21 @@ class TestTime:
             half_a_body,
             body_in_drops,
             chunks_without_an_end,
+            half_a_head_after_a_late_body,
         ]
         let_be: list[Scenario] = [
             idle_between_requests,
             several_at_once,
             answered_before_its_body,
             slow_answer,
+            slow_answers_to_bodies,
             long_stream,
             quiet_websocket,
         ]
 
         async def all_of_them() -> None:
             where = {} if over == "tcp" else {"host": None, "uds": folder / "s"}
-            routes = {"GET /v1/slow": slow, "GET /v1/stream": stream}
+            routes = {"GET /v1/slow": slow, "POST /v1/slow": slow, "GET /v1/stream": stream}
             async with small_server(routes, timeout_s=SHORT_S, **where) as server:  # type: ignore[arg-type]
                 async with asyncio.TaskGroup() as group:
                     for scenario in cut_off + let_be:

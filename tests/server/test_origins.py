@@ -261,5 +261,6 @@ class TestPreflight:
 
     async def test_other_options_are_no_preflight(self) -> None:
         async with small_server(ROUTES) as server:
-            answer = await ask(server, "OPTIONS", "/v1/x", None)
-            assert answer.status_code == 405 and answer.headers["Allow"] == "DELETE,GET"
+            for origin, headers in ((None, PREFLIGHT), (None, {}), (server.url, {})):
+                answer = await ask(server, "OPTIONS", "/v1/x", origin, **headers)
+                assert answer.status_code == 405 and answer.headers["Allow"] == "DELETE,GET"
