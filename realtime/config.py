@@ -22,14 +22,18 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-def _seconds(low: float, high: float) -> Callable[[str], float]:
-    def parse(value: str) -> float:
+def _number(low: float, high: float, unit: str, *, or_none: bool = False) -> Callable[[str], float | None]:
+    """`unit` says what the number is; `or_none`: it may be left out by the word `none`."""
+
+    def parse(value: str) -> float | None:
+        if or_none and value.strip().lower() == "none":
+            return None
         try:
             number = float(value)
         except ValueError:
             number = low - 1
         if not low <= number <= high:
-            raise ConfigError(f"seconds from {low:g} to {high:g}")
+            raise ConfigError(f"{unit} from {low:g} to {high:g}{', or `none`' if or_none else ''}")
         return number
 
     return parse
@@ -40,34 +44,6 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
         if value.lower() not in allowed:
             raise ConfigError(f"one of {', '.join(allowed)}")
         return value.lower()
-
-    return parse
-
-
-def _number_or_none(low: float, high: float, unit: str) -> Callable[[str], float | None]:
-    def parse(value: str) -> float | None:
-        if value.strip().lower() == "none":
-            return None
-        try:
-            number = float(value)
-        except ValueError:
-            number = low - 1
-        if not low <= number <= high:
-            raise ConfigError(f"{unit} from {low:g} to {high:g}, or `none`")
-        return number
-
-    return parse
-
-
-def _decibels(low: float, high: float) -> Callable[[str], float]:
-    def parse(value: str) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            number = low - 1
-        if not low <= number <= high:
-            raise ConfigError(f"decibels from {low:g} to {high:g}")
-        return number
 
     return parse
 
@@ -134,7 +110,7 @@ class Config:
     )
     engine_timeout_s: float = _setting(
         30.0,
-        _seconds(0.1, 3600),
+        _number(0.1, 3600, "seconds"),
         "an engine process that makes no progress for so long is replaced",
     )
     encoder_threads: int = _setting(1, _whole(1, 64), "threads that encode sound")
@@ -148,10 +124,14 @@ class Config:
         "`high`: whole files are made faster or slower by Rubber Band, if it is installed",
     )
     silence_threshold_db: float = _setting(
-        -45.0, _decibels(-80, -20), "what is softer (dBFS) before and after speech counts as silence"
+        -45.0,
+        _number(-80, -20, "decibels"),
+        "what is softer (dBFS) before and after speech counts as silence",
     )
     loudness_lufs: float | None = _setting(
-        None, _number_or_none(-40, -10, "loudness in LUFS"), "loudness of all voices; `none`: as they are"
+        None,
+        _number(-40, -10, "loudness in LUFS", or_none=True),
+        "loudness of all voices; `none`: as they are",
     )
     audio_cache_mb: int = _setting(
         64, _whole(0, 1_000_000), "memory for sound made before, in MB; 0: none is kept"
@@ -192,10 +172,10 @@ class Config:
     tables: str = _setting("say", _one_of("skip", "say", "announce"), "the same for tables")
     lexicon: str = _setting("none", _text, "file of words and what is said for them")
     request_timeout_s: float = _setting(
-        60.0, _seconds(0.1, 3600), "time for a client to send the whole of a request"
+        60.0, _number(0.1, 3600, "seconds"), "time for a client to send the whole of a request"
     )
     idle_timeout_s: float = _setting(
-        300.0, _seconds(1, 86_400), "a session in which nothing is sent is closed"
+        300.0, _number(1, 86_400, "seconds"), "a session in which nothing is sent is closed"
     )
     log_level: str = _setting(
         "info", _one_of("debug", "info", "warning", "error"), "least level that is logged"
@@ -219,6 +199,19 @@ def from_environment(environment: Mapping[str, str]) -> Config:
             shown = "" if setting.metadata["secret"] else f", not {environment[name]!r}"
             raise ConfigError(f"{name} must be {error.message}{shown}") from None
     return Config(**values)
+
+
+def without_effect(config: Config) -> list[str]:
+    """What was set and does nothing as long as something else is not set, one line each."""
+    has_keys = config.api_keys != "none" or config.api_keys_file != "none"
+    has_cache = config.audio_cache_mb > 0 and config.audio_cache_max > 0
+    cases = (
+        (config.redis_url != "none" and not has_cache, "REDIS_URL: AUDIO_CACHE_MB or AUDIO_CACHE_MAX is 0"),
+        (config.key_concurrency > 0 and not has_keys, "KEY_CONCURRENCY: there are no keys"),
+        (config.key_requests_per_minute > 0 and not has_keys, "KEY_REQUESTS_PER_MINUTE: there are no keys"),
+        (config.uds_mode != Config().uds_mode and config.uds == "none", "UDS_MODE: there is no UDS"),
+    )
+    return [text for applies, text in cases if applies]
 
 
 def table() -> list[tuple[str, str, str]]:

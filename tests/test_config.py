@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime.config import Config, from_environment, table
+from realtime.config import Config, from_environment, table, without_effect
 from realtime.errors import ConfigError
 
 #: (name, least, most) of whole numbers.
@@ -172,6 +172,26 @@ def test_loudness() -> None:
     assert value_of("LOUDNESS_LUFS", "-16") == -16 and value_of("LOUDNESS_LUFS", "None") is None
     for wrong in ("", "-41", "-9", "nan", "loud"):
         assert "loudness in LUFS from -40 to -10, or `none`" in refused("LOUDNESS_LUFS", wrong)
+
+
+def test_what_has_no_effect_is_told() -> None:
+    assert without_effect(Config()) == []
+    alone = {
+        "REDIS_URL": Config(redis_url="redis://here", audio_cache_mb=0),
+        "KEY_CONCURRENCY": Config(key_concurrency=1),
+        "KEY_REQUESTS_PER_MINUTE": Config(key_requests_per_minute=1),
+        "UDS_MODE": Config(uds_mode="600"),
+    }
+    for name, config in alone.items():
+        (told,) = without_effect(config)
+        assert told.startswith(f"{name}: ") and "redis://" not in told
+    for config in (
+        Config(redis_url="redis://here"),
+        Config(key_concurrency=1, api_keys_file="keys"),
+        Config(key_requests_per_minute=1, api_keys="k" * 16),
+        Config(uds_mode="600", uds="here"),
+    ):
+        assert without_effect(config) == []
 
 
 def test_several_settings_at_once() -> None:

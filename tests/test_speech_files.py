@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from realtime.app import running
+from realtime.audio.loudness import measure
 from realtime.config import Config
 from tests.speech_judges import Sound, transcribe, word_error_rate
 
@@ -35,7 +36,8 @@ async def _client(**settings: object) -> AsyncIterator[aiohttp.ClientSession]:
 
 async def _file(client: aiohttp.ClientSession, **fields: object) -> tuple[bytes, float]:
     """A file, and its length in ms as the trailers or the headers tell it."""
-    async with client.post("/v1/audio/speech", json={"input": TEXT, "stream": False, **fields}) as answer:
+    asked = {"input": TEXT, "stream": False, **fields}
+    async with client.post("/v1/audio/speech", json=asked) as answer:
         assert answer.status == 200, await answer.text()
         return await answer.read(), float(answer.headers["X-Audio-Duration-Ms"])
 
@@ -79,18 +81,45 @@ def test_the_length_is_that_of_the_sound(files: dict[str, tuple[Sound, float]], 
     assert -0.1 <= length_ms - audio_ms <= surplus_ms + 0.1
 
 
-@pytest.mark.parametrize("quality", ["fast", "high"])
-async def test_speed_changes_the_tempo_and_not_the_pitch(quality: str) -> None:
-    async with _client(speed_quality=quality) as client:
-        data, usual_ms = await _file(client, response_format="pcm")
-        usual = _pitches(_samples(data), 1.0)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_speed_changes_the_tempo_and_not_the_pitch(stream: bool) -> None:
+    """By FFmpeg while it streams; of whole files by Rubber Band, where it is asked for."""
+    async with _client(speed_quality="high") as client:
+        data, usual_ms = await _pcm(client, stream=stream)
+        usual = _pitches(data, 1.0)
         for speed in SPEEDS:
-            data, audio_ms = await _file(client, response_format="pcm", speed=speed)
+            data, audio_ms = await _pcm(client, stream=stream, speed=speed)
             assert abs(audio_ms * speed / usual_ms - 1) <= 0.02, speed
-            pitches = _pitches(_samples(data), speed)
-            ratios = pitches / usual
+            ratios = _pitches(data, speed) / usual
             assert np.count_nonzero(~np.isnan(ratios)) > 100, "there is voiced speech"
             assert abs(float(np.nanmedian(ratios)) - 1) <= 0.02, speed
+
+
+async def test_the_better_tempo_is_for_whole_files_alone() -> None:
+    for quality, differs in (("fast", False), ("high", True)):
+        async with _client(speed_quality=quality) as client:
+            streamed, _ = await _pcm(client, stream=True, speed=1.5)
+            whole, _ = await _pcm(client, stream=False, speed=1.5)
+            assert (not np.array_equal(streamed, whole)) == differs
+
+
+async def test_loudness_of_voices() -> None:
+    """Each voice has a gain of its own, from one sentence: other texts come near the loudness asked for."""
+    for wanted in (-16.0, -28.0):
+        async with _client(loudness_lufs=wanted) as client:
+            for fields in ({}, {"language": "de", "input": "Guten Tag, hier spricht die deutsche Stimme."}):
+                data, _ = await _pcm(client, stream=True, **fields)
+                assert abs(measure(data, DECODED_RATE) - wanted) < 2, fields
+                assert np.max(np.abs(data)) < 10 ** (-1 / 20), "no peak is above -1 dBFS"
+
+
+async def _pcm(client: aiohttp.ClientSession, **fields: object) -> tuple[Sound, float]:
+    """Samples, and their length in ms."""
+    asked = {"input": TEXT, "response_format": "pcm", "cache": False, **fields}
+    async with client.post("/v1/audio/speech", json=asked) as answer:
+        assert answer.status == 200, await answer.text()
+        data = _samples(await answer.read())
+    return data, len(data) * 1000 / DECODED_RATE
 
 
 def _samples(data: bytes) -> Sound:

@@ -7,12 +7,16 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import cast
 
 import msgspec
+import structlog
 
 from realtime.audio.formats import FORMATS, pre_skip
+from realtime.audio.rubberband import is_installed as is_installed_rubber_band
+from realtime.clock import Clock
 from realtime.config import Config
 from realtime.engines.engine import Capabilities, Engine, EngineSettings, Synthesizer
 from realtime.engines.process import ProcessEngine
@@ -23,12 +27,13 @@ from realtime.server.keys import KeyLimits, KeyRing, load_keys
 from realtime.session.frames import FrameKind
 from realtime.session.offer import Format, Limits, Offer
 from realtime.speech.cache import AudioCache
+from realtime.speech.levels import Levels
 from realtime.speech.scheduler import Scheduler
 from realtime.speech.shared_cache import RedisCache
 from realtime.text.frontend import TextOptions
 from realtime.text.lexicon import Lexicon, check_entries
 from realtime.types import BlockReading, Voice, VoiceSettings
-from realtime.voices.catalogue import OPENAI_NAMES, by_name, is_installed, revision, voices_of
+from realtime.voices.catalogue import OPENAI_NAMES, SAMPLES, by_name, is_installed, revision, voices_of
 from realtime.voices.store import VoiceStore
 
 #: What this server does beyond the spine of the protocol; grows with it. protocol.md lists the names.
@@ -154,6 +159,30 @@ def sound_revision(config: Config, lexicon: Mapping[str, str]) -> str:
     settings = (config.code_blocks, config.tables, sorted(lexicon.items()))
     digest = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:16]
     return f"{revision(config.engine)}, text {digest}"
+
+
+def make_levels(config: Config, scheduler: Scheduler, executor: Executor, clock: Clock) -> Levels | None:
+    """What brings all voices to one loudness; None when they are left alone."""
+    if config.loudness_lufs is None:
+        return None
+    return Levels(scheduler, executor, clock, config.loudness_lufs, SAMPLES)
+
+
+def has_rubber_band(config: Config) -> bool:
+    """Whether whole files get the better tempo; says so when it was asked for and is not to be had.
+
+    Starts a program: not for the event loop.
+    """
+    if config.speed_quality != "high":
+        return False
+    if is_installed_rubber_band():
+        return True
+    structlog.get_logger("realtime").warning(
+        "rubber_band_missing",
+        meaning="SPEED_QUALITY is `high`, but there is no program `rubberband` of version 3 or later",
+        advice="install it (rubberband-cli on Debian); until then whole files get the usual tempo",
+    )
+    return False
 
 
 def make_cache(config: Config) -> AudioCache:

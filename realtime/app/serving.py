@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -22,19 +22,20 @@ from realtime import __version__
 from realtime.app.building import (
     cloned_voice,
     given,
+    has_rubber_band,
     make_cache,
     make_engine,
     make_keys,
+    make_levels,
     make_offer,
     make_store,
     sound_revision,
-    text_options,
 )
 from realtime.app.health import make_health
 from realtime.app.observing import context_observer, reading_observer
-from realtime.audio.formats import make_encoder
+from realtime.app.speaking import speaker_opener
 from realtime.clock import Clock, MonotonicClock
-from realtime.config import Config, from_environment
+from realtime.config import Config, from_environment, without_effect
 from realtime.engines.workers import SWITCH_INTERVAL_S
 from realtime.live.driver import Driver, Transport
 from realtime.live.reading import Readings
@@ -46,16 +47,15 @@ from realtime.server.listen import is_loopback, listening, warn_if_open
 from realtime.server.origins import origin_policy
 from realtime.server.speech import SpeechAnswers
 from realtime.server.status import VoicesHealth
+from realtime.session.offer import AUTO
 from realtime.session.session import Session
 from realtime.speech.cache import AudioCache
 from realtime.speech.scheduler import Scheduler
-from realtime.speech.speaker import Speaker, Studio
+from realtime.speech.speaker import Studio
 from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextTurns
-from realtime.speech.timeline import Timeline
-from realtime.text.frontend import Frontend, warm_up
+from realtime.text.frontend import warm_up
 from realtime.text.lexicon import load_lexicon
-from realtime.types import AudioSettings, VoiceSettings
 
 #: Threads for what would block and is no encoding: recordings that are decoded, and the disk.
 WORKER_THREADS = 2
@@ -97,6 +97,8 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
     """A server that listens for as long as the block runs."""
     clock = clock or MonotonicClock()
     log = structlog.get_logger("realtime")
+    for setting in without_effect(config):
+        log.warning("setting_without_effect", setting=setting)
     keys = make_keys(config)
     host, uds = given(config.host), given(config.uds)
     is_private = host is not None and is_loopback(host) and not keys.keys
@@ -120,6 +122,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
     async with AsyncExitStack() as stack:
         encoders = stack.enter_context(threads(config.encoder_threads, "encode"))
         workers = stack.enter_context(threads(WORKER_THREADS, "work"))
+        levels = make_levels(config, scheduler, encoders, clock)
         studio = Studio(
             scheduler,
             Syntheses(cache, clock),
@@ -129,19 +132,13 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
             TextTurns(clock),
             config.buffer_ms,
             config.text_wait_ms / 1000,
+            levels,
         )
 
-        def open_speaker(
-            settings: VoiceSettings,
-            audio: AudioSettings,
-            on_output: Callable[[], None],
-            dry_at: Callable[[], float],
-        ) -> Speaker:
-            frontend = Frontend(text_options(settings, scheduler.capabilities, config, lexicon))
-            timeline = Timeline(make_encoder(audio), settings.speed, never_empty=audio.never_empty)
-            return Speaker(
-                studio, settings, frontend, timeline, on_output, dry_at, segment_ends=audio.segment_ends
-            )
+        stretchers = None
+        if await asyncio.to_thread(has_rubber_band, config):
+            stretchers = stack.enter_context(threads(config.encoder_threads, "stretch"))
+        open_speaker = speaker_opener(config, lexicon, studio, stretchers)
 
         def make_driver(transport: Transport, request_id: str | None) -> Driver:
             session = Session(new_id(), new_id, offer, clock.now())
@@ -188,10 +185,15 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
                     encoders, warm_up, tuple(dict.fromkeys(languages))
                 )
                 await asyncio.gather(scheduler.start(), cache.start(), warming)
+                if levels is not None:
+                    voice = offer.speaker(None, AUTO).voice
+                    await levels.gain_db(voice.id, voice.languages[0], None)
                 yield Server(host, addresses.port, addresses.uds, registry, scheduler, cache)
         finally:
             await registry.close_all(CLOSE_SESSIONS_S)
             await runner.cleanup()
+            if levels is not None:
+                await levels.stop()
             await scheduler.stop()
             await cache.stop()
 

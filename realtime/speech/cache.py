@@ -44,6 +44,11 @@ class CachedSound:
         object.__setattr__(self, "chunks", kept)
         object.__setattr__(self, "size", size)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it ends with the end of a segment: else who listens to it would wait for more."""
+        return bool(self.chunks) and self.chunks[-1].last_of_segment
+
 
 @dataclass(frozen=True, slots=True)
 class CachedResponse:

@@ -67,6 +67,10 @@ class Sounds(Protocol):
         """Whether what was made before is looked for."""
         ...
 
+    def voice_of(self, piece: TextPiece) -> tuple[str, str]:
+        """Who speaks a piece: the voice, and the language that it speaks."""
+        ...
+
     def close(self) -> None:
         """No more of it is wanted."""
         ...
@@ -119,6 +123,11 @@ class UtteranceSounds:
 
         self._listening = syntheses.listen(key, open_utterance, on_change, is_segment=False)
         self.asks_cache = key is not None and syntheses.cache.enabled
+        self._voice = settings.voice, settings.language
+
+    def voice_of(self, piece: TextPiece) -> tuple[str, str]:
+        """See `Sounds`."""
+        return self._voice
 
     def feed(self, piece: TextPiece) -> None:
         """More text."""
@@ -181,11 +190,16 @@ class SegmentSounds:
         self._idle_s = 0.0
         self._could_begin_at: float | None = None  # when the one before was made, if the head was known then
 
+    def voice_of(self, piece: TextPiece) -> tuple[str, str]:
+        """See `Sounds`."""
+        language = piece.language if piece.language in self._voices else self._settings.language
+        return self._voices[language], language
+
     def feed(self, piece: TextPiece) -> None:
         """One whole segment."""
         number = len(self._pieces)
         self._pieces.append(piece)
-        voice = self._voice(piece)
+        voice, _ = self.voice_of(piece)
         if voice not in self._met:
             self._met.add(voice)
             self._listen(number).prepare()  # its engine may have to be loaded
@@ -289,29 +303,19 @@ class SegmentSounds:
         return listening
 
     def _open(self, piece: TextPiece, listener: Callable[[UtteranceEvent], None]) -> Utterance:
+        settings = self._settings
         return self._scheduler.open(
-            self._voice(piece),
-            self._language(piece),
-            listener,
-            seed=self._settings.seed,
-            reference=self._settings.reference,
+            *self.voice_of(piece), listener, seed=settings.seed, reference=settings.reference
         )
 
     def _key(self, piece: TextPiece) -> str | None:
-        if not self._settings.cache or not self._syntheses.cache.enabled:
+        if not self.asks_cache:
             return None
-        voice, reference = self._voice(piece), self._settings.reference
+        reference = self._settings.reference
         return sound_key(
             piece,
-            voice,
-            self._language(piece),
+            *self.voice_of(piece),
             self._settings.seed,
             self._revision,
             f"{reference.key} {reference.text}" if reference else "",
         )
-
-    def _voice(self, piece: TextPiece) -> str:
-        return self._voices.get(piece.language, self._settings.voice)
-
-    def _language(self, piece: TextPiece) -> str:
-        return piece.language if piece.language in self._voices else self._settings.language

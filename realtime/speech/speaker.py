@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +21,8 @@ import structlog
 from realtime.clock import Clock
 from realtime.engines.engine import Chunk, Failure
 from realtime.errors import INTERNAL_MESSAGE, ErrorCode, QueueFullError, RealtimeError
+from realtime.speech.encoding import BlockEncoder, parts
+from realtime.speech.levels import Levels
 from realtime.speech.scheduler import Place, Scheduler
 from realtime.speech.sounds import AHEAD_S, Sounds, open_sounds
 from realtime.speech.synthesis import Syntheses
@@ -29,7 +31,6 @@ from realtime.speech.timeline import Timeline
 from realtime.text.frontend import Frontend
 from realtime.types import (
     TIMELINE_RATE,
-    AudioChunk,
     Failed,
     Finished,
     Flushed,
@@ -43,12 +44,6 @@ from realtime.types import (
     joined,
 )
 
-#: Sound in the first block that is encoded: little, so that it leaves at once.
-FIRST_BLOCK_MS = 100
-#: Sound in every other block: a cancel never waits for more than one block, about 2 ms of work.
-BLOCK_MS = 1000
-#: Sound that is put on the timeline in one go, after the tempo: 15 ms of work at the slowest.
-PART_S = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -67,19 +62,10 @@ class _EndMark:
     pieces: int
 
 
-def _parts(audio: AudioChunk, samples: int) -> Iterator[AudioChunk]:
-    """A chunk in parts of at most so many samples; its words come with the first."""
-    words = audio.words
-    for start in range(0, max(1, len(audio.pcm)), samples):
-        end = start + samples
-        last = audio.last_of_segment and end >= len(audio.pcm)
-        yield replace(audio, pcm=audio.pcm[start:end], words=words, last_of_segment=last)
-        words = ()
-
-
 @dataclass(frozen=True, slots=True)
 class Studio:
-    """What all speakers of a server share. `executor` encodes; `turns` are those of all their texts.
+    """What all speakers of a server share. `executor` encodes; `turns` are those of all their texts; `levels`
+    are those of the voices, None when their loudness is left alone.
 
     `revision` is of the engine and its models. `buffer_ms`: sound that may wait to be taken.
     `text_wait_s`: how long no text must have come before what is held is spoken; 0: for ever.
@@ -93,6 +79,7 @@ class Studio:
     turns: TextTurns
     buffer_ms: int
     text_wait_s: float = 0.0
+    levels: Levels | None = None
 
 
 class Speaker:
@@ -123,8 +110,7 @@ class Speaker:
         self._ended = False
         self._listener_dry_at = dry_at
         self._timeline = timeline
-        self._first_block = max(1, FIRST_BLOCK_MS // timeline.packet_ms)
-        self._block = max(1, BLOCK_MS // timeline.packet_ms)
+        self._encoder = BlockEncoder(timeline, studio.executor, studio.clock)
         self._on_output = on_output
         self._segment_ends = segment_ends
 
@@ -324,7 +310,7 @@ class Speaker:
                 if isinstance(mark, _EndMark):
                     await self._finish()
                     return
-                await self._encode(self._timeline.flush, partial=True)
+                await self._encode(self._timeline.flush, short_frames=True)
                 self._put([Flushed(mark.flush_id)])
             event = self._next_sound()
             if event is None:
@@ -338,8 +324,10 @@ class Speaker:
     def _next_sound(self) -> Chunk | Failure | None:
         """The next of it, when there is room for it; before its turn, of one segment only."""
         assert self._sounds is not None, "it is called while the sounds are open"
+        # Sound of a whole text out of a cache may be there before the text has been worked on.
+        is_known = self._rendered < len(self._pieces)
         has_room = self._waiting_ms < self._studio.buffer_ms and (self._has_turn or not self._rendered)
-        return self._sounds.take(has_room)
+        return self._sounds.take(is_known and has_room)
 
     async def _render(self, chunk: Chunk) -> None:
         assert self._sounds is not None and self._place is not None, "it is called while the sounds are open"
@@ -352,18 +340,25 @@ class Speaker:
         self.timing.idle_s = self._sounds.idle_s
         self._made_ms += len(audio.pcm) * 1000 / audio.sample_rate
         piece = self._pieces[self._rendered]
-        for part in _parts(audio, round(audio.sample_rate * PART_S * min(1.0, self._settings.speed))):
-            await self._encode(partial(self._timeline.add, piece, part))
+        gain_db = await self._gain_db(piece)
+        for part in parts(audio, self._settings.speed):
+            await self._encode(partial(self._timeline.add, piece, part, gain_db))
         if audio.last_of_segment:
             await self._end_segment(piece, cached)
         self._grant()
+
+    async def _gain_db(self, piece: TextPiece) -> float:
+        levels = self._studio.levels
+        if levels is None or self._sounds is None:
+            return 0.0
+        return await levels.gain_db(*self._sounds.voice_of(piece), self._settings.reference)
 
     async def _end_segment(self, piece: TextPiece, cached: bool) -> None:
         self._rendered += 1
         self.timing.segments += 1
         self.timing.cached_segments += cached
         if self._segment_ends and self._heard:
-            await self._encode(self._timeline.flush, partial=True)
+            await self._encode(self._timeline.flush, short_frames=True)
             self._put([SegmentEnded(piece.segment, self._timeline.sound_end)])
         self._heard = False
 
@@ -372,34 +367,17 @@ class Speaker:
         self.timing.done = self._clock.now()
         self._put([Finished(self._timeline.length, self.timing)])
 
-    async def _encode(self, place: Callable[[], Sequence[SpeechEvent] | None], partial: bool = False) -> None:
-        """Change the timeline and encode what that completes, off the loop, block by block."""
-        limit = self._first_block if self.timing.first_packet is None else self._block
-
-        def first_block() -> tuple[Sequence[SpeechEvent], list[Packet], float]:
-            begun = self._clock.now()
-            events = place() or []
-            packets = self._timeline.packets(limit, partial)
-            return events, packets, self._clock.now() - begun
-
-        def next_block() -> tuple[Sequence[SpeechEvent], list[Packet], float]:
-            begun = self._clock.now()
-            packets = self._timeline.packets(self._block, partial)
-            return [], packets, self._clock.now() - begun
-
-        loop = asyncio.get_running_loop()
-        block = first_block
-        while True:
-            events, packets, seconds = await loop.run_in_executor(self._studio.executor, block)
+    async def _encode(
+        self, place: Callable[[], Sequence[SpeechEvent] | None], *, short_frames: bool = False
+    ) -> None:
+        """Change the timeline, and hand on what that completes."""
+        async for events in self._encoder.encode(place, short_frames=short_frames):
             for event in events:
                 if isinstance(event, SegmentStarted):
                     self._heard = True
                     if not event.final:
                         self._started = event
-            self.timing.encode_s += seconds
+            self.timing.encode_s = self._encoder.seconds
             self.timing.audio_s = self._timeline.length / TIMELINE_RATE
-            self._put([*events, *packets])
+            self._put(events)
             self._tell_completed()
-            if len(packets) < limit:
-                return
-            block, limit = next_block, self._block

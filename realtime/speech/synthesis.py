@@ -204,7 +204,7 @@ class _Synthesis:
         begun = self._log or self._dropped or self.complete or self._failure is not None
         if begun or not self._listeners:
             return
-        if sound is not None:
+        if sound is not None and (sound.is_whole or not self._is_segment):
             for listening in self._listeners:
                 listening.cached = True
             self.fill(sound)

@@ -18,9 +18,11 @@ from dataclasses import replace
 import numpy as np
 
 from realtime.audio.formats import PacketEncoder, to_int16
+from realtime.audio.loudness import Loudness
 from realtime.audio.opus import CODED_RATE
 from realtime.audio.resample import Resampler
-from realtime.audio.silence import audible_range, fade_in, fade_out
+from realtime.audio.rubberband import RubberBandTempo
+from realtime.audio.silence import AUDIBLE_DB, Trim, Trimmed
 from realtime.audio.tempo import Tempo
 from realtime.types import (
     TIMELINE_RATE,
@@ -36,10 +38,7 @@ from realtime.types import (
     WordTiming,
 )
 
-LEAD_S = 0.030  # silence kept before a segment's first audible sample
-TAIL_S = 0.040  # and after its last
-FADE_S = 0.005  # at an edge that was cut, so that it does not click
-#: Silence from the last audible sample of a segment to the first of the next, by how the first one ends.
+#: Silence from the end of a segment's speech to the beginning of the next one's, by how the first one ends.
 GAP_S = {"sentence": 0.45, "clause": 0.20, "other": 0.30}
 SILENCE_S = 0.1  # that stands for no sound
 _BYTES_PER_SAMPLE = 2
@@ -58,14 +57,22 @@ def gap_after(text: str) -> float:
 
 
 class _Converter:
-    """Brings the sound of one segment to a tempo, and to `CODED_RATE`."""
+    """Brings the sound of one segment to a tempo, to `CODED_RATE`, and to a loudness."""
 
-    def __init__(self, sample_rate: int, speed: float) -> None:
-        self._stages: list[Tempo | Resampler] = []
+    def __init__(
+        self,
+        sample_rate: int,
+        speed: float,
+        tempo: type[Tempo] | type[RubberBandTempo],
+        gain_db: float,
+    ) -> None:
+        self._stages: list[Tempo | RubberBandTempo | Resampler | Loudness] = []
         if speed != 1:
-            self._stages.append(Tempo(sample_rate, speed))
+            self._stages.append(tempo(sample_rate, speed))
         if sample_rate != CODED_RATE:
             self._stages.append(Resampler(sample_rate, CODED_RATE))
+        if gain_db:
+            self._stages.append(Loudness(CODED_RATE, gain_db))
         self._ratio = CODED_RATE / (sample_rate * speed)
 
     def convert(self, pcm: Pcm, last: bool) -> Pcm:
@@ -84,18 +91,29 @@ class _Converter:
 class Timeline:
     """The sound of one context. Not thread-safe: calls must follow one another."""
 
-    def __init__(self, encoder: PacketEncoder, speed: float = 1.0, *, never_empty: bool = False) -> None:
-        """`encoder` is the context's own, and new; `speed` is a tempo from 0.25 to 4.
+    def __init__(
+        self,
+        encoder: PacketEncoder,
+        speed: float = 1.0,
+        *,
+        never_empty: bool = False,
+        silence_db: float = AUDIBLE_DB,
+        tempo: type[Tempo] | type[RubberBandTempo] = Tempo,
+    ) -> None:
+        """`encoder` is the context's own, and new; `speed` is a tempo from 0.25 to 4, set by `tempo`.
 
-        `never_empty`: where there is no sound at all, `SILENCE_S` of silence.
+        `never_empty`: where there is no sound at all, `SILENCE_S` of silence. What is softer than
+        `silence_db` (dBFS) around a segment is cut off, but for soft speech.
         """
         self._encoder = encoder
         self._never_empty = never_empty
         self._speed = speed
+        self._silence_db = silence_db
+        self._tempo = tempo
         self._waiting = bytearray()  # 16-bit samples not yet encoded
         self._placed = 0  # samples put on the timeline, padding of flushes included
         self._sound_end = 0  # where the last sound placed ends
-        self._audible_end = 0  # where the last audible sound placed ends
+        self._audible_end = 0  # where the last speech placed ends
         self._encoded = 0  # samples given to the encoder
         self._sent = 0  # where the last packet made ends
         self._seq = 0
@@ -107,10 +125,10 @@ class Timeline:
 
     def _reset_segment(self) -> None:
         self._converter: _Converter | None = None
+        self._trim = Trim(CODED_RATE, self._silence_db, self._speed)
         self._begun = False
         self._trimmed = 0
         self._segment_start = 0
-        self._tail: Pcm = np.zeros(0, np.float32)
         self._words: deque[WordTiming] = deque()
         self._open_word: SourceWord | None = None  # more of what is said for it follows
 
@@ -129,28 +147,27 @@ class Timeline:
         """Where the sound placed so far ends, in samples of `TIMELINE_RATE`; padding may follow it."""
         return self._sound_end * _SCALE
 
-    def add(self, piece: TextPiece, chunk: AudioChunk) -> list[SegmentStarted | WordsTimed]:
-        """Put a chunk of `piece`'s sound on the timeline. What it returns comes before the next `packets`."""
-        converter = self._converter = self._converter or _Converter(chunk.sample_rate, self._speed)
+    def add(
+        self, piece: TextPiece, chunk: AudioChunk, gain_db: float = 0.0
+    ) -> list[SegmentStarted | WordsTimed]:
+        """Put a chunk of `piece`'s sound on the timeline. What it returns comes before the next `packets`.
+
+        `gain_db` is the same for all chunks of a segment.
+        """
+        converter = self._converter = self._converter or _Converter(
+            chunk.sample_rate, self._speed, self._tempo, gain_db
+        )
         events: list[SegmentStarted | WordsTimed] = []
         self._words.extend(
             replace(word, start=converter.at(word.start), end=converter.at(word.end)) for word in chunk.words
         )
         pcm = converter.convert(chunk.pcm, chunk.last_of_segment)
-        pcm = np.concatenate([self._tail, pcm]) if len(self._tail) else pcm
-        start, end = audible_range(pcm)
-        if start < end:
-            if not self._begun:
-                pcm, removed = self._begin(piece, pcm, start)
-                end -= removed
-                events.append(self._segment_started(piece))
-            self._place(pcm, end, chunk.last_of_segment)
-        elif not self._begun:
-            lead = min(len(pcm), round(LEAD_S * CODED_RATE))
-            self._trimmed += len(pcm) - lead
-            self._tail = pcm[len(pcm) - lead :]
-        else:
-            self._place(pcm, 0, chunk.last_of_segment)
+        trimmed = self._trim.process(pcm, chunk.last_of_segment)
+        if trimmed.begins:
+            self._begin(piece, trimmed)
+            events.append(self._segment_started(piece))
+        if self._begun:
+            self._place(trimmed, chunk.last_of_segment)
         if self._begun and (words := self._settled_words(piece, chunk.last_of_segment)):
             events.append(WordsTimed(piece.segment, words, chunk.estimated))
         if chunk.last_of_segment:
@@ -230,21 +247,17 @@ class Timeline:
         frame = self._encoder.frame_samples
         return -(-(self._sound_end + late) // frame) * frame
 
-    def _begin(self, piece: TextPiece, pcm: Pcm, start: int) -> tuple[Pcm, int]:
-        """Trim the lead, and set the pause after what came before; returns the sound and what was removed."""
-        lead = min(start, round(LEAD_S * CODED_RATE))
-        removed = start - lead
-        self._trimmed += removed
-        if self._trimmed:
-            pcm = fade_in(pcm[removed:], round(FADE_S * CODED_RATE))
+    def _begin(self, piece: TextPiece, trimmed: Trimmed) -> None:
+        """Set the pause after what came before; the silence at either end counts towards it."""
+        self._trimmed = trimmed.removed
         gap = self._gap_before(piece)
-        silence = max(0, round(gap * CODED_RATE) - (self._placed - self._audible_end) - lead) if gap else 0
+        there = self._placed - self._audible_end + trimmed.lead
+        silence = max(0, round(gap * CODED_RATE) - there) if gap else 0
         self._waiting += bytes(silence * _BYTES_PER_SAMPLE)
         self._placed += silence
         self._begun = True
         self._segment_start = self._placed
         self._segment_starts.append(self._placed)
-        return pcm, removed
 
     def _gap_before(self, piece: TextPiece) -> float:
         """Seconds of silence before a segment; one that its author has set does not depend on the tempo."""
@@ -258,15 +271,11 @@ class Timeline:
             piece.segment, piece.text, piece.source, piece.language, start, piece.last_of_segment
         )
 
-    def _place(self, pcm: Pcm, audible: int, last: bool) -> None:
-        """Place sound of which `audible` samples are heard; what follows them waits, or ends the segment."""
-        keep = min(len(pcm), audible + round(TAIL_S * CODED_RATE)) if last else audible
-        self._tail = pcm[keep:]
-        sound = pcm[:keep]
-        if last and len(self._tail):
-            sound = fade_out(sound, round(FADE_S * CODED_RATE))
-        if audible:
-            self._audible_end = self._placed + audible
+    def _place(self, trimmed: Trimmed, last: bool) -> None:
+        """Place sound; at its end a segment is filled up to a whole `_QUANTUM`."""
+        if trimmed.speech:
+            self._audible_end = self._placed + trimmed.speech
+        sound = trimmed.pcm
         rest = -(self._placed + len(sound)) % _QUANTUM if last else 0
         self._waiting += to_int16(sound).tobytes() + bytes(rest * _BYTES_PER_SAMPLE)
         self._placed += len(sound) + rest

@@ -77,6 +77,34 @@ def test_the_pitch_stays(speed: float, hz: float) -> None:
 
 
 @every_speed
+@pytest.mark.parametrize("hz", [70, 90, 200, 350])
+@pytest.mark.parametrize("rate", [22_050, 24_000])
+def test_a_voice_keeps_its_period(speed: float, hz: float, rate: int) -> None:
+    """Also a deep one: a period later it is the same sound, nearly as well as before (1 would be exact)."""
+    time = np.arange(2 * rate) / rate
+    voiced = sum(np.cos(2 * np.pi * hz * k * time + k * k) / k**0.5 for k in range(1, 4000 // hz))
+    sound = at_speed((0.05 * voiced).astype(np.float32), speed, 480, rate=rate)
+    middle = sound[len(sound) // 10 : len(sound) * 9 // 10][:rate]
+    periods = np.fft.irfft(np.abs(np.fft.rfft(middle, 4 * rate)) ** 2)
+    near = range(round(rate / hz / 1.3), round(rate / hz * 1.3))
+    period = max(near, key=lambda lag: float(periods[lag]))
+    assert rate / period == pytest.approx(hz, rel=0.02)
+    assert periods[period] > 0.85 * periods[0]
+
+
+@pytest.mark.parametrize(("speed", "most_ms"), [(0.25, 100), (0.5, 38), (0.75, 18)])
+def test_slower_speech_has_no_long_echoes(speed: float, most_ms: float) -> None:
+    """How long a click becomes at many places: with pieces of 43 ms up to 108, 44 and 19 ms."""
+    longest = 0
+    for at in range(RATE // 2, RATE // 2 + 4096, 256):
+        click = np.zeros(RATE, np.float32)
+        click[at : at + 24] = 0.5
+        heard = np.flatnonzero(np.abs(at_speed(click, speed)) > 0.05)
+        longest = max(longest, int(heard[-1] - heard[0]))
+    assert longest <= most_ms * RATE / 1000
+
+
+@every_speed
 def test_sounds_stay_in_their_places(speed: float) -> None:
     """Four bursts: each is loud in its middle, and between them it is silent. 20 to 100 ms may be blended."""
     time = np.arange(4 * RATE) / RATE

@@ -295,6 +295,7 @@ OTHER_AUDIO: dict[str, Any] = {
     "bitrate": 32_000,
     "segment_ends": True,
     "whole": True,
+    "never_empty": True,
 }
 
 

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 
 from realtime.audio.formats import PacketEncoder, PcmS16leEncoder
+from realtime.audio.loudness import measure
 from realtime.audio.opus import OpusEncoder
 from realtime.clock import MonotonicClock
 from realtime.engines.engine import (
     Cancel,
     Cancellation,
+    Capabilities,
     Engine,
     Finish,
     Open,
@@ -29,6 +31,7 @@ from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import CHARACTER_SAMPLES, GAP_SAMPLES, ToneSynthesizer
 from realtime.errors import ErrorCode
 from realtime.speech.cache import AudioCache
+from realtime.speech.levels import Levels
 from realtime.speech.scheduler import Scheduler
 from realtime.speech.sounds import AHEAD_S
 from realtime.speech.speaker import Speaker, Studio
@@ -881,3 +884,70 @@ async def test_an_engine_that_has_died_meanwhile_is_asked_again(executor: Thread
         await until(lambda: len(engine.opened()) == 3)
         engine.make(3, AudioChunk(0, np.full(2400, 0.5, np.float32), 24_000))
         assert timing_of(await talk.rest()).segments == 2
+
+
+class WholeUtterances(ToneSynthesizer):
+    """Pretends that all it says depends on what it said before."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, context="utterance")
+
+
+async def test_sound_of_a_whole_text_may_be_there_before_its_text(executor: ThreadPoolExecutor) -> None:
+    """Out of the cache it comes at once; a sentence of more than a slice of text takes turns of the loop."""
+    text = "A long one, " * 40 + "to its end. And another."
+    async with house_of(ThreadEngine(WholeUtterances(), 1), executor, cache=AudioCache(2**28, 10)) as house:
+        results = []
+        for _ in range(2):
+            talk = house.speaker()
+            talk.speaker.append(text)
+            talk.speaker.end()
+            results.append(await talk.start(end=False).rest())
+            assert isinstance(results[-1][-1], Finished)
+        first, second = results
+        assert [each.timing.cache_use for each in (first[-1], second[-1])] == ["miss", "hit"]
+        assert packets_of(first) == packets_of(second)
+
+
+async def test_each_voice_is_brought_to_its_level(executor: ThreadPoolExecutor) -> None:
+    """By a sentence of its own, once; and the text of another language by the level of its voice."""
+    engine = ThreadEngine(FaultySynthesizer(), 1)
+    async with house_of(engine, executor) as house:
+        levels = Levels(house.scheduler, executor, CLOCK, -30.0, {"en": "One two three four five."})
+        house.studio = replace(house.studio, levels=levels)
+        usual = await house.speaker(encoder=PcmS16leEncoder(24_000, 20)).start("One two three four.").rest()
+        pcm = np.frombuffer(b"".join(packet.payload for packet in packets_of(usual)), "<i2")
+        assert abs(measure(pcm.astype(np.float32) / 32768, 24_000) + 30.0) < 0.5
+        assert len(levels._gains) == 1 and not levels._measuring
+        await levels.stop()
+
+
+async def test_a_voice_that_cannot_be_measured_fails_what_it_was_to_say(executor: ThreadPoolExecutor) -> None:
+    async with house_of(ThreadEngine(FaultySynthesizer(), 1), executor) as house:
+        levels = Levels(house.scheduler, executor, CLOCK, -30.0, {"en": "FAIL here."})
+        house.studio = replace(house.studio, levels=levels)
+        failed = (await house.speaker().start("One two.").rest())[-1]
+        assert isinstance(failed, Failed) and failed.code == ErrorCode.ENGINE_FAILED
+        assert not levels._gains and not levels._measuring
+        await house.settled()
+
+
+async def test_who_waits_for_a_level_may_leave(executor: ThreadPoolExecutor) -> None:
+    engine = HandEngine()
+    async with house_of(engine, executor) as house:
+        levels = Levels(house.scheduler, executor, CLOCK, -30.0, {"en": "One."})
+        first = asyncio.create_task(levels.gain_db("tone", "en", None))
+        second = asyncio.create_task(levels.gain_db("tone", "en", None))
+        await until(lambda: len(engine.opened()) == 1)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        engine.make(1, AudioChunk(0, np.full(24_000, 0.1, np.float32), 24_000))
+        assert await second != 0
+        waiting = asyncio.create_task(levels.gain_db("other", "en", None))
+        await until(lambda: len(engine.opened()) == 2)
+        await levels.stop()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert engine.cancels() == [1, 2] and not levels._measuring

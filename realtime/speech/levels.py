@@ -1,0 +1,102 @@
+"""How much louder or softer each voice has to be made: found out once, by a sentence that it speaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import Executor
+
+import numpy as np
+import structlog
+
+from realtime.audio.loudness import gain_db, measure
+from realtime.clock import Clock
+from realtime.engines.engine import Chunk, Failure
+from realtime.errors import ErrorCode, RealtimeError
+from realtime.speech.scheduler import Scheduler, UtteranceEvent
+from realtime.types import AudioChunk, TextPiece, VoiceReference
+
+#: All of the sentence may be made at once.
+_GRANTED_MS = 60_000
+#: Voices, recordings of cloned ones included, whose gains are kept.
+MOST_GAINS = 1_024
+_log = structlog.get_logger(__name__)
+
+
+class Levels:
+    """Gains of the voices. A gain is the same for the life of the server, so that equal sound stays equal."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        executor: Executor,
+        clock: Clock,
+        target_lufs: float,
+        sentences: Mapping[str, str],
+    ) -> None:
+        """`sentences` to be spoken for it, by language; `executor` measures them."""
+        self._scheduler = scheduler
+        self._executor = executor
+        self._clock = clock
+        self._target_lufs = target_lufs
+        self._sentences = sentences
+        self._gains: dict[tuple[str, str], float] = {}
+        self._measuring: dict[tuple[str, str], asyncio.Task[float]] = {}
+
+    async def gain_db(self, voice: str, language: str, reference: VoiceReference | None) -> float:
+        """The gain of a voice in dB; who asks first waits for its sentence.
+
+        Raises `RealtimeError` when the engine fails to speak it: then it would fail to speak anything.
+        """
+        key = (voice, reference.key if reference else "")
+        if (known := self._gains.get(key)) is not None:
+            return known
+        task = self._measuring.get(key)
+        if task is None:
+            task = self._measuring[key] = asyncio.create_task(self._find(key, voice, language, reference))
+        # Who asked for it first may leave: others wait for it as well.
+        return await asyncio.shield(task)
+
+    async def stop(self) -> None:
+        """Give up what is being measured; before the engine is stopped, which then answers no more."""
+        tasks = list(self._measuring.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _find(
+        self, key: tuple[str, str], voice: str, language: str, reference: VoiceReference | None
+    ) -> float:
+        try:
+            chunks = await self._speak(voice, language, reference)
+            loop = asyncio.get_running_loop()
+            gain = self._gains[key] = await loop.run_in_executor(self._executor, self._gain_of, chunks)
+            while len(self._gains) > MOST_GAINS:
+                del self._gains[next(iter(self._gains))]
+            _log.info("loudness_measured", voice=voice, gain_db=round(gain, 1))
+            return gain
+        finally:
+            del self._measuring[key]
+
+    def _gain_of(self, chunks: list[AudioChunk]) -> float:
+        pcm = np.concatenate([chunk.pcm for chunk in chunks])
+        return gain_db(measure(pcm, chunks[0].sample_rate), self._target_lufs)
+
+    async def _speak(self, voice: str, language: str, reference: VoiceReference | None) -> list[AudioChunk]:
+        """The sound of the sentence."""
+        text = self._sentences.get(language, next(iter(self._sentences.values())))
+        events: asyncio.Queue[UtteranceEvent] = asyncio.Queue()
+        utterance = self._scheduler.open(voice, language, events.put_nowait, reference=reference)
+        try:
+            utterance.feed(TextPiece(0, text, (0, len(text)), (), language))
+            utterance.finish()
+            utterance.grant(_GRANTED_MS, self._clock.now())
+            chunks: list[AudioChunk] = []
+            while isinstance(event := await events.get(), Chunk):
+                chunks.append(event.audio)
+                if event.audio.last_of_segment:
+                    return chunks
+            message = event.message if isinstance(event, Failure) else "the engine stopped"
+            raise RealtimeError(message, ErrorCode.ENGINE_FAILED)
+        finally:
+            utterance.close()
