@@ -1,4 +1,4 @@
-"""The one source of time, so that tests can run on a clock of their own."""
+"""The one source of time, so that tests can run on clocks of their own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,29 @@ class Clock(Protocol):
         ...
 
 
+class ThreadClock(Clock, Protocol):
+    """A clock for what runs in a thread, which may wait."""
+
+    def sleep(self, seconds: float) -> None:
+        """Block this thread."""
+        ...
+
+
 class MonotonicClock:
     """The system's monotonic clock. It is the same for all processes of a machine."""
 
     def now(self) -> float:
         """Seconds of `time.monotonic`."""
         return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """`time.sleep`."""
+        time.sleep(seconds)
+
+
+class WallClock:
+    """The system's date and time. It may be set back: for what people read, and the ages of files."""
+
+    def now(self) -> float:
+        """Seconds since 1970, of `time.time`."""
+        return time.time()

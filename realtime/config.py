@@ -186,6 +186,10 @@ class Config:
     log_text: bool = _setting(False, _switch, "log the text that is spoken")
 
 
+#: Environment variables that hold secrets, or say where they are.
+SECRETS = (*(each.name.upper() for each in fields(Config) if each.metadata["secret"]), "API_KEYS_FILE")
+
+
 def from_environment(environment: Mapping[str, str]) -> Config:
     """The settings that an environment gives; raises `ConfigError` with one line that names the variable."""
     values: dict[str, Any] = {}

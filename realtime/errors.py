@@ -3,7 +3,9 @@
 RealtimeError
   InvalidMessageError    a message that the contract does not allow
   ConfigError       a setting that is unknown or out of range; stops the start
-  QueueFullError         no room for another utterance now; carries retry_after_ms
+  TryLaterError     not now; carries retry_after_ms
+    QueueFullError       no room for another utterance
+      LoadingError         the engine is not there yet
   EngineError       the engine cannot speak this; ends the utterance
 """
 
@@ -40,6 +42,7 @@ class ErrorCode(StrEnum):
     AUDIO_TOO_LONG = "audio_too_long"
     AUDIO_TOO_QUIET = "audio_too_quiet"
     AUDIO_CLIPPED = "audio_clipped"
+    STORAGE_FAILED = "storage_failed"
 
 
 class CloseCode:
@@ -87,11 +90,15 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.AUDIO_TOO_LONG: ErrorKind(400, CloseCode.POLICY, False),
     ErrorCode.AUDIO_TOO_QUIET: ErrorKind(400, CloseCode.POLICY, False),
     ErrorCode.AUDIO_CLIPPED: ErrorKind(400, CloseCode.POLICY, False),
+    ErrorCode.STORAGE_FAILED: ErrorKind(507, CloseCode.INTERNAL, True),
 }
 
 
 #: All that a client is told of a mistake inside the server.
 INTERNAL_MESSAGE = "something went wrong inside the server"
+
+#: How long an engine takes to load is not known: who comes too early asks again after so long.
+_LOADING_RETRY_MS = 1000
 
 
 class RealtimeError(Exception):
@@ -120,14 +127,25 @@ class ConfigError(RealtimeError):
     """A setting that is unknown or out of range."""
 
 
-class QueueFullError(RealtimeError):
-    """There is no room for another utterance; try again after `retry_after_ms`."""
-
-    code = ErrorCode.QUEUE_FULL
+class TryLaterError(RealtimeError):
+    """Not now; try again after `retry_after_ms`."""
 
     def __init__(self, message: str, retry_after_ms: int) -> None:
         super().__init__(message)
         self.retry_after_ms = retry_after_ms
+
+
+class QueueFullError(TryLaterError):
+    """There is no room for another utterance."""
+
+    code = ErrorCode.QUEUE_FULL
+
+
+class LoadingError(QueueFullError):
+    """The engine is still being loaded."""
+
+    def __init__(self) -> None:
+        super().__init__("the voice is still being loaded; try again soon", _LOADING_RETRY_MS)
 
 
 class EngineError(RealtimeError):

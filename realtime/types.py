@@ -143,12 +143,14 @@ class VoiceReference:
     """A recording of the voice that is to be cloned.
 
     `key` is the hash of its sound (hexadecimal), `path` its file (FLAC, mono), `text` what is said in it, or
-    empty when that is not known.
+    empty when that is not known. `kept`: it is a stored voice; if not, the recording is there for one request
+    alone, and nothing that is made of it may be written to a disk.
     """
 
     key: str
     path: str
     text: str = ""
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)

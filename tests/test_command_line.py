@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import psutil
 import pytest
 import soundfile
 
@@ -376,3 +377,13 @@ def test_voices_are_listed_also_into_a_pipe_that_closes() -> None:
     assert ["heart", "en", "embedded", "default"] in rows and ["espeak-ko", "ko", "espeak", "ko"] in rows
     closed = subprocess.run(f"{command} | true", shell=True, capture_output=True, text=True, timeout=60)
     assert closed.returncode == 0 and closed.stderr == ""
+
+
+def test_no_secret_reaches_a_process_that_the_server_starts() -> None:
+    key, redis = "k" * 32, "redis://:password@127.0.0.1:9"
+    with ServerProcess(ENGINE="tone", API_KEYS=key, REDIS_URL=redis, AUDIO_CACHE_MB="1") as server:
+        children = psutil.Process(server.process.pid).children(recursive=True)
+        assert children
+        for child in children:
+            told = [*child.environ().items(), *enumerate(child.cmdline())]
+            assert not [name for name, value in told if key in value or "password" in value]

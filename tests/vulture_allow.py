@@ -5,7 +5,7 @@ from realtime.config import table
 from realtime.engines import embedded, espeak, japanese, japanese_text, tone
 from realtime.engines.engine import Capabilities
 from realtime.errors import CloseCode, ErrorKind
-from realtime.server import catalogue, listen, speech_events, speech_request, status, voices
+from realtime.server import catalogue, connection, speech_events, speech_request, status, voices
 from realtime.server.status import Health
 from realtime.session import messages, one_shot
 from realtime.speech.cache import CacheStats
@@ -15,7 +15,7 @@ from realtime.types import FrameFlags
 _ = (table, embedded.make, espeak.make, japanese.make, tone.make)
 
 # Called by aiohttp.
-_ = (listen.Connection.handle_error,)
+_ = (connection.Connection.handle_error,)
 
 # For the programs of those who use the client.
 _ = (Context.continue_, Session.ping, Session.buffered_ms)

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from pathlib import Path
 from typing import cast
 
 import msgspec
@@ -22,7 +21,8 @@ from realtime.engines.engine import Capabilities, Engine, EngineSettings, Synthe
 from realtime.engines.process import ProcessEngine
 from realtime.engines.routed import Part, RoutedEngine
 from realtime.engines.thread import ThreadEngine
-from realtime.errors import ErrorCode, InvalidMessageError, QueueFullError
+from realtime.errors import ErrorCode, InvalidMessageError, LoadingError
+from realtime.paths import expanded
 from realtime.server.keys import KeyLimits, KeyRing, load_keys
 from realtime.session.frames import FrameKind
 from realtime.session.offer import Format, Limits, Offer
@@ -102,7 +102,7 @@ def _part_engine(name: str, config: Config) -> Engine:
     threads = config.engine_threads or min(MOST_ENGINE_THREADS, max(1, _cores() - 1))
     threads = 1 if apart else threads
     module = f"realtime.engines.{name}"
-    prompts = Path(config.data_folder).expanduser() / "prompts"
+    prompts = expanded(config.data_folder, "DATA_FOLDER") / "prompts"
     settings = EngineSettings(str(prompts), config.voice_cache_max)
     if apart or config.engine_runner == "process":
         return ProcessEngine(f"{module}:make", threads, config.engine_timeout_s, settings)
@@ -194,16 +194,16 @@ def make_cache(config: Config) -> AudioCache:
 
 def make_store(config: Config) -> VoiceStore:
     """Cloned voices on disk, not yet read."""
-    return VoiceStore(Path(config.data_folder).expanduser() / "voices", config.max_voices)
+    return VoiceStore(expanded(config.data_folder, "DATA_FOLDER") / "voices", config.max_voices)
 
 
 def cloned_voice(name: str, store: VoiceStore, scheduler: Scheduler) -> Voice | None:
     """A cloned voice by its id; raises `InvalidMessageError` when the engine cannot speak with it."""
-    stored = store.get(name)
+    stored = store.find(name)
     if stored is None:
         return None
     if not scheduler.started:
-        raise QueueFullError("the voice is still being loaded; try again soon", 1000)
+        raise LoadingError
     capabilities = scheduler.capabilities
     if not capabilities.cloning:
         raise InvalidMessageError(
@@ -212,7 +212,7 @@ def cloned_voice(name: str, store: VoiceStore, scheduler: Scheduler) -> Voice | 
         )
     own = () if stored.language is None else (stored.language,)
     languages = tuple(dict.fromkeys((*own, *capabilities.languages)))
-    return Voice(stored.id, languages, capabilities.name, reference=store.reference(name))
+    return Voice(stored.id, languages, capabilities.name, reference=store.reference(stored))
 
 
 def text_options(

@@ -23,6 +23,7 @@ def context_observer(log_text: bool, request_id: str | None) -> Callable[[Contex
             handle=summary.handle,
             request=request_id or summary.session_id,
             reason=summary.reason,
+            code=summary.code,
             **_spoken(summary.settings, summary.text, summary.timing, log_text),
         )
 
@@ -38,6 +39,7 @@ def reading_observer(log_text: bool) -> Callable[[ReadingSummary], None]:
             "request_over",
             request=summary.request_id,
             reason=summary.reason,
+            code=summary.code,
             format=summary.audio.format,
             **_spoken(summary.settings, summary.text, summary.timing, log_text),
         )

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -34,8 +35,8 @@ from realtime.app.building import (
 from realtime.app.health import make_health
 from realtime.app.observing import context_observer, reading_observer
 from realtime.app.speaking import speaker_opener
-from realtime.clock import Clock, MonotonicClock
-from realtime.config import Config, from_environment, without_effect
+from realtime.clock import Clock, MonotonicClock, WallClock
+from realtime.config import SECRETS, Config, from_environment, without_effect
 from realtime.engines.workers import SWITCH_INTERVAL_S
 from realtime.live.driver import Driver, Transport
 from realtime.live.reading import Readings
@@ -43,6 +44,7 @@ from realtime.live.registry import Registry, new_id
 from realtime.observe import logs
 from realtime.server.application import Rooms, make_application
 from realtime.server.catalogue import Catalogue
+from realtime.server.held import Memory
 from realtime.server.listen import is_loopback, listening, warn_if_open
 from realtime.server.origins import origin_policy
 from realtime.server.speech import SpeechAnswers
@@ -57,9 +59,12 @@ from realtime.speech.text_feed import TextTurns
 from realtime.text.frontend import warm_up
 from realtime.text.lexicon import load_lexicon
 
-#: Threads for what would block and is no encoding: recordings that are decoded, and the disk.
-WORKER_THREADS = 2
+#: Threads for recordings that are decoded, which may take 30 s each; and for cloned voices on the disk.
+DECODER_THREADS = 2
+DISK_THREADS = 2
 CLOSE_SESSIONS_S = 2.0
+#: Open files and connections that are asked for.
+MOST_DESCRIPTORS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
     keys = make_keys(config)
     host, uds = given(config.host), given(config.uds)
     is_private = host is not None and is_loopback(host) and not keys.keys
-    origins = origin_policy(given(config.allowed_origins), is_private)
+    origins = origin_policy(given(config.allowed_origins), is_private, host)
     lexicon = load_lexicon(config.lexicon) if given(config.lexicon) else {}
     cache = make_cache(config)
     store = make_store(config)
@@ -121,7 +126,8 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
     revision = sound_revision(config, lexicon)
     async with AsyncExitStack() as stack:
         encoders = stack.enter_context(threads(config.encoder_threads, "encode"))
-        workers = stack.enter_context(threads(WORKER_THREADS, "work"))
+        decoders = stack.enter_context(threads(DECODER_THREADS, "decode"))
+        disk = stack.enter_context(threads(DISK_THREADS, "disk"))
         levels = make_levels(config, scheduler, encoders, clock)
         studio = Studio(
             scheduler,
@@ -147,10 +153,12 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
 
         observe = reading_observer(config.log_text)
         readings = Readings(open_speaker, observe)
-        catalogue = Catalogue(offer, store)
+        catalogue = Catalogue(offer, store, disk)
         rooms = Rooms(
             catalogue,
-            SpeechAnswers(readings, cache, clock, observe, revision, lambda: scheduler.started),
+            SpeechAnswers(
+                readings, cache, clock, observe, revision, lambda: scheduler.started, encoders, Memory()
+            ),
             registry,
             make_driver,
             make_health(
@@ -165,8 +173,10 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
             lambda: scheduler.ready,
             lambda: scheduler.capabilities.cloning,
             scheduler.forget,
-            workers,
+            scheduler.check_room,
+            decoders,
             clock,
+            WallClock(),
         )
         runner = web.AppRunner(
             make_application(rooms, __version__, keys, origins),
@@ -230,9 +240,21 @@ def _welcome(server: Server) -> str:
     return "\n" + "".join(f"  {line}\n" if line else "\n" for line in (*lines, "stop it:    Ctrl-C"))
 
 
+def _allow_descriptors() -> None:
+    """As many connections as the system lets us have: by default a process may hold only a part of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # some systems have a lower limit of their own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def main() -> None:
     """Read the settings from the environment, and serve. Raises `ConfigError`."""
     config = from_environment(os.environ)
+    for name in SECRETS:
+        os.environ.pop(name, None)  # no process that is started from here has a use for them
+    _allow_descriptors()
     logs.configure(config.log_level, "json" if config.log_format == "json" else "console")
     # uvloop sends what is written in one turn of the loop with one system call: a tenth of the server's cost.
     uvloop.run(serve(config))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -231,7 +231,7 @@ class AacEncoder(CodecEncoder):
 
     So what a decoder gives is longer than the sound: by one block of 1024 samples before it (43 ms at 24 kHz,
     128 at 8 kHz), and by less than one after it. Both are silence, and nothing of the sound is missing. The
-    first sound leaves when three blocks have gone in: 128 ms at 24 kHz, 388 at 8 kHz, 65 at 48 kHz.
+    first sound leaves when three blocks have gone in: 128 ms at 24 kHz, 390 at 8 kHz, 66 at 48 kHz.
     """
 
     def __init__(self, sample_rate: int, bitrate: int, frame_ms: int = 20) -> None:
@@ -282,7 +282,7 @@ class Mp3Encoder(CodecEncoder):
     (FFmpeg and what is built on it) give the sound from its very first sample; less than a block of silence
     (576 samples, 1152 from 44.1 kHz on) may follow it. Other decoders begin with 1105 samples of silence.
     `completed` adds the length, and then the end is exact too, also for those that want it (mpg123).
-    The first sound leaves when 94 ms have gone in at 24 kHz, 286 at 8 kHz, 72 at 48 kHz.
+    The first sound leaves when 94 ms have gone in at 24 kHz, 289 at 8 kHz, 73 at 48 kHz.
     """
 
     def __init__(self, sample_rate: int, bitrate: int, frame_ms: int = 20) -> None:
@@ -360,33 +360,35 @@ def _crc16(data: bytes) -> int:
     return crc
 
 
-def completed(name: str, data: bytes, samples_at_48k: int) -> bytes:
-    """A whole file with its length written into it, for those formats that have a place for it.
+def completed(name: str, parts: Sequence[bytes], samples_at_48k: int) -> list[bytes]:
+    """A whole file, in parts, with its length written into it, for those formats that have a place for it.
 
-    `data` is all that an encoder of the format `name` gave for a sound of `samples_at_48k` samples at
-    `TIMELINE_RATE`, as the timeline counts them. Nothing is encoded again; no bytes stay no bytes.
+    `parts` are all that an encoder of the format `name` gave for a sound of `samples_at_48k` samples at
+    `TIMELINE_RATE`, as the timeline counts them. The first has at least 16 KiB, unless it is the only one; no
+    other is copied. Nothing is encoded again; no bytes stay no bytes.
     """
     complete = {"wav": _completed_wav, "flac": _completed_flac, "mp3": _completed_mp3}.get(name)
-    if complete is None or not data:
-        return data
-    head, rest = complete(data, samples_at_48k * CODED_RATE // TIMELINE_RATE)
-    return b"".join((head, memoryview(data)[rest:]))
+    size = sum(map(len, parts))
+    if complete is None or not size:
+        return list(parts)
+    head, rest = complete(parts[0], size, samples_at_48k * CODED_RATE // TIMELINE_RATE)
+    return [head, parts[0][rest:], *parts[1:]]
 
 
-def _completed_wav(data: bytes, _: int) -> tuple[bytes, int]:
-    """The new beginning of a file, and where the old one ends."""
-    riff = min(len(data) - 8, _UNKNOWN)
-    sound = min(len(data) - 44, _UNKNOWN)
+def _completed_wav(data: bytes, size: int, _: int) -> tuple[bytes, int]:
+    """The new beginning of a file of `size` bytes that begins with `data`, and where the old one ends."""
+    riff = min(size - 8, _UNKNOWN)
+    sound = min(size - 44, _UNKNOWN)
     return data[:4] + riff.to_bytes(4, "little") + data[8:40] + sound.to_bytes(4, "little"), 44
 
 
-def _completed_flac(data: bytes, samples: int) -> tuple[bytes, int]:
+def _completed_flac(data: bytes, _: int, samples: int) -> tuple[bytes, int]:
     # RFC 9639, 8.2: 20 bits of sample rate, 3 of channels, 5 of bits per sample, 36 of samples in all.
     bits = int.from_bytes(data[18:26])
     return data[:18] + (bits | samples * (bits >> 44) // CODED_RATE).to_bytes(8), 26
 
 
-def _completed_mp3(data: bytes, samples: int) -> tuple[bytes, int]:
+def _completed_mp3(data: bytes, size: int, samples: int) -> tuple[bytes, int]:
     version, index, number = data[1] >> 3 & 3, data[2] >> 4, data[2] >> 2 & 3
     sample_rate = next(rate for rate, numbers in _MP3_RATES.items() if numbers == (version, number))
     bitrate = 1000 * _mp3_kbits(sample_rate)[index - 1]
@@ -394,6 +396,6 @@ def _completed_mp3(data: bytes, samples: int) -> tuple[bytes, int]:
     frames = _all_packets(length, _MP3_DELAY, block)
     padding = frames * block - _LAME_DELAY - length
     return (
-        _info_frame(sample_rate, bitrate, frames, len(data), padding),
+        _info_frame(sample_rate, bitrate, frames, size, padding),
         _mp3_frame_size(sample_rate, bitrate),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,7 @@ _NOISE_S = 0.3
 _NOISE_PARTS = 6
 _STEADY = 4.0  # the loudest of the parts over the softest, in power: 6 dB
 _ABOVE_NOISE = 4.0  # speech is this much above noise, in power: 6 dB
-_CREST = 4.0  # from the RMS of soft sound to its highest samples: 12 dB
+_CREST_DB = 12.0  # from the RMS of soft sound to its highest samples
 
 
 def audible_range(pcm: Pcm, threshold_db: float = AUDIBLE_DB) -> tuple[int, int]:
@@ -90,7 +91,7 @@ class Trim:
     def __init__(self, rate: int, threshold_db: float = AUDIBLE_DB, speed: float = 1.0) -> None:
         """`rate` in Hz; `threshold_db` in dBFS; at a `speed` below 1 consonants are longer by it."""
         slower = max(1.0, 1 / speed)
-        self._threshold = 10 ** (threshold_db / 20)
+        self._threshold_db = threshold_db
         self._rate = rate
         self._frame = max(1, round(_FRAME_S * rate))
         self._pause = round(_PAUSE_S * slower / _FRAME_S)  # this and the next ones in frames
@@ -106,10 +107,10 @@ class Trim:
         """What is to be heard now, after `pcm` has come; `last` ends the segment, and nothing may follow."""
         if self._begun:
             return self._go_on(pcm, last)
-        loud = self._first_loud(pcm)
         known = len(self._held)
+        loud = known + audible_range(pcm, self._threshold_db)[0]
         self._held = np.concatenate([self._held, pcm]) if known else pcm
-        found = self._beginning(None if loud is None else known + loud, last)
+        found = self._beginning(loud, last)
         if found is None:
             self._forget()
             return Trimmed(self._held[:0])
@@ -125,34 +126,30 @@ class Trim:
     def _samples(self, seconds: float) -> int:
         return round(seconds * self._rate)
 
-    def _first_loud(self, pcm: Pcm) -> int | None:
-        loud = np.abs(pcm) >= self._threshold
-        first = int(np.argmax(loud)) if len(loud) else 0
-        return first if len(loud) and loud[first] else None
-
-    def _beginning(self, loud: int | None, last: bool) -> tuple[int, int] | None:
+    def _beginning(self, loud: int, last: bool) -> tuple[int, int] | None:
         """Where in what is held speech begins, and where it is certain; None: not yet.
 
-        `loud` is where what is held reaches the threshold.
+        `loud` is where what is held reaches the threshold, its end when it does not.
         """
         size = self._frame
-        powers = self._powers(self._held[: (len(self._held) if loud is None else loud) // size * size])
+        is_loud = loud < len(self._held)
+        powers = self._powers(self._held[: loud // size * size])
         if self._noise is None and len(powers) >= self._noise_frames:
             self._noise = self._steady_power(powers[: self._noise_frames])
         floor = max(_SOFT_POWER, _ABOVE_NOISE * (self._noise or 0.0))
         soft = np.flatnonzero(powers >= floor)
         begins = self._run_begins(soft)
         enough = soft - begins >= self._longest
-        if last and loud is None:
+        if last and not is_loud:
             near_end = (soft - begins >= self._shortest) & (soft >= len(powers) - self._longest)
             enough |= near_end & (powers[soft] >= _ABOVE_NOISE * self._noise_at_end(powers))
         long = np.flatnonzero(enough)
         if len(long):
             # Too soft for the threshold for too long: it would be missed, or be waited for.
-            self._threshold = min(self._threshold, _CREST * floor**0.5)
+            self._threshold_db = min(self._threshold_db, 10 * math.log10(floor) + _CREST_DB)
             start = int(begins[long[0]]) * size
             return start, start
-        if loud is None:
+        if not is_loud:
             return None
         near = len(soft) and loud // size - soft[-1] <= self._pause
         return (int(begins[-1]) * size if near else loud), loud
@@ -171,8 +168,8 @@ class Trim:
 
     def _go_on(self, pcm: Pcm, last: bool) -> Trimmed:
         """What follows the last loud sample waits for more of them, or ends the segment."""
-        before_end = self._first_loud(pcm[::-1])
-        heard = 0 if before_end is None else len(self._held) + len(pcm) - before_end
+        start, end = audible_range(pcm, self._threshold_db)
+        heard = len(self._held) + end if start < end else 0
         sound = np.concatenate([self._held, pcm]) if len(self._held) else pcm
         if not last:
             self._held = sound[heard:]

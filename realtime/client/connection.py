@@ -36,10 +36,11 @@ async def connect(
 ) -> AsyncIterator[Session]:
     """A session with the server at `url` (ws://, wss://, http:// or https://, with or without the path).
 
-    `api_key` is for a server that asks for one. `settings` are the fields of `session.start`. `max_buffered_ms`: sound that nobody has taken, over all
-    contexts, at which the socket is read no more (see `Session`). The session closes with the block, and what
-    is still under way is dropped; to hear everything, take all of it, or call `Session.close` first. Raises
-    `ConnectionFailedError`, `SessionRefusedError`; `TypeError` for fields that the protocol does not know.
+    `api_key` is for a server that asks for one. `settings` are the fields of `session.start`.
+    `max_buffered_ms`: sound that nobody has taken, over all contexts, at which the socket is read no more
+    (see `Session`). The session closes with the block, and what is still under way is dropped; to hear all,
+    take all of it, or call `Session.close` first. Raises `ConnectionFailedError`, `SessionRefusedError`;
+    `TypeError` for fields that the protocol does not know.
     """
     start = wire.SessionStart(**settings)
     backlog = Backlog(max_buffered_ms)

@@ -18,7 +18,6 @@ from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from realtime.engines.prompts import PromptCache
 from realtime.types import AudioChunk, TextPiece, VoiceReference
 
 
@@ -137,6 +136,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptStats:
+    """`entries` in memory; `hits` found there, on disk, or being made for another; `misses` were made."""
+
+    entries: int
+    hits: int
+    misses: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """How busy the engine is: utterances open, pieces waiting, workers busy; and its cache of prompts."""
 
@@ -172,8 +180,11 @@ class Engine(Protocol):
         """Give a command; never blocks and never raises for the state of an utterance."""
         ...
 
-    def forget(self, voice_key: str) -> None:
-        """Drop what is kept of a recording (`VoiceReference.key`), in memory and on disk: it was deleted."""
+    async def forget(self, voice_key: str) -> None:
+        """Drop what is kept of a recording (`VoiceReference.key`), in memory and on disk: it was deleted.
+
+        The loop does not wait for the disk; the caller does, and then the files are gone.
+        """
         ...
 
     async def stop(self) -> None:
@@ -216,11 +227,27 @@ class Synthesizer(Protocol):
         ...
 
 
+class Prompts(Protocol):
+    """What a synthesizer has worked out of recordings; `engines.prompts` has one.
+
+    That is not imported here: the process of an engine that clones nothing need not load what it needs.
+    """
+
+    @property
+    def stats(self) -> PromptStats:
+        """Counts since the start."""
+        ...
+
+    def forget(self, key: str) -> None:
+        """Drop all of a recording, in memory and on disk; may be called from any thread."""
+        ...
+
+
 @runtime_checkable
 class KeepsPrompts(Protocol):
     """A `Synthesizer` that clones voices has this too: its prompts are counted in `Stats`, and forgotten."""
 
     @property
-    def prompts(self) -> PromptCache:
+    def prompts(self) -> Prompts:
         """All that it keeps of recordings."""
         ...

@@ -212,12 +212,13 @@ class ProcessEngine:
         else:
             self._early.append(command)
 
-    def forget(self, voice_key: str) -> None:
+    async def forget(self, voice_key: str) -> None:
         """Drop what is kept of a recording: in the child, and on disk whether there is a child or not."""
         if self._child is not None:
             self._child.send(Forget(voice_key))
         if self._settings.prompt_folder is not None:
-            forget_on_disk(Path(self._settings.prompt_folder), voice_key)
+            folder = Path(self._settings.prompt_folder)
+            await asyncio.to_thread(forget_on_disk, folder, voice_key)
 
     async def stop(self) -> None:
         """End the child."""

@@ -2,7 +2,8 @@
 
 On disk each prompt is a safetensors file of its own (https://huggingface.co/docs/safetensors), named by
 hashes of the recording and of the text and the model. Its header tells what it belongs to, and holds a
-checksum of the arrays: a file that is damaged or another's is made anew.
+checksum of the arrays: a file that is damaged or another's is made anew. Of a recording that came with one
+request (`VoiceReference.kept` is false) nothing is written: its prompt is kept in memory alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import logging
 import os
 import secrets
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -28,6 +28,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from realtime.clock import WallClock
+from realtime.engines.engine import PromptStats
 from realtime.types import VoiceReference
 
 Prompt: TypeAlias = Mapping[str, NDArray[Any]]
@@ -39,15 +41,6 @@ _END = ".safetensors"
 _NEW_END = ".new"  # of what is not complete
 _STALE_S = 3600.0
 _log = logging.getLogger(__name__)  # processes of engines load no more than they need
-
-
-@dataclass(frozen=True, slots=True)
-class PromptStats:
-    """`entries` in memory; `hits` found there, on disk, or being made for another; `misses` were made."""
-
-    entries: int
-    hits: int
-    misses: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +60,14 @@ class _Name:
 
 
 @dataclass(slots=True, eq=False)
+class _Kept:
+    """A prompt in memory, and whether it has been written to the disk."""
+
+    prompt: Prompt
+    written: bool
+
+
+@dataclass(slots=True, eq=False)
 class _Making:
     """A prompt that one thread works out, and others may wait for."""
 
@@ -81,13 +82,14 @@ class PromptCache:
     logged once), prompts are kept in memory alone.
     """
 
-    def __init__(self, folder: Path | None, max_entries: int) -> None:
-        """`max_entries` in memory; 0: none, but those on disk."""
+    def __init__(self, folder: Path | None, max_entries: int, wall_clock: WallClock | None = None) -> None:
+        """`max_entries` in memory, whether they may be written or not; 0: none, but those on disk."""
         self._folder = folder
         self._max_entries = max_entries
         self._max_files = max(LEAST_ON_DISK, DISK_FACTOR * max_entries)
+        self._wall_clock = wall_clock or WallClock()
         self._lock = threading.Lock()
-        self._kept: OrderedDict[_Name, Prompt] = OrderedDict()
+        self._kept: OrderedDict[_Name, _Kept] = OrderedDict()
         self._making: dict[_Name, _Making] = {}
         self._hits = 0
         self._misses = 0
@@ -104,37 +106,39 @@ class PromptCache:
         name = _Name(reference.key, reference.text, model)
         with self._lock:
             kept = self._kept.get(name)
+            others = self._making.get(name)
             if kept is not None:
                 self._kept.move_to_end(name)
                 self._hits += 1
-                return kept
-            making = self._making.get(name)
-            others = making is not None
-            if making is None:
+            elif others is None:
                 making = self._making[name] = _Making()
-        if others:
-            prompt = making.result.result()
+        if kept is not None:
+            if reference.kept and not kept.written:
+                self._write_late(name, kept)
+            return kept.prompt
+        if others is not None:
+            prompt = others.result.result()
             with self._lock:
                 self._hits += 1
             return prompt
         try:
             found = self._read(name)
             prompt = _read_only(make(reference)) if found is None else found
-            if found is None:
+            if found is None and reference.kept:
                 self._write(name, prompt)
         except BaseException as error:
             with self._lock:
                 del self._making[name]
             making.result.set_exception(error)
             raise
-        self._keep(name, prompt, making, found is not None)
+        self._keep(name, _Kept(prompt, found is not None or reference.kept), making, found is not None)
         making.result.set_result(prompt)
         return prompt
 
     def forget(self, key: str) -> None:
         """Drop all prompts of a recording, in memory and on disk, also one that is being made.
 
-        Takes no longer than it takes to list a folder and to remove a few files.
+        Blocks for as long as it takes to list a folder and to remove a few files.
         """
         with self._lock:
             for name in [name for name in self._kept if name.key == key]:
@@ -150,17 +154,33 @@ class PromptCache:
         with self._lock:
             return PromptStats(len(self._kept), self._hits, self._misses)
 
-    def _keep(self, name: _Name, prompt: Prompt, making: _Making, found: bool) -> None:
+    def _keep(self, name: _Name, kept: _Kept, making: _Making, found: bool) -> None:
         with self._lock:
             del self._making[name]
             self._hits += found
             self._misses += not found
             forgotten = making.forgotten
             if not forgotten:
-                self._kept[name] = prompt
+                self._kept[name] = kept
                 while len(self._kept) > self._max_entries:
                     self._kept.popitem(last=False)
-        if forgotten and self._folder is not None:  # `forget` may have been there before the file
+        if forgotten:
+            self._unlink(name)  # `forget` may have been there before the file
+
+    def _write_late(self, name: _Name, kept: _Kept) -> None:
+        """It was made for one request, and is now asked for by a voice that stays."""
+        with self._lock:
+            others, kept.written = kept.written, True
+        if others:
+            return
+        self._write(name, kept.prompt)
+        with self._lock:
+            gone = self._kept.get(name) is not kept
+        if gone:
+            self._unlink(name)  # as above; or it had to make room, and is made anew
+
+    def _unlink(self, name: _Name) -> None:
+        if self._folder is not None:
             with contextlib.suppress(OSError):
                 (self._folder / name.file).unlink(missing_ok=True)
 
@@ -207,8 +227,9 @@ class PromptCache:
     def _prune(self, folder: Path) -> None:
         """Remove the least recently used files when there are too many, and what others left unfinished."""
         names = os.listdir(folder)
+        stale = self._wall_clock.now() - _STALE_S
         for name in names:
-            if name.endswith(_NEW_END) and _used_at(folder / name) < time.time() - _STALE_S:
+            if name.endswith(_NEW_END) and _used_at(folder / name) < stale:
                 (folder / name).unlink(missing_ok=True)
         files = [folder / name for name in names if name.endswith(_END)]
         if len(files) > self._max_files:

@@ -90,10 +90,9 @@ class RoutedEngine:
             return
         self._send_to_part(command)
 
-    def forget(self, voice_key: str) -> None:
+    async def forget(self, voice_key: str) -> None:
         """Drop what any of them keeps of a recording."""
-        for part in self._parts:
-            part.engine.forget(voice_key)
+        await asyncio.gather(*(part.engine.forget(voice_key) for part in self._parts))
 
     async def stop(self) -> None:
         """Stop all."""

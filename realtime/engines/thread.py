@@ -82,12 +82,12 @@ class ThreadEngine:
             if isinstance(command, Open):
                 self._load_times.opened(command.utterance)
 
-    def forget(self, voice_key: str) -> None:
+    async def forget(self, voice_key: str) -> None:
         """Drop what the synthesizer keeps of a recording."""
         if self._workers is not None:
-            self._workers.forget(voice_key)
+            await asyncio.to_thread(self._workers.forget, voice_key)
         elif isinstance(self._synthesizer, KeepsPrompts):
-            self._synthesizer.prompts.forget(voice_key)
+            await asyncio.to_thread(self._synthesizer.prompts.forget, voice_key)
 
     async def stop(self) -> None:
         """Wait for the segments under way, then end the threads."""

@@ -24,10 +24,10 @@ from realtime.engines.engine import (
     Grant,
     KeepsPrompts,
     Open,
+    PromptStats,
     Stats,
     Synthesizer,
 )
-from realtime.engines.prompts import PromptStats
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, TextPiece
 
@@ -129,7 +129,7 @@ class Workers:
             self._emit(self.stats())
 
     def forget(self, voice_key: str) -> None:
-        """Drop what is kept of a recording, from any thread."""
+        """Drop what is kept of a recording, from any thread, which waits for the disk."""
         if self._prompts is not None:
             self._prompts.forget(voice_key)
             self._emit(self.stats())

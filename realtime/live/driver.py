@@ -82,7 +82,10 @@ OpenSpeakerFor = Callable[[VoiceSettings, AudioSettings, Callable[[], None], Cal
 
 @dataclass(frozen=True, slots=True)
 class ContextSummary:
-    """What became of a context; `reason` is completed, failed, cancelled or disconnected."""
+    """What became of a context; `reason` is completed, failed, cancelled or disconnected.
+
+    `code`: why it has failed.
+    """
 
     session_id: str
     context_id: str
@@ -91,6 +94,7 @@ class ContextSummary:
     settings: VoiceSettings
     text: str
     timing: Timing
+    code: ErrorCode | None = None
 
 
 #: Is told of every context that is over.
@@ -241,7 +245,7 @@ class Driver:
         if isinstance(event, Finished):
             self._drop(handle, "completed")
         elif isinstance(event, Failed):
-            self._drop(handle, "failed")
+            self._drop(handle, "failed", event.code)
         return actions
 
     async def _wait(self) -> None:
@@ -267,7 +271,7 @@ class Driver:
             elif isinstance(action, Close):
                 self._close = self._close or action
             elif isinstance(action, StopSpeaker):
-                self._drop(action.handle, action.reason)
+                self._drop(action.handle, action.reason, action.code)
             elif isinstance(action, Become):
                 self._session = action.machine
             elif not isinstance(action, SendFrame | SendPayload):
@@ -311,7 +315,7 @@ class Driver:
             self._perform(self._session.on_failure(handle, running.speaker.failure, self._clock.now()))
         self._wake.set()
 
-    def _drop(self, handle: int, reason: str) -> None:
+    def _drop(self, handle: int, reason: str, code: str | None = None) -> None:
         running = self._running.pop(handle, None)
         if running is None:
             return
@@ -326,5 +330,6 @@ class Driver:
                 opened.settings,
                 self._session.text(handle),
                 running.speaker.timing,
+                None if code is None else ErrorCode(code),
             )
         )

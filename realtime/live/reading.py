@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from realtime.errors import ErrorCode, RealtimeError
 from realtime.live.driver import OpenSpeakerFor
 from realtime.speech.speaker import Speaker
 from realtime.types import AudioSettings, Failed, Finished, SpeechEvent, Timing, VoiceSettings
@@ -14,7 +15,10 @@ from realtime.types import AudioSettings, Failed, Finished, SpeechEvent, Timing,
 
 @dataclass(frozen=True, slots=True)
 class ReadingSummary:
-    """What became of a reading; `reason` is completed, failed or disconnected."""
+    """What became of a reading; `reason` is completed, failed or disconnected.
+
+    `code`: why it has failed.
+    """
 
     request_id: str
     reason: str
@@ -22,8 +26,11 @@ class ReadingSummary:
     audio: AudioSettings
     text: str
     timing: Timing
+    code: ErrorCode | None = None
 
 
+#: Reason and code of a `ReadingSummary`.
+_Outcome = tuple[str, ErrorCode | None]
 #: Is told of every reading that is over.
 ReadingObserver = Callable[[ReadingSummary], None]
 
@@ -36,7 +43,7 @@ class Reading:
         self._speaker = speaker
         self._changed = changed
         self._over = False
-        #: Whether the listener has had all of it.
+        #: Whether all of it was fetched.
         self.completed = False
 
     @property
@@ -82,7 +89,11 @@ class Readings:
     async def open(
         self, text: str, settings: VoiceSettings, audio: AudioSettings, request_id: str
     ) -> AsyncIterator[Reading]:
-        """Speak `text` for as long as the block runs; leaving it frees the engine at its next step."""
+        """Speak `text` for as long as the block runs; leaving it frees the engine at its next step.
+
+        A block that ends by an error has failed, or, by one of its connection, has lost its listener: who has
+        fetched all is told as completed only when the block then ends well.
+        """
         changed = asyncio.Event()
         speaker = self._open_speaker(settings, audio, changed.set, lambda: 0.0)
         speaker.append(text)
@@ -91,22 +102,46 @@ class Readings:
         task = asyncio.create_task(speaker.run())
         self._count += 1
         reading = Reading(speaker, changed)
+        early: _Outcome | None = None
         try:
             yield reading
+        except BaseException as error:
+            early = _left_early(error)
+            raise
         finally:
             self._count -= 1
-            task.cancel()
             try:
-                await asyncio.wait({task})
+                await _stopped(task)
             finally:
-                self._observe(
-                    ReadingSummary(
-                        request_id, _outcome(speaker, reading), settings, audio, text, speaker.timing
-                    )
-                )
+                reason, code = _outcome(speaker, reading, early)
+                self._observe(ReadingSummary(request_id, reason, settings, audio, text, speaker.timing, code))
 
 
-def _outcome(speaker: Speaker, reading: Reading) -> str:
+async def _stopped(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end. Whoever is cancelled meanwhile waits all the same: it is short."""
+    task.cancel()
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            is_cancelled = True
+    if is_cancelled:
+        raise asyncio.CancelledError
+
+
+def _left_early(error: BaseException) -> _Outcome:
+    """What became of a reading whose block ended by an error."""
+    if isinstance(error, RealtimeError):
+        return "failed", error.code
+    if isinstance(error, Exception) and not isinstance(error, ConnectionError):
+        return "failed", ErrorCode.INTERNAL
+    return "disconnected", None
+
+
+def _outcome(speaker: Speaker, reading: Reading, early: _Outcome | None) -> _Outcome:
     if speaker.failure is not None:
-        return "failed"
-    return "completed" if reading.completed else "disconnected"
+        return "failed", ErrorCode(speaker.failure.code)
+    if early is not None:
+        return early
+    return ("completed" if reading.completed else "disconnected"), None

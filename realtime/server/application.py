@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from realtime.clock import Clock
+from realtime.clock import Clock, WallClock
 from realtime.live.driver import Driver, Transport
 from realtime.live.registry import Registry
 from realtime.server.catalogue import (
@@ -22,14 +22,14 @@ from realtime.server.catalogue import (
     voice_handler,
     voices_handler,
 )
+from realtime.server.connection import time_limit
 from realtime.server.errors import errors, name_response
 from realtime.server.guard import key_guard
 from realtime.server.keys import KeyRing
-from realtime.server.listen import MAX_BODY_BYTES, time_limit
 from realtime.server.openapi import make_document, openapi_handler
 from realtime.server.origins import OriginPolicy, cors_headers, origin_guard
 from realtime.server.speech import SpeechAnswers, pcm_handler, sentences_handler, speech_handler
-from realtime.server.speech_request import SpeechRules
+from realtime.server.speech_request import SpeechRules, most_body_bytes
 from realtime.server.status import Health, health_handler, index_handler, ready_handler
 from realtime.server.voices import (
     Uploads,
@@ -43,13 +43,16 @@ from realtime.server.websocket import speech_handler as session_handler
 
 #: Who has no key may look at these.
 OPEN_ROUTES = frozenset({"/", "/health", "/ready", "/openapi.json"})
+#: What probes ask for, by whatever name of the server.
+PROBES = frozenset({"/health", "/ready"})
 
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """What the routes lead to. `workers` do what would block; `clones`: whether the engine clones voices.
+    """What the routes lead to. `decoders` read recordings; `clones`: whether the engine clones voices.
 
-    `forget` has it drop what it keeps of a recording, by its key.
+    `forget` has it drop what it keeps of a recording, by its key. `check_room` raises `RealtimeError` when
+    nothing more can be spoken.
     """
 
     catalogue: Catalogue
@@ -59,31 +62,36 @@ class Rooms:
     health: Callable[[], Health]
     ready: Callable[[], bool]
     clones: Callable[[], bool]
-    forget: Callable[[str], None]
-    workers: Executor
+    forget: Callable[[str], Awaitable[None]]
+    check_room: Callable[[], None]
+    decoders: Executor
     clock: Clock
+    wall_clock: WallClock
 
 
 def make_application(rooms: Rooms, version: str, keys: KeyRing, origins: OriginPolicy) -> web.Application:
     """The application, ready to be run."""
     offer = rooms.catalogue.offer
+    text_bytes = offer.limits.text_bytes_per_context
     models = model_names(offer.engine)
     rules = SpeechRules(offer, frozenset(models))
     loaded = rooms.answers.loaded
     clones = engine_clones(loaded, rooms.clones)
-    room = VoiceRoom(rooms.catalogue, rooms.workers, Uploads(clones), rooms.forget)
-    document = make_document(version, offer.default_voice, models[0], bool(keys.keys))
-    sample = sample_handler(rooms.catalogue, rules, rooms.answers, clones, rooms.workers)
+    room = VoiceRoom(
+        rooms.catalogue, rooms.decoders, Uploads(clones), rooms.forget, rooms.check_room, rooms.wall_clock
+    )
+    document = make_document(version, offer.default_voice, models[0], bool(keys.keys), text_bytes)
+    sample = sample_handler(rooms.catalogue, rules, rooms.answers, clones)
     session = session_handler(rooms.registry, rooms.make_driver, offer.limits.message_bytes, loaded)
 
     application = web.Application(
         middlewares=[
             errors,
             time_limit,
-            origin_guard(origins, OPEN_ROUTES),
+            origin_guard(origins, OPEN_ROUTES, PROBES),
             key_guard(keys, rooms.clock, OPEN_ROUTES),
         ],
-        client_max_size=MAX_BODY_BYTES,
+        client_max_size=most_body_bytes(text_bytes),
     )
     application.on_response_prepare.append(name_response)
     application.on_response_prepare.append(cors_headers(origins))
@@ -98,12 +106,12 @@ def make_application(rooms: Rooms, version: str, keys: KeyRing, origins: OriginP
             web.post("/v1/audio/speech/pcm", pcm_handler(rules, rooms.answers)),
             web.post("/v1/audio/speech/stream", sentences_handler(rules, rooms.answers)),
             web.post("/v1/audio/clone", clone_handler(room, rules, rooms.answers)),
-            web.get("/v1/voices", voices_handler(rooms.catalogue, room.refresh)),
+            web.get("/v1/voices", voices_handler(rooms.catalogue)),
             web.post("/v1/voices", add_voice_handler(room)),
             web.get("/v1/voices/{id}", voice_handler(rooms.catalogue)),
             web.delete("/v1/voices/{id}", delete_voice_handler(room)),
             web.get("/v1/voices/{id}/sample", sample),
-            web.get("/v1/audio/voices", audio_voices_handler(rooms.catalogue, room.refresh)),
+            web.get("/v1/audio/voices", audio_voices_handler(rooms.catalogue)),
             web.get("/v1/models", models_handler(models)),
             web.get("/v1/models/{id}", model_handler(models)),
             web.get("/v1/audio/models", audio_models_handler(models)),

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from aiohttp import web
 from msgspec import UNSET, Struct, UnsetType
@@ -23,8 +23,10 @@ from realtime.server.streaming import NOT_STORED
 from realtime.session.offer import Offer, shown
 from realtime.types import LANGUAGES, Voice
 from realtime.voices.catalogue import SAMPLES
-from realtime.voices.clone import StoredVoice
+from realtime.voices.clone import CLONE_ID, StoredVoice
 from realtime.voices.store import VoiceStore
+
+_T = TypeVar("_T")
 
 #: OpenAI's names. Clients name one of them because they must; all mean the engine that runs here.
 OPENAI_MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
@@ -106,10 +108,15 @@ def model_names(engine: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The voices that can be spoken with: those of the engine, and the cloned ones."""
+    """The voices that can be spoken with: those of the engine, and the cloned ones.
+
+    Of the cloned ones those in memory are listed; `refresh` looks for what another server with the same
+    folder has added or deleted. `disk` has the threads in which all work on the disk is done.
+    """
 
     offer: Offer
     store: VoiceStore
+    disk: Executor
 
     def built_in(self) -> list[VoiceEntry]:
         """Those of the engine."""
@@ -120,23 +127,31 @@ class Catalogue:
         """Those that clients have made, the oldest first."""
         return [self.of_clone(voice) for voice in self.store.all()]
 
-    def find(self, name: str) -> VoiceEntry:
-        """The voice that answers to a name; raises `RealtimeError` NOT_FOUND.
+    async def work(self, function: Callable[..., _T], *arguments: object) -> _T:
+        """Do what blocks for as long as the disk needs."""
+        return await asyncio.get_running_loop().run_in_executor(self.disk, function, *arguments)
+
+    async def refresh(self) -> None:
+        """See which cloned voices there are now."""
+        await self.work(self.store.refresh)
+
+    async def find(self, name: str) -> Voice | StoredVoice:
+        """The voice that answers to a name, of the engine or cloned; raises `RealtimeError` NOT_FOUND.
 
         A name that stands for whichever voice speaks the language is one of the default voice here.
         """
         known = self.offer.default_voice if name.lower() in self.offer.any_voice else name
         voice = self.offer.voices.get(known.lower())
         if voice is not None:
-            return _built_in(voice)
-        clone = self.store.get(name)
+            return voice
+        clone = await self.work(self.store.find, name) if CLONE_ID.fullmatch(name) else None
         if clone is not None:
-            return self.of_clone(clone)
-        raise RealtimeError(
-            f"there is no voice {shown(name)}; GET /v1/voices tells which there are",
-            ErrorCode.NOT_FOUND,
-            "id",
-        )
+            return clone
+        raise no_voice(name)
+
+    def entry(self, voice: Voice | StoredVoice) -> VoiceEntry:
+        """What is told of a voice."""
+        return self.of_clone(voice) if isinstance(voice, StoredVoice) else _built_in(voice)
 
     def of_clone(self, voice: StoredVoice) -> VoiceEntry:
         """What is told of a cloned voice."""
@@ -156,6 +171,13 @@ class Catalogue:
         )
 
 
+def no_voice(name: str) -> RealtimeError:
+    """The error that there is none of this name."""
+    return RealtimeError(
+        f"there is no voice {shown(name)}; GET /v1/voices tells which there are", ErrorCode.NOT_FOUND, "id"
+    )
+
+
 def _built_in(voice: Voice) -> VoiceEntry:
     return VoiceEntry(
         id=voice.id,
@@ -173,24 +195,21 @@ def _sample(voice_id: str) -> str:
     return f"/v1/voices/{voice_id}/sample"
 
 
-def voices_handler(catalogue: Catalogue, refresh: Callable[[], Awaitable[None]]) -> Handler:
-    """`GET /v1/voices`: all of them, or those that speak `?language=`.
-
-    `refresh` looks for voices that another server with the same folder has added or deleted.
-    """
+def voices_handler(catalogue: Catalogue) -> Handler:
+    """`GET /v1/voices`: all of them, or those that speak `?language=`."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        await refresh()
+        await catalogue.refresh()
         return json_answer(VoiceList(_asked_for(request, catalogue)))
 
     return handle
 
 
-def audio_voices_handler(catalogue: Catalogue, refresh: Callable[[], Awaitable[None]]) -> Handler:
+def audio_voices_handler(catalogue: Catalogue) -> Handler:
     """`GET /v1/audio/voices`: the same in another form."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        await refresh()
+        await catalogue.refresh()
         return json_answer(AudioVoices(_asked_for(request, catalogue)))
 
     return handle
@@ -219,7 +238,7 @@ def voice_handler(catalogue: Catalogue) -> Handler:
     """`GET /v1/voices/{id}`: one of them."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        return json_answer(catalogue.find(request.match_info["id"]))
+        return json_answer(catalogue.entry(await catalogue.find(request.match_info["id"])))
 
     return handle
 
@@ -229,24 +248,18 @@ def sample_handler(
     rules: SpeechRules,
     answers: SpeechAnswers,
     clones: Callable[[], bool],
-    workers: Executor,
 ) -> Handler:
     """`GET /v1/voices/{id}/sample`: a sentence in the voice's own language, spoken as any other.
 
-    Where `clones` says that the engine cannot clone, that of a cloned voice is its recording, read by one of
-    `workers`.
+    Where `clones` says that the engine cannot clone, that of a cloned voice is its recording.
     """
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        voice = catalogue.find(request.match_info["id"])
-        if voice.kind == "cloned" and not clones():
-            loop = asyncio.get_running_loop()
-            sound = await loop.run_in_executor(workers, catalogue.store.sound, voice.id)
-            if sound is not None:  # else it was deleted just now
-                return web.Response(
-                    body=sound, content_type="audio/flac", headers={"Cache-Control": "no-store"}
-                )
-            voice = catalogue.find(voice.id)
+        found = await catalogue.find(request.match_info["id"])
+        if isinstance(found, StoredVoice) and not clones():
+            sound = await catalogue.work(catalogue.store.sound, found)
+            return web.Response(body=sound, content_type="audio/flac", headers={"Cache-Control": "no-store"})
+        voice = catalogue.entry(found)
         if request.method == "HEAD":  # nobody would hear it
             return web.StreamResponse(headers={**NOT_STORED, "Content-Type": "audio/mpeg"})
         language = voice.language or LANGUAGES[0]

@@ -19,7 +19,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 from msgspec import Struct
 
-from realtime.errors import ERRORS, INTERNAL_MESSAGE, ErrorCode, QueueFullError, RealtimeError
+from realtime.errors import ERRORS, INTERNAL_MESSAGE, ErrorCode, RealtimeError, TryLaterError
 
 REQUEST_ID = "X-Request-Id"
 #: What a client may choose as the id of its request: 1 to 128 visible ASCII characters.
@@ -58,14 +58,10 @@ class ErrorBody(Struct, frozen=True):
     error: ErrorDetail
 
 
-class RateLimitedError(RealtimeError):
-    """A key has used up what it may use; try again after `retry_after_ms`."""
+class RateLimitedError(TryLaterError):
+    """A key has used up what it may use."""
 
     code = ErrorCode.RATE_LIMITED
-
-    def __init__(self, message: str, retry_after_ms: int) -> None:
-        super().__init__(message)
-        self.retry_after_ms = retry_after_ms
 
 
 class SlowRequestError(RealtimeError):
@@ -76,13 +72,19 @@ class SlowRequestError(RealtimeError):
 
 @dataclass(slots=True)
 class _Exchange:
-    """What is known of a request under way; `response` is the one that has begun, if any."""
+    """What is known of a request under way; `response` is the one that has begun, if any.
+
+    `has_observer`: what becomes of it is told to somebody who logs it.
+    """
 
     request_id: str
     response: web.StreamResponse | None = None
+    has_observer: bool = False
 
 
 _EXCHANGE = web.RequestKey("exchange", _Exchange)
+#: Of a response that tells of an error: its code.
+_CODE = web.ResponseKey("code", ErrorCode)
 
 
 def new_request_id() -> str:
@@ -95,6 +97,11 @@ def request_id_of(request: web.BaseRequest) -> str:
     return _exchange(request).request_id
 
 
+def leave_log_to_observer(request: web.BaseRequest) -> None:
+    """What becomes of this request is told to an observer, who logs it: a refusal need not be logged here."""
+    _exchange(request).has_observer = True
+
+
 def _exchange(request: web.BaseRequest) -> _Exchange:
     exchange = request.get(_EXCHANGE)
     if exchange is None:
@@ -102,6 +109,12 @@ def _exchange(request: web.BaseRequest) -> _Exchange:
         exchange = _Exchange(asked if _REQUEST_ID.fullmatch(asked) else new_request_id())
         request[_EXCHANGE] = exchange
     return exchange
+
+
+def route_of(request: web.Request) -> str | None:
+    """The route that a request was resolved to, as it was added (`/v1/voices/{id}`); None: there is none."""
+    resource = request.match_info.route.resource
+    return None if resource is None else resource.canonical
 
 
 def error_body(error: RealtimeError, status: int | None = None) -> bytes:
@@ -129,8 +142,9 @@ def error_response(error: RealtimeError, status: int | None = None) -> web.Respo
     response = web.Response(
         status=status, body=error_body(error, status), content_type="application/json", charset="utf-8"
     )
+    response[_CODE] = error.code
     response.headers["Cache-Control"] = "no-store"
-    if isinstance(error, QueueFullError | RateLimitedError):
+    if isinstance(error, TryLaterError):
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_ms / 1000)))
     elif status in (429, 503):
         response.headers["Retry-After"] = "1"
@@ -188,6 +202,22 @@ def _log_failure(request: web.BaseRequest, error: BaseException) -> None:
     )
 
 
+def _log_refusal(request: web.Request, response: web.StreamResponse) -> None:
+    """One line for a request that came to nothing, unless another tells of it; nothing that it held."""
+    code = response.get(_CODE)
+    # What went wrong inside has been logged, and a client that is gone was not refused.
+    if code is None or code is ErrorCode.INTERNAL or _exchange(request).has_observer:
+        return
+    structlog.get_logger("realtime").info(
+        "request_refused",
+        request=request_id_of(request),
+        status=response.status,
+        code=code.value,
+        method=request.method,
+        route=route_of(request),
+    )
+
+
 def _is_gone(request: web.BaseRequest) -> bool:
     return request.transport is None or request.transport.is_closing()
 
@@ -215,13 +245,17 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """
     exchange = _exchange(request)
     try:
-        return await handler(request)
+        response = await handler(request)
+        _log_refusal(request, response)
+        return response
     except Exception as error:
         if isinstance(error, web.HTTPException) and error.status < 400:
             raise
         begun = exchange.response
         if begun is None:
-            return answer(request, error)
+            refusal = answer(request, error)
+            _log_refusal(request, refusal)
+            return refusal
         if not _is_gone(request):
             if isinstance(error, RealtimeError) and error.code is not ErrorCode.INTERNAL:
                 structlog.get_logger("realtime").warning(
@@ -234,7 +268,11 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def name_response(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """For `on_response_prepare`: every response bears the id of its request, and is known to have begun."""
+    """For `on_response_prepare`: every response bears the id of its request, and is known to have begun.
+
+    What the server is made of, in which versions, is nobody's business.
+    """
     exchange = _exchange(request)
     exchange.response = response
     response.headers[REQUEST_ID] = exchange.request_id
+    response.headers["Server"] = "realtime"

@@ -11,8 +11,8 @@ from structlog.contextvars import bound_contextvars
 
 from realtime.clock import Clock
 from realtime.errors import ErrorCode, RealtimeError
-from realtime.server.errors import RateLimitedError
-from realtime.server.keys import KEY_PREFIX, KeyLimits, KeyRing, offered_keys
+from realtime.server.errors import RateLimitedError, route_of
+from realtime.server.keys import KEY_PREFIX, MAX_OFFERED, KeyLimits, KeyRing, offered_keys
 
 #: When something under way will end is not known: a client that has too much of it asks again after so long.
 _BUSY_RETRY_MS = 1000
@@ -69,12 +69,6 @@ class Allowance:
         self._even_until = even_until
 
 
-def route_of(request: web.Request) -> str | None:
-    """The route that a request was resolved to, as it was added (`/v1/voices/{id}`); None: there is none."""
-    resource = request.match_info.route.resource
-    return None if resource is None else resource.canonical
-
-
 def key_guard(ring: KeyRing, clock: Clock, open_routes: Collection[str]) -> Middleware:
     """A middleware that lets nobody in without a key, but to `open_routes`; without keys everybody.
 
@@ -90,13 +84,16 @@ def key_guard(ring: KeyRing, clock: Clock, open_routes: Collection[str]) -> Midd
         offered = offered_keys(request)
         key = ring.find(offered)
         if key is None:
-            told = (
-                "this key is not known here"
-                if offered
-                else f"a key is needed: `Authorization: Bearer <key>`, or the subprotocol `{KEY_PREFIX}<key>`"
-            )
-            raise RealtimeError(told, ErrorCode.UNAUTHORIZED)
+            raise RealtimeError(_what_was_wrong(offered), ErrorCode.UNAUTHORIZED)
         with bound_contextvars(key=key.name), allowances[key.digest].taken():
             return await handler(request)
 
     return guard
+
+
+def _what_was_wrong(offered: Collection[str]) -> str:
+    if not offered:
+        return f"a key is needed: `Authorization: Bearer <key>`, or the subprotocol `{KEY_PREFIX}<key>`"
+    if len(offered) > MAX_OFFERED:
+        return f"a request may offer {MAX_OFFERED} keys, not {len(offered)}"
+    return "this key is not known here"

@@ -11,19 +11,23 @@ import hmac
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import structlog
 from aiohttp import web
 
 from realtime.errors import ConfigError
+from realtime.paths import expanded
 
 #: The subprotocol of a WebSocket that carries a key, for browsers: they can set no header.
 KEY_PREFIX = "api-key."
 MIN_CHARACTERS = 16
 MAX_CHARACTERS = 256
+#: Characters of all subprotocols that one request may offer.
+MAX_SUBPROTOCOLS = 8 * 1024
+#: Keys that one request may offer; who offers more has none.
+MAX_OFFERED = 4
 MAX_FILE_BYTES = 1024 * 1024
 MAX_LIMIT = 1_000_000
 _KEY = re.compile(rf"[!-+\--~]{{{MIN_CHARACTERS},{MAX_CHARACTERS}}}")
@@ -60,10 +64,17 @@ class KeyRing:
         """All of them."""
         return self._keys
 
-    def find(self, offered: Iterable[str]) -> Key | None:
-        """The key that one of `offered` is. How long it takes tells nothing of the keys."""
+    def find(self, offered: Sequence[str]) -> Key | None:
+        """The key that one of `offered` is. How long it takes tells nothing of the keys.
+
+        Of what cannot be one nothing is worked out: more than `MAX_OFFERED`, or more than `MAX_CHARACTERS`.
+        """
+        if len(offered) > MAX_OFFERED:
+            return None
         found = None
         for secret in offered:
+            if len(secret) > MAX_CHARACTERS:
+                continue
             digest = _digest(secret)
             for key in self._keys:
                 if hmac.compare_digest(key.digest, digest):
@@ -93,8 +104,11 @@ def offered_keys(request: web.BaseRequest) -> list[str]:
 
 
 def all_subprotocols(request: web.BaseRequest) -> list[str]:
-    """What a WebSocket handshake offers in `Sec-WebSocket-Protocol`, keys included."""
-    header = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))
+    """What a WebSocket handshake offers in `Sec-WebSocket-Protocol`, keys included.
+
+    Beyond `MAX_SUBPROTOCOLS` characters nothing is looked at: headers may be far longer.
+    """
+    header = ",".join(request.headers.getall("Sec-WebSocket-Protocol", []))[:MAX_SUBPROTOCOLS]
     return [offer.strip() for offer in header.split(",") if offer.strip()]
 
 
@@ -159,7 +173,7 @@ def _key(where: str, words: list[str], defaults: KeyLimits) -> Key:
 
 
 def _read(path: str) -> str:
-    file = Path(path).expanduser()
+    file = expanded(path, "API_KEYS_FILE")
     try:
         with file.open("rb") as opened:
             mode = os.fstat(opened.fileno()).st_mode

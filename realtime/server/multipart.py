@@ -19,8 +19,9 @@ from realtime.session.offer import shown
 #: Parts that a form may have, and bytes that the headers of one may have.
 MAX_PARTS = 64
 MAX_HEADER_BYTES = 8 * 1024
-#: What all but the file may have together: fields, their headers, boundaries.
+#: What all but the file may have together, fields, their headers, boundaries; more where a field may.
 MAX_OTHER_BYTES = 1024 * 1024
+_MAX_FRAME_BYTES = 256 * 1024
 #: Blanks that may follow a boundary; the contract sets no limit.
 _MAX_PADDING = 256
 #: As RFC 2046 has it: 1 to 70 characters, no space at the end.
@@ -51,7 +52,8 @@ class FormLimits:
     @property
     def total(self) -> int:
         """Bytes that a whole form may have."""
-        return self.file_bytes + MAX_OTHER_BYTES
+        fields = sum(self.fields.values()) + _MAX_FRAME_BYTES
+        return self.file_bytes + max(MAX_OTHER_BYTES, fields)
 
     def of(self, name: str) -> int | None:
         """Bytes that a field may have, None when it is not wanted."""

@@ -3,11 +3,16 @@
 A browser tells with `Origin` where a page came from. A page of the server itself may do everything, another
 one only if it is in `ALLOWED_ORIGINS`. Who sends no `Origin` is no page of another site that could read the
 answer, and is served.
+
+But a browser takes every page for one of the server's own whose name leads to it, and names can be made to
+(DNS rebinding). A server that only its own machine is to reach, and that asks for no key, is protected by the
+name that it is asked for: `OriginPolicy.knows_host`.
 """
 
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -16,7 +21,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from realtime.errors import ConfigError, ErrorCode, RealtimeError
-from realtime.server.guard import route_of
+from realtime.server.errors import route_of
+from realtime.server.listen import is_loopback_address
 
 METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 #: Headers that a page may send. Others that it asks for are allowed as well: clients in browsers send some of
@@ -33,8 +39,8 @@ _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-#: Names that cannot be made to point at another machine.
-_LOOPBACK = re.compile(r"localhost|.+\.localhost|127\.[0-9.]+|\[::1\]")
+#: Names that always mean the machine itself.
+_LOOPBACK = re.compile(r"localhost|.+\.localhost|127\.[0-9.]+")
 
 PrepareSignal = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 
@@ -75,14 +81,29 @@ def _port(digits: str | None, scheme: str) -> int | None:
 class OriginPolicy:
     """Whose pages may use the server: its own, `allowed`, or those of `everybody`.
 
-    `loopback_only` is for a server that only its own machine reaches and that asks for no key. A page can
-    reach it by a name of its own that suddenly means 127.0.0.1 (DNS rebinding), and would look like one of
-    the server's: so only loopback names are the server's own.
+    `loopback_only` is for a server that only its own machine reaches and that asks for no key; `own_name` is
+    the one that its settings give it.
     """
 
     allowed: frozenset[Origin] = frozenset()
     everybody: bool = False
     loopback_only: bool = False
+    own_name: str | None = None
+
+    def knows_host(self, request: web.BaseRequest) -> bool:
+        """Whether the name that the request is sent to is none that somebody else can have made to lead here.
+
+        That is a loopback name or address, the server's own name, or the host of an allowed origin. Requests
+        over a Unix socket may bear any name: browsers do not come there.
+        """
+        if not self.loopback_only or _came_by_unix_socket(request):
+            return True
+        named = _host_of(request)
+        if named is None:
+            return False
+        host = named[0]
+        known = {self.own_name, *(origin.host for origin in self.allowed)}
+        return host in known or is_loopback_address(host.strip("[]")) or _LOOPBACK.fullmatch(host) is not None
 
     def relation(self, request: web.BaseRequest) -> Relation:
         """What the page that sent this request is to this server."""
@@ -104,23 +125,35 @@ class OriginPolicy:
         The scheme is not compared: where a proxy ends TLS, pages have https and the request that arrives here
         has http. Headers in which a proxy tells of that are not believed, since anybody can send them.
         """
-        hosts = request.headers.getall("Host", [])
-        match = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
-        if match is None:
+        named = _host_of(request)
+        if named is None or not self.knows_host(request):
             return False
-        host, port = match.groups()
-        if self.loopback_only and not _LOOPBACK.fullmatch(host):
-            return False
+        host, port = named
         return origin.host == host and origin.port == _port(port, origin.scheme)
 
 
-def origin_policy(allowed: str | None, loopback_only: bool = False) -> OriginPolicy:
+def _host_of(request: web.BaseRequest) -> tuple[str, str | None] | None:
+    """Name and port of the header `Host`; None where there is none, or several, or what is none."""
+    hosts = request.headers.getall("Host", [])
+    match = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
+    return None if match is None else (match[1], match[2])
+
+
+def _came_by_unix_socket(request: web.BaseRequest) -> bool:
+    raw = None if request.transport is None else request.transport.get_extra_info("socket")
+    return raw is not None and raw.family == socket.AF_UNIX
+
+
+def origin_policy(
+    allowed: str | None, loopback_only: bool = False, own_name: str | None = None
+) -> OriginPolicy:
     """The policy of a list with commas, of `*`, or of None: the server's own pages alone.
 
-    Raises `ConfigError` for an entry that is no origin.
+    The rest as in `OriginPolicy`. Raises `ConfigError` for an entry that is no origin.
     """
+    own_name = None if own_name is None else own_name.lower()
     if allowed is None:
-        return OriginPolicy(loopback_only=loopback_only)
+        return OriginPolicy(loopback_only=loopback_only, own_name=own_name)
     if allowed.strip() == "*":
         return OriginPolicy(everybody=True)
     origins = set()
@@ -132,21 +165,30 @@ def origin_policy(allowed: str | None, loopback_only: bool = False) -> OriginPol
                 f"without a path (names beyond ASCII as xn--...); or `*` alone; not {entry.strip()!r}"
             )
         origins.add(origin)
-    return OriginPolicy(frozenset(origins), loopback_only=loopback_only)
+    return OriginPolicy(frozenset(origins), loopback_only=loopback_only, own_name=own_name)
 
 
-def origin_guard(policy: OriginPolicy, open_routes: Collection[str]) -> Middleware:
-    """A middleware that turns foreign pages away and answers preflights.
+def origin_guard(policy: OriginPolicy, open_routes: Collection[str], probes: Collection[str]) -> Middleware:
+    """A middleware that turns foreign pages away, and names that lead here by a trick; it answers preflights.
 
     What anybody may look at (GET of `open_routes`) is served to all; without the headers that
-    `cors_headers` adds, a foreign page cannot read it.
+    `cors_headers` adds, a foreign page cannot read it. `probes` are those of them that are served by whatever
+    name they are asked for.
     """
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         relation = policy.relation(request)
         preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-        looks = request.method in ("GET", "HEAD") and route_of(request) in open_routes
+        route = route_of(request)
+        looks = request.method in ("GET", "HEAD") and route in open_routes
+        if not policy.knows_host(request) and not (looks and route in probes):
+            raise RealtimeError(
+                "this server has no keys, so it serves only who asks for it by a name of its own machine, as "
+                "localhost is; for other names set API_KEYS or API_KEYS_FILE, or put their origins into "
+                "ALLOWED_ORIGINS",
+                ErrorCode.FORBIDDEN,
+            )
         if relation is Relation.FOREIGN and not looks:
             raise RealtimeError(
                 "pages of this origin may not use this server; its ALLOWED_ORIGINS says which may",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -35,8 +35,17 @@ from realtime.types import (
 CONTENT_TYPE = "text/event-stream"
 #: A comment, so that no proxy takes a stream that is silent for dead.
 KEEP_ALIVE = b": keep-alive\n\n"
+#: What is encoded in one turn of the loop, about.
+PIECE_BYTES = 64 * 1024
+#: Bytes of sound that are encoded at once: a multiple of 3, which base64 needs to go on.
+_SOUND_BYTES = 48 * 1024
 #: An output token is so much sound, in timeline samples: 20 ms.
 _TOKEN = TIMELINE_RATE // 50
+
+
+Sound = bytes | bytearray
+#: An event, and what goes into its field `audio`, which is left empty.
+Event = tuple[Struct, Sound]
 
 
 class Usage(Struct, frozen=True):
@@ -125,16 +134,34 @@ class ErrorEvent(Struct, frozen=True, tag="error"):
     error: Mapping[str, Any]
 
 
-def encode(event: Struct) -> bytes:
-    """An event as it is sent."""
-    audio: bytes = getattr(event, "audio", b"")
-    bare = msgspec.structs.replace(event, audio=b"") if audio else event
-    data = json.dumps(msgspec.to_builtins(bare), separators=(",", ":"), allow_nan=False).encode("ascii")
-    if audio:
-        # Looking for what is to be escaped in megabytes of base64 would hold the loop up. The field is found:
-        # within a string the quotes would be escaped.
-        data = data.replace(b'"audio":""', b'"audio":"%b"' % base64.b64encode(audio), 1)
-    return b"data: %b\n\n" % data
+def encoded(events: Iterable[Event]) -> Iterator[bytes]:
+    """Events as they are sent, in pieces; each is made when it is fetched, for the loop does it."""
+    return in_pieces(part for event, sound in events for part in _encoded(event, sound))
+
+
+def in_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of about `PIECE_BYTES`, none of them empty."""
+    waiting: list[bytes] = []
+    size = 0
+    for part in parts:
+        waiting.append(part)
+        size += len(part)
+        if size >= PIECE_BYTES:
+            yield b"".join(waiting)
+            waiting.clear()
+            size = 0
+    if size:
+        yield b"".join(waiting)
+
+
+def _encoded(event: Struct, sound: Sound) -> Iterator[bytes]:
+    data = json.dumps(msgspec.to_builtins(event), separators=(",", ":"), allow_nan=False).encode("ascii")
+    # The field is found: within a string the quotes would be escaped.
+    before, field, after = data.partition(b'"audio":""')
+    yield b"data: %b%b" % (before, field[:-1])
+    for start in range(0, len(sound), _SOUND_BYTES):
+        yield base64.b64encode(memoryview(sound)[start : start + _SOUND_BYTES])
+    yield b"%b%b\n\n" % (field[-1:], after)
 
 
 class Body(Protocol):
@@ -145,8 +172,8 @@ class Body(Protocol):
     #: What is sent when there was nothing for a while; empty: nothing is.
     keep_alive: bytes
 
-    def add(self, events: Iterable[SpeechEvent]) -> bytes:
-        """The next bytes, when `events` are what comes next; they may be empty."""
+    def add(self, events: Iterable[SpeechEvent]) -> Iterator[bytes]:
+        """The next bytes, when `events` are what comes next: pieces as of `in_pieces`, or none."""
         ...
 
     def fail(self, failed: Failed) -> bytes | None:
@@ -164,17 +191,18 @@ class Deltas:
         self.content_type = CONTENT_TYPE
         self.keep_alive = KEEP_ALIVE
 
-    def add(self, events: Iterable[SpeechEvent]) -> bytes:
+    def add(self, events: Iterable[SpeechEvent]) -> Iterator[bytes]:
         """One event for all sound between two others."""
-        made: list[Struct] = []
+        made: list[Event] = []
         sound = bytearray()
 
         def put(event: Struct | None) -> None:
+            nonlocal sound
             if sound:
-                made.append(AudioDelta(bytes(sound)))
-                sound.clear()
+                made.append((AudioDelta(b""), sound))
+                sound = bytearray()
             if event is not None:
-                made.append(event)
+                made.append((event, b""))
 
         for event in events:
             if isinstance(event, Packet):
@@ -186,7 +214,7 @@ class Deltas:
             elif self._order.words and isinstance(event, WordsTimed):
                 put(Words(event.segment, event.estimated, _words(self._order.text, event)))
         put(None)
-        return b"".join(map(encode, made))
+        return encoded(made)
 
     def fail(self, failed: Failed) -> bytes:
         """An error event."""
@@ -217,9 +245,9 @@ class Sentences:
         self._estimated = False
         self._count = 0
 
-    def add(self, events: Iterable[SpeechEvent]) -> bytes:
+    def add(self, events: Iterable[SpeechEvent]) -> Iterator[bytes]:
         """The segments that are complete."""
-        made: list[Struct] = []
+        made: list[Event] = []
         for event in events:
             if isinstance(event, Packet):
                 self._sound += event.payload
@@ -229,14 +257,19 @@ class Sentences:
                 self._words += _words(self._order.text, event)
                 self._estimated |= event.estimated
             elif isinstance(event, SegmentEnded) and self._started is not None:
-                made.append(self._sentence(self._started, event.end))
+                made.append((self._sentence(self._started, event.end), self._take_sound()))
             elif isinstance(event, Finished):
-                made.append(self._done(event))
-        return b"".join(map(encode, made))
+                made.append((self._done(event), self._take_sound()))
+        return encoded(made)
 
     def fail(self, failed: Failed) -> bytes:
         """An error event; what there is of a segment is not sent."""
         return _failure(failed)
+
+    def _take_sound(self) -> bytearray:
+        """All sound so far, without a copy."""
+        sound, self._sound = self._sound, bytearray()
+        return sound
 
     def _sentence(self, started: SegmentStarted, end: int) -> Sentence:
         asked = self._order.words
@@ -247,18 +280,17 @@ class Sentences:
             language=started.language,
             start_ms=_ms(started.start),
             end_ms=_ms(end),
-            audio=bytes(self._sound),
+            audio=b"",
             estimated=self._estimated if asked else UNSET,
             words=self._words if asked else UNSET,
         )
         self._started, self._words, self._estimated = None, [], False
-        self._sound.clear()
         self._count += 1
         return sentence
 
     def _done(self, finished: Finished) -> SentencesDone:
         return SentencesDone(
-            audio=bytes(self._sound),
+            audio=b"",
             audio_ms=_ms(finished.length),
             segments=self._count,
             cache=finished.timing.cache_use,
@@ -276,7 +308,8 @@ def error_of(failed: Failed) -> RealtimeError:
 
 
 def _failure(failed: Failed) -> bytes:
-    return encode(ErrorEvent(msgspec.json.decode(error_body(error_of(failed)))["error"]))
+    event = ErrorEvent(msgspec.json.decode(error_body(error_of(failed)))["error"])
+    return b"".join(encoded([(event, b"")]))
 
 
 def _segment(event: SegmentStarted) -> Segment:

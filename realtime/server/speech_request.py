@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from realtime.audio.formats import BITRATES, FILE_RATES, content_type
 from realtime.errors import ErrorCode, InvalidMessageError, RealtimeError
+from realtime.server.connection import MAX_BODY_BYTES
 from realtime.session.messages import ContextOpen, Name, SessionStart, Timestamps
 from realtime.session.offer import Offer, shown
 from realtime.types import AudioSettings, VoiceSettings
@@ -22,6 +23,10 @@ ResponseFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 Shape = Literal["audio", "deltas", "sentences"]
 MAX_INSTRUCTIONS = 4096
 _FRAME_MS = 20
+#: Bytes that a byte of UTF-8 may have in JSON, where any character may be escaped.
+_ESCAPED = 6
+#: Bytes of a body for all but its text.
+_OTHER_BYTES = 512 * 1024
 
 
 class VoiceId(Struct, frozen=True):
@@ -88,7 +93,14 @@ _PARAMS = {ErrorCode.UNKNOWN_VOICE: "voice", ErrorCode.UNKNOWN_LANGUAGE: "langua
 #: Versions of a model have dates behind its name: tts-1-1106, gpt-4o-mini-tts-2025-03-20.
 _DATE = re.compile(r"-\d{4}(-\d\d-\d\d)?$")
 _FIELD = re.compile(r"`\$\.(\w+)")
+#: What JSON has no number for, and the field that it stands in: NaN, Infinity, and what is far too large.
+_NO_NUMBER = re.compile(rb'"(\w+)"\s*:\s*-?(?:NaN|Infinity|\d[\d.]*[eE]\+?\d{3})')
 _MISSING = re.compile(r"missing required field `(\w+)`$")
+
+
+def most_body_bytes(text_bytes: int) -> int:
+    """What a body may have where a text may have so many bytes, however it is written."""
+    return max(MAX_BODY_BYTES, _ESCAPED * text_bytes + _OTHER_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +148,7 @@ class SpeechRules:
             self._bitrate(name, request.bitrate),
             segment_ends=shape == "sentences",
             whole=request.stream is False,
-            never_empty=shape == "audio" and request.response_format != "pcm",
+            never_empty=request.response_format != "pcm",
         )
         words = request.timestamps == "word"
         return SpeechOrder(request.input, self._voice(request), audio, content_type(audio), shape, words)
@@ -203,6 +215,9 @@ def decode(body: bytes) -> SpeechRequest:
     except RecursionError:
         raise InvalidMessageError("the body is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        number = _NO_NUMBER.search(body)
+        if number is not None and (name := number.group(1).decode()) in FIELDS:
+            raise InvalidMessageError(f"`{name}` must be {FIELDS[name]}", param=name) from None
         hint = ", or an escape in it is half of a surrogate pair" if b"\\u" in body else ""
         raise InvalidMessageError(f"the body is not valid JSON in UTF-8{hint}: {error}"[:400]) from None
 

@@ -11,7 +11,6 @@ The rules:
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import cast
@@ -19,13 +18,13 @@ from typing import cast
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
+from realtime.server.connection import set_up_sending
 from realtime.types import TIMELINE_PER_MS, Timing
 
 #: A client that takes nothing for so long is dropped.
 STALL_S = 30.0
-#: What may wait in the process and in the kernel: little, so that a slow listener slows its synthesis down.
+#: What may wait in the process: little, so that a slow listener slows its synthesis down.
 WRITE_BUFFER_BYTES = 16 * 1024
-NOT_SENT_BYTES = 16 * 1024
 #: A body that is there already is written in parts of so many bytes: each has its own `STALL_S`.
 _PART_BYTES = 64 * 1024
 #: For all that is spoken. The second one tells nginx, and those like it, to pass everything on at once.
@@ -109,7 +108,7 @@ class StreamedResponse(web.StreamResponse):
         """Make the headers; they leave with the first bytes."""
         if self._writer is None and not self.prepared:
             self._transport = request.transport
-            _set_up_connection(request.transport)
+            set_up_sending(request.transport, WRITE_BUFFER_BYTES)
             self._choose_framing(request)
             self._writer = await super().prepare(request)
         return self._writer
@@ -172,7 +171,10 @@ class StreamedResponse(web.StreamResponse):
             if self._transport is not None:
                 self._transport.abort()
             raise HangUpError(f"the client took nothing for {STALL_S:g} s") from None
-        except ConnectionError:
+        except ConnectionError as error:
+            # aiohttp's future holds this error, and its frames hold the future: a ring that would keep
+            # what was being sent until the collector comes by.
+            error.with_traceback(None)
             raise HangUpError("the client hung up") from None
 
 
@@ -228,13 +230,3 @@ class _Watch(asyncio.Protocol):
         self._inner.connection_lost(exc)
         if self.on_lost is not None:
             self.on_lost()
-
-
-def _set_up_connection(transport: asyncio.Transport | None) -> None:
-    if transport is None or transport.is_closing():
-        return
-    transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-    raw = transport.get_extra_info("socket")
-    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # not every system has it
-    if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6) and option is not None:
-        raw.setsockopt(socket.IPPROTO_TCP, option, NOT_SENT_BYTES)

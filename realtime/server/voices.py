@@ -3,16 +3,17 @@
 The rules:
 1. Without the word of the client that the speaker has agreed, nothing is read from a recording.
 2. All that a form says is checked before its recording is decoded. That is done in a thread, as is all work
-   on the disk: the loop never waits.
-3. A recording that came with a text is spoken with once and not kept, however the request ends.
+   on the disk, in others: the loop never waits, and the disk waits for no decoding.
+3. A recording is in memory only while it holds one of a few places, also when its client is gone.
+4. A recording that came with a text is spoken with once and not kept, however the request ends.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -21,15 +22,16 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from realtime.errors import ErrorCode, InvalidMessageError, QueueFullError, RealtimeError
-from realtime.server.catalogue import Catalogue, primary_language
+from realtime.clock import WallClock
+from realtime.errors import ErrorCode, InvalidMessageError, LoadingError, QueueFullError, RealtimeError
+from realtime.server.catalogue import Catalogue, no_voice, primary_language
 from realtime.server.multipart import Form, FormLimits, read_form
 from realtime.server.speech import SpeechAnswers
 from realtime.server.speech_request import Shape, SpeechOrder, SpeechRequest, SpeechRules, decode
 from realtime.server.status import Handler, json_answer
 from realtime.server.streaming import connected
 from realtime.types import LANGUAGES, Voice, VoiceReference
-from realtime.voices.clone import checked_language, checked_name, checked_text
+from realtime.voices.clone import StoredVoice, checked_language, checked_name, checked_text
 from realtime.voices.recording import MOST_BYTES, Recording, read_recording
 from realtime.voices.store import VoiceStore
 
@@ -63,7 +65,7 @@ JSON_FIELDS = {
     "lexicon": 256 * 1024,
 }
 VOICE_FORM = FormLimits(VOICE_FIELDS, MOST_BYTES)
-CLONE_FORM = FormLimits({"ref_text": 16 * 1024, "consent": 64} | TEXT_FIELDS | JSON_FIELDS, MOST_BYTES)
+CLONE_FIELDS = {"ref_text": 16 * 1024, "consent": 64} | TEXT_FIELDS | JSON_FIELDS
 #: The voice of a recording that is not kept has a name only here.
 _PASSING_VOICE = "recording"
 
@@ -76,88 +78,110 @@ class DeletedVoice(Struct, frozen=True):
 
 
 def engine_clones(loaded: Callable[[], bool], supported: Callable[[], bool]) -> Callable[[], bool]:
-    """Whether the engine clones voices; raises `QueueFullError` until it is `loaded` and can be asked."""
+    """Whether the engine clones voices; raises `LoadingError` until it is `loaded` and can be asked."""
 
     def clones() -> bool:
         if not loaded():
-            raise QueueFullError("the voice is still being loaded; try again soon", _RETRY_AFTER_MS)
+            raise LoadingError
         return supported()
 
     return clones
+
+
+class Place:
+    """A place for a form and its file."""
+
+    def __init__(self) -> None:
+        self._decoding: Future[Recording] | None = None
+
+    async def decode(self, data: list[bytes], decoders: Executor) -> Recording:
+        """The recording in a file, the one that `data` holds, and that is taken out of it.
+
+        Raises `RealtimeError`. Who is cancelled does not wait; but what a thread has begun it will end, and
+        until then the place is taken.
+        """
+        self._decoding = decoders.submit(lambda: read_recording(data.pop()))
+        try:
+            return await asyncio.wrap_future(self._decoding)
+        finally:
+            data.clear()  # what has not begun never will, and waits there without its file
+
+    def when_free(self, free: Callable[[], None]) -> None:
+        """Calls `free`, in any thread, when nothing is decoded: now or later."""
+        if self._decoding is None:
+            free()
+        else:
+            self._decoding.add_done_callback(lambda _: free())
 
 
 class Uploads:
     """Reads forms with a recording, a few at a time."""
 
     def __init__(self, clones: Callable[[], bool], limit: int = MAX_UPLOADS) -> None:
-        """`clones`: whether the engine can make use of them; `limit` forms may be on their way."""
+        """`clones`: whether the engine can make use of them; `limit` recordings may be in memory."""
         self._clones = clones
         self._limit = limit
-        self._count = 0
+        self._places = threading.BoundedSemaphore(limit)
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place for a form and its file, for as long as the block runs. Raises `RealtimeError`."""
+    def place(self) -> Iterator[Place]:
+        """A place for as long as the block runs, and until its file is decoded. Raises `RealtimeError`."""
         if not self._clones():
             raise RealtimeError(
                 "the engine that runs here cannot clone voices; start the server with one that can, or take "
                 "one of the voices that GET /v1/voices lists",
                 ErrorCode.UNSUPPORTED,
             )
-        if self._count >= self._limit:
+        if not self._places.acquire(blocking=False):
             raise QueueFullError(
                 f"{self._limit} recordings are on their way, which is all this server takes; try again soon",
                 _RETRY_AFTER_MS,
             )
-        self._count += 1
+        place = Place()
         try:
-            yield
+            yield place
         finally:
-            self._count -= 1
+            place.when_free(self._places.release)
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceRoom:
-    """What the handlers share: the voices, `workers` for what would block, and the forms under way.
+    """What the handlers share: the voices, `decoders` for recordings, and the forms under way.
 
-    `forget` has the engine drop what it keeps of a recording, by its key.
+    `forget` has the engine drop what it keeps of a recording, by its key; `check_room` raises `RealtimeError`
+    when nothing more can be spoken.
     """
 
     catalogue: Catalogue
-    workers: Executor
+    decoders: Executor
     uploads: Uploads
-    forget: Callable[[str], None]
-    wall_clock: Callable[[], float] = time.time
+    forget: Callable[[str], Awaitable[None]]
+    check_room: Callable[[], None]
+    wall_clock: WallClock
 
     @property
     def store(self) -> VoiceStore:
         """Where cloned voices are kept."""
         return self.catalogue.store
 
-    async def work(self, function: Callable[..., _T], *arguments: object) -> _T:
-        """Do what would block the loop."""
-        return await asyncio.get_running_loop().run_in_executor(self.workers, function, *arguments)
-
-    async def refresh(self) -> None:
-        """See what another server with the same folder has done."""
-        await self.work(self.store.refresh)
-
 
 def add_voice_handler(room: VoiceRoom) -> Handler:
     """`POST /v1/voices`: 201 with the new voice, or 200 when there was the same already."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        created = room.wall_clock()
-        with room.uploads.place():
+        created = room.wall_clock.now()
+        with room.uploads.place() as place:
             form = await read_form(request, VOICE_FORM)
             _check_consent(form)
             name = checked_name(_needed(form, "name"))
             text = checked_text(form.fields.get("ref_text", ""))
             language = checked_language(_language(form))
-            recording = await _recording(request, room, form)
-            voice = await room.work(lambda: room.store.add(name, recording, text, language, created=created))
-        status = 201 if voice.created == created else 200
-        return json_answer(room.catalogue.of_clone(voice), status, {"Location": f"/v1/voices/{voice.id}"})
+            recording = await _recording(request, room, place, form)
+            voice, is_new = await room.catalogue.work(
+                lambda: room.store.add(name, recording, text, language, created=created)
+            )
+        headers = {"Location": f"/v1/voices/{voice.id}"}
+        return json_answer(room.catalogue.entry(voice), 201 if is_new else 200, headers)
 
     return handle
 
@@ -166,18 +190,17 @@ def delete_voice_handler(room: VoiceRoom) -> Handler:
     """`DELETE /v1/voices/{id}`: a cloned voice and its recording are gone."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        voice = room.catalogue.find(request.match_info["id"])
-        if voice.kind == "built-in":
+        voice = await room.catalogue.find(request.match_info["id"])
+        if not isinstance(voice, StoredVoice):
             raise RealtimeError(
                 f"voice {voice.id!r} is built in; only cloned voices can be deleted",
                 ErrorCode.FORBIDDEN,
                 "id",
             )
-        stored = room.store.get(voice.id)
-        if not await room.work(room.store.delete, voice.id):
-            room.catalogue.find(voice.id)  # another request was faster; raises that there is none
-        if stored is not None:
-            room.forget(stored.sound)
+        deleted = await room.catalogue.work(room.store.delete, voice.id)
+        await room.forget(voice.sound)
+        if not deleted:
+            raise no_voice(voice.id)  # another request was faster
         return json_answer(DeletedVoice(voice.id))
 
     return handle
@@ -186,17 +209,22 @@ def delete_voice_handler(room: VoiceRoom) -> Handler:
 def clone_handler(room: VoiceRoom, rules: SpeechRules, answers: SpeechAnswers) -> Handler:
     """`POST /v1/audio/clone`: a text is spoken in the voice of the recording that came with it."""
 
+    most_text = max(CLONE_FIELDS["input"], rules.offer.limits.text_bytes_per_context)
+    limits = FormLimits(CLONE_FIELDS | {"input": most_text}, MOST_BYTES)
+
     async def receive(request: web.Request) -> tuple[SpeechOrder, AbstractContextManager[VoiceReference]]:
-        with room.uploads.place():
-            form = await read_form(request, CLONE_FORM)
+        room.check_room()
+        with room.uploads.place() as place:
+            form = await read_form(request, limits)
             _check_consent(form)
             text = checked_text(form.fields.get("ref_text", ""))
             order = _order(rules, decode(_body(form)))
-            return order, room.store.temporary(await _recording(request, room, form), text)
+            room.check_room()  # it may have taken a while
+            return order, room.store.temporary(await _recording(request, room, place, form), text)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         order, kept_for_now = await receive(request)
-        async with in_thread(room, kept_for_now) as reference:
+        async with in_thread(room.catalogue.disk, kept_for_now) as reference:
             # Nothing of it is kept, nor shared: the recording's file is there for this request alone.
             voice = replace(order.voice, reference=reference, cache=False)
             spoken = replace(order, voice=voice)
@@ -205,7 +233,7 @@ def clone_handler(room: VoiceRoom, rules: SpeechRules, answers: SpeechAnswers) -
     return handle
 
 
-async def _recording(request: web.Request, room: VoiceRoom, form: Form) -> Recording:
+async def _recording(request: web.Request, room: VoiceRoom, place: Place, form: Form) -> Recording:
     """The recording in a form; not waited for when the client hangs up."""
     if form.file is None:
         raise InvalidMessageError(
@@ -213,22 +241,22 @@ async def _recording(request: web.Request, room: VoiceRoom, form: Form) -> Recor
             param="file",
         )
     async with connected(request):
-        return await room.work(read_recording, form.file)
+        return await place.decode([form.file], room.decoders)
 
 
 @asynccontextmanager
-async def in_thread(room: VoiceRoom, manager: AbstractContextManager[_T]) -> AsyncIterator[_T]:
+async def in_thread(workers: Executor, manager: AbstractContextManager[_T]) -> AsyncIterator[_T]:
     """A context manager that would block the loop. It is left if it was entered, also by who is cancelled."""
     loop = asyncio.get_running_loop()
 
     def leave() -> asyncio.Future[bool | None]:
-        return loop.run_in_executor(room.workers, manager.__exit__, None, None, None)
+        return loop.run_in_executor(workers, manager.__exit__, None, None, None)
 
     def entered_too_late(entering: asyncio.Future[_T]) -> None:
         if not entering.cancelled() and entering.exception() is None:
             leave()
 
-    entering = loop.run_in_executor(room.workers, manager.__enter__)
+    entering = loop.run_in_executor(workers, manager.__enter__)
     try:
         value = await asyncio.shield(entering)
     except asyncio.CancelledError:

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Awaitable, Callable
 
 from aiohttp import WSMsgType, web
 
-from realtime.errors import ERRORS, CloseCode, InvalidMessageError, QueueFullError
+from realtime.errors import ERRORS, CloseCode, InvalidMessageError, LoadingError, QueueFullError
 from realtime.live.driver import Driver, Transport, TransportClosedError
 from realtime.live.registry import Registry
+from realtime.server.connection import set_up_sending
 from realtime.server.errors import error_response, request_id_of
 from realtime.server.keys import KEY_PREFIX, all_subprotocols
 from realtime.session import messages as wire
 
-_LOADING_RETRY_MS = 1000
-#: What may wait in the process and in the kernel: little, or a cancel waits behind seconds of sound.
+#: What may wait in the process: little, or a cancel waits behind seconds of sound.
 WRITE_BUFFER_BYTES = 8 * 1024
-NOT_SENT_BYTES = 16 * 1024
-#: Seconds until the kernel asks a silent peer for life, seconds between two such probes, and their number.
-KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 #: Seconds for the closing handshake, and after a drain, when the listener has still to take the last sound.
 _CLOSE_TIMEOUT_S = 2.0
 _DRAIN_TIMEOUT_S = 30.0
@@ -94,26 +90,6 @@ def _without_offers(request: web.Request, agreed: str | None) -> web.Request:
     return request.clone(headers=headers)
 
 
-def _set_up_connection(request: web.Request) -> None:
-    """Short buffers; and probes for a peer that is gone, which a listener's slowness cannot fake."""
-    transport = request.transport
-    if transport is None:
-        return
-    transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-    raw = transport.get_extra_info("socket")
-    if raw is None:
-        return
-    if raw.family not in (socket.AF_INET, socket.AF_INET6):
-        # A Unix socket has no such option: there the whole buffer of the sender is made as short. And whoever
-        # is at its other end is on this machine: it cannot vanish without the kernel's notice.
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NOT_SENT_BYTES)
-        return
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in ({"TCP_NOTSENT_LOWAT": NOT_SENT_BYTES} | KEEPALIVE).items():
-        if (option := getattr(socket, name, None)) is not None:  # not every system has them all
-            raw.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
 def speech_handler(
     registry: Registry,
     make_driver: Callable[[Transport, str | None], Driver],
@@ -127,7 +103,7 @@ def speech_handler(
         if offered and wire.PROTOCOL not in offered:
             return error_response(InvalidMessageError(f"the only subprotocol here is {wire.PROTOCOL}"))
         if not loaded():
-            return error_response(QueueFullError("the voice is still being loaded", _LOADING_RETRY_MS))
+            return error_response(LoadingError())
         handshake = _without_offers(request, wire.PROTOCOL if offered else None)
         ws = web.WebSocketResponse(
             protocols=(wire.PROTOCOL,),
@@ -142,7 +118,7 @@ def speech_handler(
                 InvalidMessageError("only a WebSocket is served here: GET with its handshake")
             )
         await ws.prepare(handshake)
-        _set_up_connection(request)
+        set_up_sending(request.transport, WRITE_BUFFER_BYTES)
         transport = WebSocketTransport(ws, request.transport)
         try:
             registry.check_room()

@@ -69,10 +69,11 @@ class EndSpeaker:
 
 @dataclass(frozen=True, slots=True)
 class StopSpeaker:
-    """Stop a speaker and drop all its sound, now."""
+    """Stop a speaker and drop all its sound, now. `code` is one of `errors.ErrorCode` when it has failed."""
 
     handle: int
     reason: Literal["cancelled", "failed"] = "cancelled"
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,8 @@ class OneShot:
             return [Send(Done()), *self._next()]
         if isinstance(event, Failed):
             self._speaks = False
-            return [StopSpeaker(handle, "failed"), Send(ErrorEvent(event.message)), *self._next()]
+            stop = StopSpeaker(handle, "failed", event.code)
+            return [stop, Send(ErrorEvent(event.message)), *self._next()]
         return []
 
     def on_failure(self, handle: int, failure: Failed, now: float) -> list[Action]:

@@ -99,7 +99,7 @@ class Turns:
         if self._contexts.head() is context and not context.paused:
             return self._fail(context, failure, now)
         context.failure = failure
-        return [StopSpeaker(context.handle, "failed"), *self.on_failure(context, failure)]
+        return [StopSpeaker(context.handle, "failed", failure.code), *self.on_failure(context, failure)]
 
     def flush(self, context: Context, flush_id: str | None, now: float) -> list[Action]:
         """Speak all there is; raises `InvalidMessageError` when too many flushes wait to be answered."""
@@ -269,7 +269,7 @@ class Turns:
 
     def _end_as_failed(self, context: Context, failure: Failed, now: float) -> list[Action]:
         context.step(Step.FAILED)
-        stop: list[Action] = [] if context.failure else [StopSpeaker(context.handle, "failed")]
+        stop: list[Action] = [] if context.failure else [StopSpeaker(context.handle, "failed", failure.code)]
         self._retire(context, now)
         told = self.on_failure(context, failure)
         return [*stop, *told, replies.done(context, "failed", failure.timing, now)]

@@ -144,9 +144,9 @@ class Scheduler:
         """Give back the engine."""
         await self._engine.stop()
 
-    def forget(self, voice_key: str) -> None:
+    async def forget(self, voice_key: str) -> None:
         """Drop what the engine keeps of a recording (`VoiceReference.key`)."""
-        self._engine.forget(voice_key)
+        await self._engine.forget(voice_key)
 
     def check_room(self) -> None:
         """Raises `QueueFullError` when there is no room for one more."""

@@ -169,7 +169,7 @@ class RedisCache:
 
     def _tell_invalid(self, reason: str) -> None:
         self._invalid += 1
-        self._warn_once("shared cache holds what is no sound", reason)
+        self._warn_once("shared_cache_invalid", reason)
 
     # -- writes -----------------------------------------------------------------------------------------
 
@@ -202,13 +202,13 @@ class RedisCache:
         began = asyncio.get_running_loop().time()
         try:
             value = encode_sound(sound)
-        except ValueError:  # in too many small parts
+        except ValueError:  # in too many small parts, or without an end
             return False
         try:
             async with asyncio.timeout(_WRITE_S):
                 await self._redis.set(PREFIX + key, value, ex=TTL_S)
         except ResponseError as error:  # it is full, say, or may only be read
-            self._warn_once("shared cache refuses to be written", type(error).__name__)
+            self._warn_once("shared_cache_read_only", type(error).__name__)
             return False
         except Exception as error:
             self._on_failure(error, began)
@@ -256,13 +256,13 @@ class RedisCache:
     def _tell_lost(self, error: Exception) -> None:
         if not self._is_lost_told:
             self._is_lost_told = True
-            _log.warning("shared cache lost", where=self._connections.where, reason=_reason(error))
+            _log.warning("shared_cache_lost", where=self._connections.where, reason=_reason(error))
 
     def _tell_back(self) -> None:
         self._told.clear()
         if self._is_lost_told:
             self._is_lost_told = False
-            _log.info("shared cache is back", where=self._connections.where)
+            _log.info("shared_cache_back", where=self._connections.where)
 
     def _warn_once(self, event: str, reason: str) -> None:
         if event + reason not in self._told:

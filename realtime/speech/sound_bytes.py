@@ -2,13 +2,15 @@
 
 16 bytes: "rts1", the header's length and the CRC-32 of all that follows (both u32, little endian), four zero
 bytes. Then the header in MessagePack, padded with zero bytes to a multiple of 16, and all samples as float32,
-little endian. The header lists the chunks; the names of their fields are in `_Chunk`.
+little endian. The header lists the chunks; the names of their fields are in `_Chunk`. The chunks of a segment
+follow each other, its last one and no other is marked as such, and the numbers of the segments rise.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -44,20 +46,20 @@ _decoder = msgspec.msgpack.Decoder(tuple[_Chunk, ...])
 
 
 def encode_sound(sound: CachedSound) -> bytes:
-    """The bytes of a sound; raises `ValueError` when it has too many chunks and words."""
-    header = msgspec.msgpack.encode(
-        [
-            _Chunk(
-                chunk.segment,
-                len(chunk.pcm),
-                chunk.sample_rate,
-                tuple((each.spoken_start, each.spoken_end, each.start, each.end) for each in chunk.words),
-                chunk.estimated,
-                chunk.last_of_segment,
-            )
-            for chunk in sound.chunks
-        ]
-    )
+    """The bytes of a sound; raises `ValueError` when it has no end, or too many chunks and words."""
+    chunks = [
+        _Chunk(
+            chunk.segment,
+            len(chunk.pcm),
+            chunk.sample_rate,
+            tuple((each.spoken_start, each.spoken_end, each.start, each.end) for each in chunk.words),
+            chunk.estimated,
+            chunk.last_of_segment,
+        )
+        for chunk in sound.chunks
+    ]
+    _check_segments(chunks)
+    header = msgspec.msgpack.encode(chunks)
     if len(header) > _HEADER_BYTES:
         raise ValueError("its header is too large")
     padded = header + bytes(-len(header) % _ALIGNMENT)
@@ -85,6 +87,7 @@ def decode_sound(value: bytes) -> CachedSound:
     total = sum(chunk.samples for chunk in chunks)
     if not chunks or start + 4 * total != len(value):
         raise ValueError("it has another length than its header says")
+    _check_segments(chunks)
     # Each is an array of its own over the bytes, which are read-only and hold nothing else.
     found: list[AudioChunk] = []
     for chunk in chunks:
@@ -101,3 +104,16 @@ def decode_sound(value: bytes) -> CachedSound:
             AudioChunk(chunk.segment, pcm, chunk.sample_rate, words, chunk.estimated, chunk.last_of_segment)
         )
     return CachedSound(tuple(found))
+
+
+def _check_segments(chunks: Sequence[_Chunk]) -> None:
+    """Each segment must have its end: who hears one without would wait for it for ever."""
+    for chunk, following in zip(chunks, [*chunks[1:], None], strict=True):
+        if following is None:
+            is_last = True
+        elif following.segment < chunk.segment:
+            raise ValueError("its segments are out of order")
+        else:
+            is_last = following.segment > chunk.segment
+        if chunk.last_of_segment != is_last:
+            raise ValueError("its segments have no ends, or more than one")

@@ -358,7 +358,9 @@ class Speaker:
         self.timing.segments += 1
         self.timing.cached_segments += cached
         if self._segment_ends and self._heard:
-            await self._encode(self._timeline.flush, short_frames=True)
+            # What ends with the text is not padded: it is as long as without these ends.
+            is_last = bool(self._marks) and self._marks[0] == _EndMark(self._rendered)
+            await self._encode(self._timeline.finish if is_last else self._timeline.flush, short_frames=True)
             self._put([SegmentEnded(piece.segment, self._timeline.sound_end)])
         self._heard = False
 

@@ -7,6 +7,7 @@ and the listener has heard what there was, what is left is spoken although its e
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -68,6 +69,28 @@ class TextTurns:
                 asyncio.get_running_loop().call_later(self._clock.now() - begun, self._next)
 
 
+class _Nobody:
+    """Listens to a feed that was stopped."""
+
+    def on_pieces(self, pieces: list[TextPiece]) -> None:
+        return
+
+    def on_flush(self, flush_id: str | None) -> None:
+        return
+
+    def on_end(self) -> None:
+        return
+
+    def on_mistake(self) -> None:
+        return
+
+    def dry_at(self) -> float:
+        return math.inf
+
+
+_NOBODY = _Nobody()
+
+
 class TextFeed:
     """Takes text by calls that never wait, and works on it a slice at a time, so that nobody is held up.
 
@@ -79,7 +102,7 @@ class TextFeed:
     ) -> None:
         """`wait_s`: how long no text must have come before what is held is spoken; 0: for ever."""
         self._frontend = frontend
-        self._listener = listener
+        self._listener: TextListener = listener
         self._clock = clock
         self._turns = turns
         self._wait_s = wait_s
@@ -110,6 +133,7 @@ class TextFeed:
     def stop(self) -> None:
         """Nothing more is wanted, also not of what may still be said."""
         self._started = False
+        self._listener = _NOBODY  # else the two would keep its encoder until the collector comes
         self._steps.clear()
         self._stop_watching()
 
@@ -126,8 +150,9 @@ class TextFeed:
         try:
             self._steps.popleft()()
         except Exception:
+            listener = self._listener
             self.stop()
-            self._listener.on_mistake()
+            listener.on_mistake()
             return
         if self._steps:
             self._turn_comes = True

@@ -17,19 +17,20 @@ import fcntl
 import os
 import secrets
 import stat
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import structlog
 
+from realtime.clock import MonotonicClock, ThreadClock, WallClock
 from realtime.errors import ConfigError, ErrorCode, RealtimeError
 from realtime.types import VoiceReference
 from realtime.voices.clone import CLONE_ID, StoredVoice, describe
 from realtime.voices.recording import Recording
 
 _LOCK_WAIT_S = 10.0
+_LOCK_PAUSE_S = 0.01
 _MOST_METADATA_BYTES = 64 * 1024
 _NEW_END = ".new"  # of what is not complete
 #: Between the making of a temporary file and its being locked are microseconds.
@@ -41,11 +42,19 @@ class VoiceStore:
     """Voices in `folder`, which is made when the first one is added.
 
     All methods but `get`, `all` and `reference` block for as long as the disk needs, and may be called from
-    any thread. Several servers may share a folder; `refresh` shows what the others have done.
+    any thread. Several servers may share a folder; `find` and `refresh` show what the others have done.
     """
 
-    def __init__(self, folder: Path, max_voices: int) -> None:
-        """`max_voices` are kept; more are refused."""
+    def __init__(
+        self,
+        folder: Path,
+        max_voices: int,
+        clock: ThreadClock | None = None,
+        wall_clock: WallClock | None = None,
+    ) -> None:
+        """`max_voices` are kept; more are refused. `wall_clock` is compared with the ages of files."""
+        self._clock = clock or MonotonicClock()
+        self._wall_clock = wall_clock or WallClock()
         self._folder = folder
         self._sounds = folder / "sounds"
         self._temporary = folder / "temporary"
@@ -73,22 +82,31 @@ class VoiceStore:
         """A voice by its id; in memory."""
         return self._voices.get(voice_id)
 
+    def find(self, voice_id: str) -> StoredVoice | None:
+        """A voice by its id, as it is on disk now: another server may have added it, or deleted it.
+
+        It looks for the one small file of a well-formed id, and opens it if the voice is not known: so who
+        cannot wait may call it too. What it finds gets into memory with the next `refresh`.
+        """
+        if not CLONE_ID.fullmatch(voice_id):
+            return None
+        path = self._metadata(voice_id)
+        try:
+            path.lstat()
+            return self.get(voice_id) or self._read_voice(path)
+        except (ValueError, OSError):
+            return None
+
     def all(self) -> list[StoredVoice]:
         """All voices, the oldest first; in memory."""
         return sorted(self._voices.values(), key=lambda voice: (voice.created, voice.id))
 
-    def reference(self, voice_id: str) -> VoiceReference | None:
-        """What an engine needs to speak with this voice; in memory."""
-        voice = self.get(voice_id)
-        if voice is None:
-            return None
+    def reference(self, voice: StoredVoice) -> VoiceReference:
+        """What an engine needs to speak with this voice."""
         return VoiceReference(voice.sound, str(self._sound(voice.sound)), voice.text)
 
-    def sound(self, voice_id: str) -> bytes | None:
-        """The recording of a voice, as FLAC."""
-        voice = self.get(voice_id)
-        if voice is None:
-            return None
+    def sound(self, voice: StoredVoice) -> bytes:
+        """The recording of a voice, as FLAC; raises `RealtimeError` when it cannot be read."""
         try:
             return _read_file(self._sound(voice.sound), voice.sound_bytes)
         except OSError as error:
@@ -102,11 +120,12 @@ class VoiceStore:
         language: str | None = None,
         *,
         created: float,
-    ) -> StoredVoice:
-        """Keep a voice; `created` are seconds since 1970. The same voice again is the one that is there.
+    ) -> tuple[StoredVoice, bool]:
+        """Keep a voice; `created` are seconds since 1970. Returns it, and whether it is new.
 
-        Raises `RealtimeError`: what `describe` raises, FORBIDDEN when there are too many, INTERNAL when the
-        disk is full or cannot be written. Then nothing has changed.
+        The same voice again is the one that is there. Raises `RealtimeError`: what `describe` raises,
+        FORBIDDEN when there are too many, STORAGE_FAILED when the disk is full or cannot be written. Then
+        nothing has changed.
         """
         voice = describe(name, recording, text, language, created)
         try:
@@ -115,14 +134,14 @@ class VoiceStore:
                 self._read()
                 known = self._voices.get(voice.id)
                 if known is not None:
-                    return known
+                    return known, False
                 if len(self._voices) >= self._max_voices:
                     raise RealtimeError(
                         f"{len(self._voices)} cloned voices are kept, and at most {self._max_voices} may be; "
                         "delete one first",
                         ErrorCode.FORBIDDEN,
                     )
-                return self._write(voice, recording)
+                return self._write(voice, recording), True
         except OSError as error:
             raise _failed("kept", error) from error
 
@@ -135,6 +154,7 @@ class VoiceStore:
             return False
         try:
             if not self._folder.exists():
+                self._voices = {}
                 return False
             with self._locked():
                 self._read()
@@ -154,7 +174,8 @@ class VoiceStore:
         """A reference to a recording that is kept as a file for as long as the block runs.
 
         The file is this block's alone; equal recordings have the same `key`, so what was made of one serves
-        all. Writing it takes a few milliseconds. Raises `RealtimeError` when the disk cannot be written.
+        all; the reference says that nothing of it may be kept. Writing takes a few milliseconds. Raises
+        `RealtimeError` when the disk cannot be written.
         """
         path = self._temporary / f"{secrets.token_hex(16)}.flac"
         try:
@@ -169,7 +190,7 @@ class VoiceStore:
                 _write_all(descriptor, recording.flac)
             except OSError as error:
                 raise _failed("kept", error) from error
-            yield VoiceReference(recording.key, str(path), text)
+            yield VoiceReference(recording.key, str(path), text, kept=False)
         finally:
             os.close(descriptor)
             with contextlib.suppress(OSError):  # then the next `open` removes it
@@ -197,15 +218,15 @@ class VoiceStore:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self._folder / ".lock", flags, 0o600)
         try:
-            end = time.monotonic() + _LOCK_WAIT_S
+            end = self._clock.now() + _LOCK_WAIT_S
             while True:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    if time.monotonic() > end:
+                    if self._clock.now() > end:
                         raise TimeoutError(0, "another server holds the folder") from None
-                    time.sleep(0.01)
+                    self._clock.sleep(_LOCK_PAUSE_S)
             yield
         finally:
             os.close(descriptor)
@@ -227,10 +248,7 @@ class VoiceStore:
         well = True
         for path in _files(self._folder, ".json"):
             try:
-                voice = self._voices.get(path.stem) or _parse(path)
-                sound = self._sound(voice.sound).lstat()
-                if not stat.S_ISREG(sound.st_mode) or sound.st_size != voice.sound_bytes:
-                    raise ValueError("its recording is damaged")
+                voice = self._read_voice(path)
             except (ValueError, OSError) as error:
                 well = False
                 _log.warning("voice_left_out", voice=path.stem, reason=str(error))
@@ -238,6 +256,14 @@ class VoiceStore:
                 voices[voice.id] = voice
         self._voices = voices
         return well
+
+    def _read_voice(self, path: Path) -> StoredVoice:
+        """Raises `ValueError` or `OSError` when it is not whole."""
+        voice = self._voices.get(path.stem) or _parse(path)
+        sound = self._sound(voice.sound).lstat()
+        if not stat.S_ISREG(sound.st_mode) or sound.st_size != voice.sound_bytes:
+            raise ValueError("its recording is damaged")
+        return voice
 
     def _write(self, voice: StoredVoice, recording: Recording) -> StoredVoice:
         shared = next((each for each in self._voices.values() if each.sound == voice.sound), None)
@@ -267,7 +293,7 @@ class VoiceStore:
         for path in (*_files(self._folder, _NEW_END), *_files(self._sounds, _NEW_END)):
             path.unlink(missing_ok=True)
         for path in _files(self._temporary, ".flac"):
-            _remove_if_abandoned(path)
+            _remove_if_abandoned(path, self._wall_clock.now())
         if well:  # else a sound may belong to a voice that could not be read
             for path in _files(self._sounds, ".flac"):
                 self._remove_unused(path.stem)
@@ -335,13 +361,13 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _remove_if_abandoned(path: Path) -> None:
+def _remove_if_abandoned(path: Path, now: float) -> None:
     """Its owner, if it lives, holds a lock on it, or is just about to."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if time.time() - os.fstat(descriptor).st_mtime > _UNLOCKED_S:
+            if now - os.fstat(descriptor).st_mtime > _UNLOCKED_S:
                 path.unlink()
         finally:
             os.close(descriptor)
@@ -349,4 +375,6 @@ def _remove_if_abandoned(path: Path) -> None:
 
 def _failed(action: str, error: OSError) -> RealtimeError:
     _log.error("voice_store_failed", action=action, reason=str(error))
-    return RealtimeError(f"the voice could not be {action}: {error.strerror or 'the disk failed'}")
+    return RealtimeError(
+        f"the voice could not be {action}: {error.strerror or 'the disk failed'}", ErrorCode.STORAGE_FAILED
+    )

@@ -15,6 +15,8 @@ from realtime.engines.tone import SAMPLE_RATE, ToneSynthesizer
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, Pcm, TextPiece
 
+#: How long one that is late takes to load, at least.
+LATE_S = 0.3
 #: Samples of one chunk of a long sound: more than a part in the shared memory, and no round number.
 LONG_CHUNK = 700_001
 
@@ -54,6 +56,13 @@ def long_chunk(utterance: int, segment: int, number: int) -> Pcm:
     return np.random.default_rng(seed).random(LONG_CHUNK, np.float32)
 
 
+class LateSynthesizer(LongSynthesizer):
+    """Takes `LATE_S` to load."""
+
+    def load(self) -> None:
+        time.sleep(LATE_S)
+
+
 class SlowSynthesizer(FaultySynthesizer):
     """Takes 3 s to load and 0.4 s for each piece."""
 
@@ -87,6 +96,11 @@ def make_faulty(settings: EngineSettings | None = None) -> FaultySynthesizer:
 def make_long(settings: EngineSettings | None = None) -> LongSynthesizer:
     """Long sounds."""
     return LongSynthesizer()
+
+
+def make_late(settings: EngineSettings | None = None) -> LateSynthesizer:
+    """Late, and long sounds."""
+    return LateSynthesizer()
 
 
 def make_slow(settings: EngineSettings | None = None) -> SlowSynthesizer:

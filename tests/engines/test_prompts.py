@@ -5,25 +5,23 @@ from __future__ import annotations
 import os
 import stat
 import threading
-import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from realtime.engines.prompts import (
-    LEAST_ON_DISK,
-    Prompt,
-    PromptCache,
-    PromptStats,
-    forget_on_disk,
-)
+from realtime.engines.engine import PromptStats
+from realtime.engines.prompts import LEAST_ON_DISK, Prompt, PromptCache, forget_on_disk
 from realtime.types import VoiceReference
 
 ADA = VoiceReference("aa" * 32, "/nowhere/a.flac", "Hello.")
 BEA = VoiceReference("bb" * 32, "/nowhere/b.flac")
+#: The same sound, in a recording that came with one request.
+PASSING = replace(ADA, path="/nowhere/temporary.flac", kept=False)
 
 
 class Maker:
@@ -122,6 +120,47 @@ def test_a_key_is_never_part_of_a_path(tmp_path: Path, key: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["prompts"]
     cache.forget(key)
     assert files(folder) == []
+
+
+def test_nothing_of_a_passing_recording_is_written(tmp_path: Path) -> None:
+    folder = tmp_path / "prompts"
+    cache, make = PromptCache(folder, 1), Maker()
+    first = cache.prompt(PASSING, "m", make)
+    assert cache.prompt(PASSING, "m", make) is first  # for the next request with the same
+    assert make.made == [PASSING] and cache.stats == PromptStats(1, 1, 1) and not folder.exists()
+    cache.prompt(replace(BEA, kept=False), "m", make)
+    assert cache.stats.entries == 1 and not folder.exists()
+    cache.prompt(PASSING, "m", make)
+    assert len(make.made) == 3  # memory is all that it was in
+
+
+def test_one_that_a_stored_voice_asks_for_is_written_after_all(tmp_path: Path) -> None:
+    cache, make = PromptCache(tmp_path, 5), Maker()
+    first = cache.prompt(PASSING, "m", make)
+    assert files(tmp_path) == []
+    for _ in range(2):
+        assert cache.prompt(ADA, "m", make) is first
+    assert len(files(tmp_path)) == 1 and len(make.made) == 1
+    again = PromptCache(tmp_path, 5)
+    for reference in (ADA, PASSING):
+        assert same(again.prompt(reference, "m", make), first)
+    assert len(make.made) == 1 and again.stats == PromptStats(1, 2, 0)
+
+
+def test_one_that_is_forgotten_while_it_is_written_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = PromptCache(tmp_path, 5)
+    cache.prompt(PASSING, "m", Maker())
+    rename = os.replace
+
+    def forgotten_meanwhile(*paths: str) -> None:
+        cache.forget(ADA.key)
+        rename(*paths)
+
+    monkeypatch.setattr(os, "replace", forgotten_meanwhile)
+    cache.prompt(ADA, "m", Maker())
+    assert files(tmp_path) == [] and cache.stats.entries == 0
 
 
 def truncated(path: Path, other: Path) -> None:
@@ -265,15 +304,23 @@ def test_equal_calls_at_the_same_time_make_one_and_hold_up_no_other(tmp_path: Pa
     assert cache.stats == PromptStats(2, 4, 2)
 
 
-def test_a_failure_is_shared_and_not_kept(tmp_path: Path) -> None:
+def test_a_failure_is_shared_and_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = threading.Semaphore(0)
+    wait = Future.result
+
+    def come_to_wait(future: Future[object], timeout: float | None = None) -> object:
+        others.release()
+        return wait(future, timeout)
+
+    monkeypatch.setattr(Future, "result", come_to_wait)
     cache, make = PromptCache(tmp_path, 5), Waiting(ValueError("no voice in it"))
     asking = [Asking(cache, ADA, make) for _ in range(3)]
-    assert make.begun.wait(30)
-    time.sleep(0.1)  # the others come to wait; whoever does not is the next to fail
+    assert make.begun.wait(30) and others.acquire(timeout=30) and others.acquire(timeout=30)
     make.go_on.set()
     for each in asking:
         each.join()
-    assert all(isinstance(each.result, ValueError) for each in asking)
+    assert isinstance(asking[0].result, ValueError) and make.made == [ADA]
+    assert all(each.result is asking[0].result for each in asking)
     assert cache.stats == PromptStats(0, 0, 0) and files(tmp_path) == []
     assert same(cache.prompt(ADA, "m", Maker()), Maker()(ADA))
 

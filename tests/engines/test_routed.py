@@ -152,7 +152,7 @@ async def test_a_cloned_voice_goes_to_the_engine_that_clones(tmp_path: Path) -> 
             await log.wait_freed(utterance)
         assert [pitch(log, number) for number in (1, 2, 3)] == pytest.approx([330, 550, 330], abs=5)
         await wait_prompts(log, 2, 1, 2)
-        engine.forget(reference(tmp_path, 330, "330").key)
+        await engine.forget(reference(tmp_path, 330, "330").key)
         await wait_prompts(log, 1, 1, 2)
     async with routed(Part(ThreadEngine(Deaf(), 1), frozenset({"anna"}))) as (engine, log):
         assert not engine.capabilities.cloning

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.engines.engine import Cancel, Chunk, EngineSettings, Failure, Open
-from realtime.engines.prompts import PromptStats
+from realtime.engines.engine import Cancel, Chunk, EngineSettings, Failure, Open, PromptStats
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.errors import EngineError
@@ -73,9 +72,10 @@ async def test_cloning_and_forgetting(tmp_path: Path) -> None:
     clone(engine, 1, voice)
     await log.wait_freed(1)
     assert pitch(log, 1) == pytest.approx(440, abs=5)
-    engine.forget(voice.key)
+    await engine.forget(voice.key)
+    assert list((tmp_path / "prompts").iterdir()) == []
     await wait_prompts(log, 0, 0, 1)
     await engine.stop()
     synthesizer.prompts.prompt(VoiceReference(voice.key, ""), "m", lambda each: {})
-    engine.forget(voice.key)
+    await engine.forget(voice.key)
     assert synthesizer.prompts.stats == PromptStats(0, 0, 2)

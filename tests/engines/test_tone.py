@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from realtime.engines.engine import EngineSettings, KeepsPrompts, Open
-from realtime.engines.prompts import PromptStats
+from realtime.engines.engine import EngineSettings, KeepsPrompts, Open, PromptStats
 from realtime.engines.tone import (
     AMPLITUDE,
     CHARACTER_SAMPLES,

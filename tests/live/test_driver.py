@@ -20,7 +20,7 @@ from realtime.clock import MonotonicClock
 from realtime.engines.engine import Cancellation, Open
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
-from realtime.errors import CloseCode, EngineError
+from realtime.errors import CloseCode, EngineError, ErrorCode
 from realtime.live import driver as driver_module
 from realtime.live.driver import ContextSummary, Driver, OpenSpeakerFor, TransportClosedError
 from realtime.session.frames import FrameKind, decode_frame
@@ -209,6 +209,10 @@ class House:
         assert len(handles) == len(set(handles))
         assert len(handles) == len(self.speakers)
         return {summary.handle: summary.reason for summary in self.summaries}
+
+    def codes(self) -> dict[int, ErrorCode | None]:
+        """Why each has failed, by handle."""
+        return {summary.handle: summary.code for summary in self.summaries}
 
 
 class FussySynthesizer(ToneSynthesizer):
@@ -446,6 +450,7 @@ async def test_a_failure_ends_its_context_and_nothing_else() -> None:
         assert [message["reason"] for message in wire.told("context.done")] == ["failed", "completed"]
         assert len(wire.frames(2)) > 0
         assert built.reasons() == {1: "failed", 2: "completed"}
+        assert built.codes() == {1: ErrorCode.ENGINE_FAILED, 2: None}
 
 
 async def test_a_failure_before_its_turn_is_told_at_once_and_ends_in_its_turn() -> None:
@@ -464,6 +469,7 @@ async def test_a_failure_before_its_turn_is_told_at_once_and_ends_in_its_turn() 
         assert dones == [(1, "completed"), (2, "failed")]
         assert len(wire.told("error")) == 1
         assert built.reasons() == {1: "completed", 2: "failed"}
+        assert built.codes() == {1: None, 2: ErrorCode.QUEUE_FULL}
 
 
 async def test_text_that_is_too_long_is_a_failure() -> None:
@@ -475,6 +481,7 @@ async def test_text_that_is_too_long_is_a_failure() -> None:
         check_promises(wire)
         assert wire.told("context.done")[0]["reason"] == "failed"
         assert built.reasons() == {1: "failed"}
+        assert built.codes() == {1: ErrorCode.TEXT_TOO_LONG}
 
 
 # -- ends of a session --------------------------------------------------------------------------------------

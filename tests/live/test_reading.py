@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -15,7 +16,7 @@ from realtime.audio.formats import make_encoder
 from realtime.clock import MonotonicClock
 from realtime.engines.engine import Cancellation, Open
 from realtime.engines.thread import ThreadEngine
-from realtime.errors import ErrorCode
+from realtime.errors import ErrorCode, RealtimeError
 from realtime.live.reading import Readings, ReadingSummary
 from realtime.speech.cache import AudioCache
 from realtime.speech.scheduler import Scheduler
@@ -60,6 +61,20 @@ class Gated(FaultySynthesizer):
         yield from super().synthesize(piece, request, cancellation)
 
 
+class Lingering(Speaker):
+    """Takes some turns of the loop to stop."""
+
+    ended = False
+
+    async def run(self) -> None:
+        try:
+            await super().run()
+        finally:
+            for _ in range(20):
+                await asyncio.sleep(0)
+            self.ended = True
+
+
 class House:
     """Readings, and the rooms below them."""
 
@@ -67,6 +82,7 @@ class House:
         self.studio = studio
         self.scheduler = studio.scheduler
         self.synthesizer = synthesizer
+        self.speaker_type: type[Speaker] = Speaker
         self.speakers: list[Speaker] = []
         self.summaries: list[ReadingSummary] = []
         self.readings = Readings(self.open_speaker, self.summaries.append)
@@ -81,7 +97,9 @@ class House:
         frontend = Frontend(TextOptions(settings.language))
         timeline = Timeline(make_encoder(audio), settings.speed)
         ends = audio.segment_ends
-        speaker = Speaker(self.studio, settings, frontend, timeline, on_output, dry_at, segment_ends=ends)
+        speaker = self.speaker_type(
+            self.studio, settings, frontend, timeline, on_output, dry_at, segment_ends=ends
+        )
         self.speakers.append(speaker)
         return speaker
 
@@ -219,6 +237,7 @@ class TestFailing:
         failed = events[-1]
         assert isinstance(failed, Failed) and failed.code == ErrorCode.ENGINE_FAILED
         assert packets_of(events) and house.reasons == ["failed"]
+        assert house.summaries[0].code is ErrorCode.ENGINE_FAILED
         assert house.summaries[0].timing is failed.timing
 
     async def test_no_place(self) -> None:
@@ -231,9 +250,9 @@ class TestFailing:
                 assert failed.retry_after_ms is not None
                 house.synthesizer.gate.set()
                 assert isinstance([event async for event in reading][-1], Finished)
-            assert [(each.request_id, each.reason) for each in house.summaries] == [
-                ("r", "failed"),
-                ("first", "completed"),
+            assert [(each.request_id, each.reason, each.code) for each in house.summaries] == [
+                ("r", "failed", ErrorCode.QUEUE_FULL),
+                ("first", "completed", None),
             ]
 
     async def test_a_speaker_that_cannot_be_made_leaves_nothing(self, house: House) -> None:
@@ -274,12 +293,26 @@ class TestLeaving:
             assert isinstance(await anext(reading), SegmentStarted)
         assert house.reasons == ["disconnected"]
 
-    async def test_by_an_error_of_the_reader(self, house: House) -> None:
-        with pytest.raises(ConnectionResetError):
-            async with house.readings.open(LONG, TONE, PCM, "r") as reading:
+    @pytest.mark.parametrize(
+        ("error", "reason", "code"),
+        [
+            (ConnectionResetError("gone"), "disconnected", None),
+            (RealtimeError("too much", ErrorCode.BODY_TOO_LARGE), "failed", ErrorCode.BODY_TOO_LARGE),
+            (ValueError("a mistake"), "failed", ErrorCode.INTERNAL),
+        ],
+    )
+    @pytest.mark.parametrize("text", [LONG, "This is one."])
+    async def test_by_an_error_of_the_reader(
+        self, house: House, error: Exception, reason: str, code: ErrorCode | None, text: str
+    ) -> None:
+        """Also when it has fetched all of it: it has not passed all of it on."""
+        with pytest.raises(type(error)):
+            async with house.readings.open(text, TONE, PCM, "r") as reading:
                 await anext(reading)
-                raise ConnectionResetError
-        assert house.reasons == ["disconnected"]
+                if text != LONG:
+                    assert [isinstance(event, Finished) async for event in reading][-1]
+                raise error
+        assert [(summary.reason, summary.code) for summary in house.summaries] == [(reason, code)]
 
     @pytest.mark.parametrize("gate", [True, False])
     async def test_a_cancel_from_outside_passes_through(self, house: House, gate: bool) -> None:
@@ -314,6 +347,30 @@ class TestLeaving:
         assert house.reasons == ["disconnected"]
         await until(lambda: house.scheduler.admitted == 0)
         await asyncio.sleep(0)
+
+    async def test_cancels_while_its_speaker_takes_time_to_stop(self, house: House) -> None:
+        """However often it is cancelled, the speaker's task is over when it is left."""
+        before = asyncio.all_tasks()
+        house.speaker_type = Lingering
+        entered = asyncio.Event()
+
+        async def read() -> None:
+            async with house.readings.open(LONG, TONE, PCM, "r") as reading:
+                await anext(reading)
+                entered.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(read())
+        await entered.wait()
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert not task.done() and house.reasons == []
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert asyncio.all_tasks() <= before and cast(Lingering, house.speakers[0]).ended
+        assert house.reasons == ["disconnected"]
 
     async def test_one_of_two_with_the_same_text(self, house: House) -> None:
         house.synthesizer.gate.clear()

@@ -77,7 +77,7 @@ async def connection(
 def request(path: str, fields: Mapping[str, object], *headers: str, version: str = "1.1") -> bytes:
     """A POST request with a JSON body."""
     body = json.dumps(fields).encode()
-    lines = (f"POST {path} HTTP/{version}", "Host: here", "Content-Type: application/json", *headers)
+    lines = (f"POST {path} HTTP/{version}", "Host: localhost", "Content-Type: application/json", *headers)
     return "\r\n".join((*lines, f"Content-Length: {len(body)}", "", "")).encode() + body
 
 

@@ -14,13 +14,15 @@ from typing import Any
 from aiohttp import web
 
 from realtime.clock import Clock, MonotonicClock
+from realtime.server.connection import MAX_BODY_BYTES, time_limit
 from realtime.server.errors import errors, name_response
 from realtime.server.guard import key_guard
 from realtime.server.keys import KeyRing
-from realtime.server.listen import MAX_BODY_BYTES, listening, time_limit
+from realtime.server.listen import listening
 from realtime.server.origins import OriginPolicy, cors_headers, origin_guard
 
 OPEN_ROUTES = frozenset({"/", "/health"})
+PROBES = frozenset({"/health"})
 Routes = Mapping[str, Callable[[web.Request], Any]]
 
 
@@ -81,13 +83,13 @@ async def small_server(
         middlewares=[
             errors,
             time_limit,
-            origin_guard(policy, OPEN_ROUTES),
+            origin_guard(policy, OPEN_ROUTES, PROBES),
             key_guard(ring or KeyRing([]), clock or MonotonicClock(), OPEN_ROUTES),
         ],
         client_max_size=MAX_BODY_BYTES,
     )
     app.on_response_prepare.extend([name_response, cors_headers(policy)])
-    usual: Routes = {"GET /health": hello, "POST /v1/echo": echo, "GET /v1/ws": sockets}
+    usual: Routes = {"GET /": hello, "GET /health": hello, "POST /v1/echo": echo, "GET /v1/ws": sockets}
     for route, handler in (usual | dict(routes or {})).items():
         app.router.add_route(*route.split(), handler)
     runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=1)

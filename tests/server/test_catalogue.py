@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -74,7 +75,8 @@ class TestVoices:
 
     def test_every_voice_of_the_real_engines_has_a_sample(self, tmp_path: Path) -> None:
         offer = make_offer(Config(engine="embedded"))
-        voices = Catalogue(offer, VoiceStore(tmp_path, 1)).built_in()
+        with ThreadPoolExecutor(1) as disk:
+            voices = Catalogue(offer, VoiceStore(tmp_path, 1), disk).built_in()
         assert {voice.id for voice in voices} == {voice.id for voice in offer.voices.values()}
         assert {voice.language for voice in voices} == set(SAMPLES) == set(LANGUAGES)
         assert len({voice.id for voice in voices}) == len(voices)

@@ -8,6 +8,8 @@ import json
 import logging
 import re
 import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import httpx
@@ -19,8 +21,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 
-from realtime.errors import ERRORS, INTERNAL_MESSAGE, ErrorCode, QueueFullError, RealtimeError
-from realtime.server.errors import RateLimitedError, error_body, error_response, error_type, request_id_of
+from realtime.errors import (
+    ERRORS,
+    INTERNAL_MESSAGE,
+    ErrorCode,
+    LoadingError,
+    QueueFullError,
+    RealtimeError,
+    TryLaterError,
+)
+from realtime.server.errors import (
+    RateLimitedError,
+    error_body,
+    error_response,
+    error_type,
+    leave_log_to_observer,
+    request_id_of,
+)
+from realtime.server.keys import KeyLimits, load_keys
 from tests.server.small_server import Small, error_of, parts, send_raw, small_server
 from tests.wire_client import eventually
 
@@ -75,6 +93,8 @@ class TestShape:
             (QueueFullError("full", 1), "1"),
             (QueueFullError("full", 0), "1"),
             (QueueFullError("full", 1000), "1"),
+            (LoadingError(), "1"),
+            (TryLaterError("not now", 2001), "3"),
             (RateLimitedError("much", 1001), "2"),
             (RateLimitedError("much", 59_400), "60"),
             (RealtimeError("many", ErrorCode.TOO_MANY_CONTEXTS), "1"),
@@ -257,6 +277,97 @@ class TestUnforeseen:
                 async with asyncio.timeout(5):
                     await ended.wait()
         assert logged == [] and caplog.records == []
+
+
+class TestLogOfRefusals:
+    """Who looks into the log finds every request that came to nothing, and why; and nothing that it held."""
+
+    SECRET_KEY = "sk-of-a-client-0001"
+
+    async def refused(self, request: Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]) -> Any:
+        """The answer's status, and the one line of the log."""
+        routes = {
+            "GET /v1/voices/{id}": raising(RealtimeError("none", ErrorCode.NOT_FOUND, "id")),
+            "POST /v1/speak": raising(LoadingError()),
+            "POST /v1/text": raising(RealtimeError(SECRET, ErrorCode.TEXT_TOO_LONG)),
+        }
+        keys = load_keys(self.SECRET_KEY, None, KeyLimits(requests_per_minute=1))
+        with structlog.testing.capture_logs() as logged:
+            async with small_server(routes, ring=keys) as server:
+                headers = {"X-Request-Id": "mine-1", "Authorization": f"Bearer {self.SECRET_KEY}"}
+                async with httpx.AsyncClient(base_url=server.url, headers=headers) as http:
+                    answer = await request(http)
+        (line,) = logged
+        assert not [secret for secret in (self.SECRET_KEY, SECRET) if secret in repr(line)]
+        assert (line.pop("event"), line.pop("log_level")) == ("request_refused", "info")
+        assert (line.pop("request"), line.pop("status")) == ("mine-1", answer.status_code)
+        assert line["code"] == error_of(answer.content)["code"]
+        return answer.status_code, *line.values()
+
+    async def test_by_the_handler(self) -> None:
+        assert await self.refused(lambda http: http.get(f"/v1/voices/{SECRET}?a={SECRET}")) == (
+            404,
+            "not_found",
+            "GET",
+            "/v1/voices/{id}",
+        )
+        assert await self.refused(lambda http: http.post("/v1/speak", content=SECRET)) == (
+            503,
+            "queue_full",
+            "POST",
+            "/v1/speak",
+        )
+        assert await self.refused(lambda http: http.post("/v1/text")) == (
+            413,
+            "text_too_long",
+            "POST",
+            "/v1/text",
+        )
+
+    async def test_before_it(self) -> None:
+        async def too_often(http: httpx.AsyncClient) -> httpx.Response:
+            assert (await http.get("/health")).status_code == 200
+            assert (await http.post("/v1/echo")).status_code == 200
+            return await http.post("/v1/echo")
+
+        wrong = {"Authorization": f"Bearer {SECRET}"}
+        assert await self.refused(lambda http: http.post("/v1/echo", headers=wrong)) == (
+            401,
+            "unauthorized",
+            "POST",
+            "/v1/echo",
+        )
+        assert await self.refused(too_often) == (429, "rate_limited", "POST", "/v1/echo")
+        large = SECRET.encode() * 100_000
+        assert await self.refused(lambda http: http.post("/v1/echo", content=large)) == (
+            413,
+            "body_too_large",
+            "POST",
+            "/v1/echo",
+        )
+        assert await self.refused(lambda http: http.get(f"/v1/{SECRET}")) == (404, "not_found", "GET", None)
+        code, method = "method_not_allowed", "GET"
+        assert await self.refused(lambda http: http.get("/v1/echo")) == (405, code, method, None)
+
+    async def test_an_answer_that_is_no_exception(self) -> None:
+        async def refuse(request: web.Request) -> web.StreamResponse:
+            return error_response(RealtimeError("not so", ErrorCode.INVALID_MESSAGE))
+
+        with structlog.testing.capture_logs() as logged:
+            async with small_server({"GET /v1/x": refuse}) as server:
+                await get(server, "/v1/x")
+                await get(server, "/health")
+        assert [(line["event"], line["code"]) for line in logged] == [("request_refused", "invalid_message")]
+
+    async def test_what_an_observer_tells_of_is_not_told_twice(self) -> None:
+        async def speak(request: web.Request) -> web.StreamResponse:
+            leave_log_to_observer(request)
+            raise RealtimeError("no voice", ErrorCode.ENGINE_FAILED)
+
+        with structlog.testing.capture_logs() as logged:
+            async with small_server({"GET /v1/x": speak}) as server:
+                assert (await get(server, "/v1/x")).status_code == 500
+        assert logged == []
 
 
 class TestCutOff:

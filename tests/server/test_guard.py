@@ -65,12 +65,21 @@ class TestWhoMaySpeak:
                     assert (error["code"], error["type"]) == ("unauthorized", "authentication_error")
                     assert "Bearer" in error["message"] if key is None else "not known" in error["message"]
                     assert not key or key not in answer.text
-        assert logged == []
+        assert {entry["event"] for entry in logged} == {"request_refused"}
+        assert not key or key not in repr(logged)
 
     async def test_a_key_in_the_address_is_none(self) -> None:
         async with small_server(ring=RING) as server, client(server) as http:
             answer = await http.post("/v1/echo", params={"api_key": ONE, "key": ONE, "access_token": ONE})
             assert answer.status_code == 401
+
+    async def test_one_that_is_among_too_many_opens_nothing(self) -> None:
+        async with small_server(ring=RING) as server, httpx.AsyncClient(base_url=server.url) as http:
+            for others, status in ((3, 200), (4, 401)):
+                offers = [("Authorization", f"Bearer {key}") for key in ["wrong"] * others + [ONE]]
+                answer = await http.post("/v1/echo", headers=offers)
+                assert answer.status_code == status
+            assert "may offer 4 keys, not 5" in error_of(answer.content)["message"]
 
     async def test_what_is_open_stays_open(self) -> None:
         async with small_server(ring=RING) as server, client(server, "wrong") as http:

@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 
 from realtime.errors import ConfigError
 from realtime.server import keys
-from realtime.server.keys import KeyLimits, load_keys, offered_keys
+from realtime.server.keys import KeyLimits, all_subprotocols, load_keys, offered_keys
 
 ONE = "sk-one-0123456789"
 TWO = "sk-two-0123456789"
@@ -164,8 +164,23 @@ class TestOffers:
         request = make_mocked_request("GET", f"/v1/x?key={TWO}", CIMultiDict(headers))
         assert offered_keys(request) == offered
 
+    def test_of_too_many_subprotocols_the_rest_is_not_looked_at(self) -> None:
+        headers = [("Upgrade", "websocket"), ("Sec-WebSocket-Protocol", f"api-key.{ONE}")]
+        headers += [("Sec-WebSocket-Protocol", "a," * 4000)] * 100
+        headers += [("Sec-WebSocket-Protocol", f"api-key.{TWO}")]
+        request = make_mocked_request("GET", "/v1/x", CIMultiDict(headers))
+        assert offered_keys(request) == [ONE]
+        assert len(all_subprotocols(request)) < 5000
+
 
 class TestCompare:
+    def test_what_cannot_be_a_key_costs_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ring = load_keys(f"{ONE},{TWO}", None, NONE)
+        assert ring.find(["wrong", "x" * 256, "", TWO]) is not None
+        monkeypatch.setattr(hashlib, "sha256", lambda data: pytest.fail("worked out"))
+        assert ring.find(["wrong", "wrong", "wrong", "wrong", TWO]) is None
+        assert ring.find(["x" * 257, "x" * 1_000_000]) is None
+
     def test_each_key_is_compared_whichever_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Digests of one length, all of them, by the comparison that takes the same time for all."""
         compared: list[bytes] = []

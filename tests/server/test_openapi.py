@@ -48,8 +48,12 @@ CHECKS = (
 )
 
 
+#: What a text may have: not what is usual.
+TEXT_BYTES = 300_000
+
+
 def document(keys: bool = False) -> dict[str, Any]:
-    return make_document(__version__, "tone", "tts-1", keys)
+    return make_document(__version__, "tone", "tts-1", keys, TEXT_BYTES)
 
 
 def recording() -> bytes:
@@ -134,9 +138,9 @@ def explore(url: str) -> Explored:
 def routes(tmp_path: Path) -> set[tuple[str, str]]:
     """Methods and paths of the application that serves all."""
     unused: Any = None
-    catalogue = Catalogue(make_offer(Config(engine="tone")), VoiceStore(tmp_path, 1))
-    answers = SpeechAnswers(unused, unused, unused, unused, "", lambda: True)
-    rooms = Rooms(catalogue, answers, *[unused] * 8)
+    catalogue = Catalogue(make_offer(Config(engine="tone")), VoiceStore(tmp_path, 1), unused)
+    answers = SpeechAnswers(unused, unused, unused, unused, "", lambda: True, unused, unused)
+    rooms = Rooms(catalogue, answers, *[unused] * 10)
     application = make_application(rooms, __version__, KeyRing(()), OriginPolicy())
     return {
         (route.method, route.resource.canonical)
@@ -180,7 +184,14 @@ class TestDocument:
         async with httpx.AsyncClient(base_url=server.url) as http:
             answer = await http.get("/openapi.json")
         assert answer.headers["Content-Type"] == "application/json"
-        assert answer.json() == make_document(__version__, "tone", "tone", False)
+        usual = Config().max_text_per_context
+        assert answer.json() == make_document(__version__, "tone", "tone", False, usual)
+
+    def test_the_limit_of_a_text_is_that_of_the_settings(self) -> None:
+        told = document()
+        form = told["paths"]["/v1/audio/clone"]["post"]["requestBody"]["content"]["multipart/form-data"]
+        for properties in (told["components"]["schemas"]["SpeechRequest"], form["schema"]):
+            assert "300000 bytes" in properties["properties"]["input"]["description"]
 
     async def test_where_keys_are_asked_for_it_says_so(self, serve_tone: Serve) -> None:
         async with serve_tone(api_keys=KEY) as server, httpx.AsyncClient(base_url=server.url) as http:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
 import httpx
 import pytest
+import uvloop
 from aiohttp import web
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -166,24 +172,6 @@ class TestOwnPages:
             )
         assert answer.status_code == 403
 
-    @pytest.mark.parametrize(
-        ("host", "status"),
-        [
-            ("127.0.0.1:80", 200),
-            ("localhost", 200),
-            ("[::1]", 200),
-            ("rebound.example", 403),
-            ("10.0.0.1", 403),
-        ],
-    )
-    async def test_names_that_were_made_to_mean_loopback_are_not_ours(self, host: str, status: int) -> None:
-        """DNS rebinding: the page's name and the request's are the same, and both are the attacker's."""
-        policy = origin_policy(None, loopback_only=True)
-        async with small_server(ROUTES, policy=policy) as server:
-            origin = "http://" + host.removesuffix(":80")
-            assert (await ask(server, "DELETE", "/v1/x", origin, Host=host)).status_code == status
-            assert (await ask(server, "DELETE", "/v1/x", None, Host=host)).status_code == 200
-
     async def test_clients_that_are_no_browsers_are_served(self) -> None:
         async with small_server(ROUTES) as server:
             answer = await ask(server, "DELETE", "/v1/x", None)
@@ -197,6 +185,96 @@ class TestOwnPages:
             async with connect(server.url.replace("http", "ws") + "/v1/ws", origin=server.url) as socket:  # type: ignore[arg-type]
                 await socket.send("a")
                 assert await socket.recv() == "a"
+
+
+class TestRebinding:
+    """DNS rebinding: the page's name and the request's are the same, and both are the attacker's."""
+
+    @pytest.mark.parametrize(
+        ("host", "status"),
+        [
+            ("127.0.0.1:80", 200),
+            ("127.0.0.1:8123", 200),
+            ("127.1", 200),
+            ("localhost", 200),
+            ("LocalHost:80", 200),
+            ("voice.localhost", 200),
+            ("[::1]", 200),
+            ("[::1]:8000", 200),
+            ("[::ffff:127.0.0.1]", 200),
+            ("here", 200),
+            ("rebound.example", 403),
+            ("rebound.example:80", 403),
+            ("127.0.0.1.rebound.example", 403),
+            ("localhost.rebound.example", 403),
+            ("10.0.0.1", 403),
+            ("0.0.0.0", 403),
+            ("[::]", 403),
+            ("", 403),
+            ("rub bish", 403),
+        ],
+    )
+    async def test_names_that_were_made_to_lead_here_open_nothing(self, host: str, status: int) -> None:
+        policy = origin_policy(None, loopback_only=True, own_name="Here")
+        async with small_server(ROUTES, policy=policy) as server:
+            for origin in (None, f"http://{host.lower().removesuffix(':80')}"):
+                for method, path in (("DELETE", "/v1/x"), ("GET", "/v1/x"), ("GET", "/")):
+                    answer = await ask(server, method, path, origin, Host=host)
+                    assert answer.status_code == status
+                assert (await ask(server, "GET", "/health", origin, Host=host)).status_code == 200
+            if status == 403:
+                answer = await ask(server, "GET", "/v1/x", None, Host=host)
+                told = error_of(answer.content)["message"]
+                assert "API_KEYS" in told and "ALLOWED_ORIGINS" in told
+                assert (await ask(server, "POST", "/health", None, Host=host)).status_code == 403
+
+    async def test_a_websocket_of_theirs_is_refused(self) -> None:
+        policy = origin_policy(None, loopback_only=True)
+        async with small_server(policy=policy) as server:
+            for name, status in (("rebound.example", 403), ("localhost", 101)):
+                head = (
+                    f"GET /v1/ws HTTP/1.1\r\nHost: {name}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+                )
+                reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+                writer.write(head.encode())
+                assert int((await reader.readline()).split()[1]) == status
+                writer.close()
+
+    @pytest.mark.parametrize("head", [b"", b"Host: localhost\r\nHost: localhost\r\n"])
+    async def test_no_name_and_two_are_none(self, head: bytes) -> None:
+        async with small_server(ROUTES, policy=origin_policy(None, loopback_only=True)) as server:
+            answer = await send_raw(server, b"GET /v1/x HTTP/1.0\r\n" + head + b"\r\n")
+        assert parts(answer)[0] in (400, 403)
+
+    @pytest.mark.parametrize(
+        ("policy", "host", "status"),
+        [
+            (origin_policy(OTHER + ":8443", loopback_only=True), "other.example", 200),
+            (origin_policy(OTHER, loopback_only=True), "other.example:8000", 200),
+            (origin_policy(OTHER, loopback_only=True), "third.example", 403),
+            (origin_policy("*", loopback_only=True), "third.example", 200),
+            (OWN_ALONE, "third.example", 200),
+        ],
+    )
+    async def test_names_that_are_allowed(self, policy: OriginPolicy, host: str, status: int) -> None:
+        async with small_server(ROUTES, policy=policy) as server:
+            assert (await ask(server, "GET", "/v1/x", None, Host=host)).status_code == status
+
+    @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+    def test_who_comes_over_a_unix_socket_may_use_any_name(
+        self, run: Callable[[Awaitable[None]], None]
+    ) -> None:
+        async def all_of_it() -> None:
+            policy = origin_policy(None, loopback_only=True)
+            with tempfile.TemporaryDirectory(prefix="rt-") as folder:
+                async with small_server(ROUTES, policy=policy, uds=Path(folder) / "s") as server:
+                    transport = httpx.AsyncHTTPTransport(uds=str(server.uds))
+                    async with httpx.AsyncClient(transport=transport) as http:
+                        assert (await http.get("http://realtime/v1/x")).status_code == 200
+                    assert (await ask(server, "GET", "/v1/x", None, Host="realtime")).status_code == 403
+
+        run(all_of_it())
 
 
 class TestAllowedPages:

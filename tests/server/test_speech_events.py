@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from realtime.errors import INTERNAL_MESSAGE, ErrorCode, QueueFullError
-from realtime.server.speech_events import KEEP_ALIVE, Body, Deltas, Sentence, Sentences, encode, error_of
+from realtime.server.speech_events import (
+    KEEP_ALIVE,
+    PIECE_BYTES,
+    AudioDelta,
+    Body,
+    Deltas,
+    Sentence,
+    Sentences,
+    Words,
+    encoded,
+    error_of,
+    in_pieces,
+)
 from realtime.server.speech_request import Shape, SpeechOrder
 from realtime.types import (
     TIMELINE_RATE,
@@ -39,6 +55,11 @@ def order(shape: Shape, words: bool = False) -> SpeechOrder:
 
 def packet(payload: bytes) -> Packet:
     return Packet(payload, 0, 0, 960, FrameFlags.NONE)
+
+
+def said(pieces: Iterable[bytes]) -> list[dict[str, Any]]:
+    """The events in what is sent."""
+    return events(b"".join(pieces))
 
 
 FIRST = SegmentStarted(0, "Say two.", (0, 8), "en", 0)
@@ -80,15 +101,15 @@ class TestDeltas:
     def test_all_sound_between_two_other_events_is_one_piece(self) -> None:
         body = Deltas(order("deltas"), "r-1")
         made = body.add([FIRST, FIRST_WORDS, packet(b"a"), packet(b""), packet(b"bc"), SegmentEnded(0, 1)])
-        assert events(made) == [{"type": "speech.audio.delta", "audio": base64.b64encode(b"abc").decode()}]
-        assert body.add([SECOND, packet(b"")]) == b""
-        (last, done) = events(body.add([packet(b"d"), END]))
+        assert said(made) == [{"type": "speech.audio.delta", "audio": base64.b64encode(b"abc").decode()}]
+        assert list(body.add([SECOND, packet(b"")])) == []
+        (last, done) = said(body.add([packet(b"d"), END]))
         assert (last["audio"], done) == ("ZA==", {"type": "speech.audio.done", **DONE})
 
     def test_segments_and_words_keep_their_place(self) -> None:
         body = Deltas(order("deltas", words=True), "r-1")
         early = SegmentStarted(0, "Say", (0, 3), "en", 0, final=False)
-        told = events(body.add([early, packet(b"a"), FIRST, FIRST_WORDS, packet(b"b"), SECOND, packet(b"c")]))
+        told = said(body.add([early, packet(b"a"), FIRST, FIRST_WORDS, packet(b"b"), SECOND, packet(b"c")]))
         assert [each["type"].rpartition(".")[2] for each in told] == [
             "segment",
             "delta",
@@ -112,9 +133,9 @@ class TestSentences:
     @pytest.mark.parametrize("words", [False, True])
     def test_each_comes_when_it_is_complete(self, words: bool) -> None:
         body = Sentences(order("sentences", words), "r-1")
-        assert body.add([FIRST, packet(b"a"), FIRST_WORDS]) == b""
-        one = events(body.add([packet(b"b"), SegmentEnded(0, 500 * MS), SECOND, packet(b"c")]))
-        more = events(body.add([SECOND_WORDS, packet(b"d"), SegmentEnded(1, 901 * MS), packet(b"e"), END]))
+        assert list(body.add([FIRST, packet(b"a"), FIRST_WORDS])) == []
+        one = said(body.add([packet(b"b"), SegmentEnded(0, 500 * MS), SECOND, packet(b"c")]))
+        more = said(body.add([SECOND_WORDS, packet(b"d"), SegmentEnded(1, 901 * MS), packet(b"e"), END]))
         given = [{"estimated": False, "words": SAID_WORDS[0]}, {"estimated": True, "words": SAID_WORDS[1]}]
         assert one == [
             {
@@ -142,12 +163,12 @@ class TestSentences:
     def test_of_a_segment_that_was_told_twice_the_last_word_counts(self) -> None:
         body = Sentences(order("sentences"), "r-1")
         early = SegmentStarted(0, "Say", (0, 3), "en", 0, final=False)
-        (said,) = events(body.add([early, packet(b"a"), FIRST, SegmentEnded(0, 5)]))
-        assert (said["text"], said["source"]) == ("Say two.", [0, 8])
+        (one,) = said(body.add([early, packet(b"a"), FIRST, SegmentEnded(0, 5)]))
+        assert (one["text"], one["source"]) == ("Say two.", [0, 8])
 
     def test_a_segment_without_a_sound_is_none(self) -> None:
         body = Sentences(order("sentences"), "r-1")
-        (done,) = events(body.add([SegmentEnded(0, 0), END]))
+        (done,) = said(body.add([SegmentEnded(0, 0), END]))
         assert (done["type"], done["segments"]) == ("speech.done", 0)
 
 
@@ -158,7 +179,8 @@ BODIES = [Deltas(order("deltas", words=True), "r-1"), Sentences(order("sentences
 def test_what_some_clients_take_for_the_end_of_a_line_is_escaped(body: Body) -> None:
     word = WordsTimed(0, (SourceWord(8, 12, 0, 1),), False)
     text = "\N{LINE SEPARATOR}\x85\r\n\0é😀"
-    made = body.add([SegmentStarted(0, text, (8, 12), "en", 0), word, packet(b"a"), SegmentEnded(0, 1)])
+    told_of = [SegmentStarted(0, text, (8, 12), "en", 0), word, packet(b"a"), SegmentEnded(0, 1)]
+    made = b"".join(body.add(told_of))
     assert len(made.decode("ascii").splitlines()) == 2 * len(events(made))
     assert all(line.startswith("data: ") for line in made.decode().splitlines() if line)
     told = json.dumps(events(made))
@@ -185,8 +207,8 @@ def test_a_failure_is_told_in_the_one_shape(body: Body) -> None:
 
 def test_a_text_that_looks_like_a_field() -> None:
     text = 'He said "audio":"" and "audio":"", twice.'
-    said = Sentence(0, text, (0, 5), "en", 0.0, 1.0, b"sound")
-    (told,) = events(encode(said))
+    sentence = Sentence(0, text, (0, 5), "en", 0.0, 1.0, b"")
+    (told,) = said(encoded([(sentence, b"sound")]))
     assert told["text"] == text and sound_of([told]) == b"sound"
 
 
@@ -198,3 +220,46 @@ def test_a_failure_as_an_error() -> None:
     full = error_of(Failed("queue_full", "no room", 1500))
     assert isinstance(full, QueueFullError) and full.retry_after_ms == 1500
     assert error_of(Failed("timeout", "too late")).code is ErrorCode.TIMEOUT
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 200_000)), max_size=4), st.randoms())
+def test_sound_of_any_size_arrives_bit_for_bit(sizes: list[tuple[bool, int]], random: Any) -> None:
+    sounds = [random.randbytes(size) for _, size in sizes]
+    made = [
+        (AudioDelta(b"") if bare else Sentence(0, '"audio":""', (0, 1), "en", 0.0, 1.0, b""), sound)
+        for (bare, _), sound in zip(sizes, sounds, strict=True)
+    ]
+    pieces = list(encoded([*made, (Words(0, False, []), b"")]))
+    assert all(0 < len(piece) <= 2 * PIECE_BYTES for piece in pieces)
+    assert all(len(piece) >= PIECE_BYTES for piece in pieces[:-1])
+    told = said(pieces)
+    assert [base64.b64decode(each["audio"], validate=True) for each in told[:-1]] == sounds
+    assert told[-1] == {"type": "speech.words", "segment": 0, "estimated": False, "words": []}
+
+
+@pytest.mark.parametrize("kind", [Sentences, Deltas])
+def test_a_large_event_is_encoded_piece_by_piece_as_it_is_sent(kind: type[Sentences | Deltas]) -> None:
+    """The loop encodes it: no more than a piece is made, or copied, at a time."""
+    body = kind(order("sentences"), "r-1")
+    sound = bytes(8 * 2**20)
+    tracemalloc.start()
+    try:
+        pieces = body.add([FIRST, packet(sound), SegmentEnded(0, 500 * MS)])
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        size = sum(map(len, pieces))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size > len(sound) * 4 // 3
+    assert most - before < 8 * PIECE_BYTES
+
+
+def test_packets_are_put_together() -> None:
+    parts = [bytes([number % 256]) * 1000 for number in range(200)]
+    pieces = list(in_pieces([b"", *parts, b""]))
+    assert b"".join(pieces) == b"".join(parts)
+    assert [len(piece) for piece in pieces] == [66_000, 66_000, 66_000, 2_000]
+    assert list(in_pieces([])) == list(in_pieces([b"", b""])) == []
+    whole = bytes(10 * PIECE_BYTES)
+    assert next(in_pieces([whole])) is whole

@@ -6,20 +6,23 @@ import asyncio
 import io
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import aiohttp
 import av
 import httpx
 import numpy as np
 import pytest
+import structlog
 from numpy.typing import NDArray
 
-from realtime.app import Server
+from realtime.app import Server, serving
 from realtime.audio.formats import FILE_RATES
 from realtime.engines import tone
 from realtime.engines.tone import AMPLITUDE, CHARACTER_SAMPLES, pitch_hz
 from realtime.server import speech, streaming
+from realtime.server.held import Memory
 from realtime.server.speech_request import SpeechRequest
 from tests.conftest import Serve
 from tests.server.http_server import (
@@ -41,6 +44,8 @@ from tests.wire_client import eventually
 
 FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 TEXT = "One two three. Four five six seven eight."
+#: Bytes that all files may have which a server holds.
+ROOM = 4_000_000
 AGAIN = "One two three four five six seven eight. " * 30
 LONG = "One two three four five six seven eight. " * 1000
 FAILING = "One two three four five. WAIT. FAIL now. Never said."
@@ -54,6 +59,19 @@ def moody(monkeypatch: pytest.MonkeyPatch) -> MoodySynthesizer:
     synthesizer = MoodySynthesizer()
     monkeypatch.setattr(tone, "make", lambda settings: synthesizer)
     return synthesizer
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> list[Memory]:
+    """What the servers that are started after this hold files in."""
+    made: list[Memory] = []
+
+    def make() -> Memory:
+        made.append(Memory(ROOM))
+        return made[-1]
+
+    monkeypatch.setattr(serving, "Memory", make)
+    return made
 
 
 @pytest.fixture
@@ -217,6 +235,72 @@ class TestFile:
         assert (answer.status_code, error["code"], error["param"]) == (413, "body_too_large", "stream")
         assert not server.scheduler.admitted
         assert len((await client.post(PCM, json={"input": AGAIN})).content) > 100_000
+
+
+class TestMemory:
+    """All files that are held in memory have one limit."""
+
+    async def test_a_whole_file_that_finds_no_room_is_refused(
+        self, serve_tone: Serve, memory: list[Memory]
+    ) -> None:
+        async with serve_tone() as server:
+            with memory[0].body(ROOM) as other:
+                assert other.add(bytes(ROOM - 100_000))
+                for _ in range(2):
+                    answer = await exchange(server.url, PCM, input=TEXT, stream=False)
+                    error = error_of(answer.body)
+                    assert (answer.status, error["code"]) == (503, "queue_full")
+                    assert answer.headers["retry-after"] == "1"
+                # Who takes the sound as it is made needs no room, and finds none for a copy.
+                for _ in range(2):
+                    streamed = await exchange(server.url, PCM, input=TEXT)
+                    assert streamed.complete and len(streamed.body) > 100_000
+                    assert "x-cache" not in streamed.headers
+                assert memory[0]._held == ROOM - 100_000
+            whole = await exchange(server.url, PCM, input=TEXT, stream=False)
+            assert whole.body == streamed.body and not memory[0]._held
+
+    async def test_it_is_given_back_however_a_request_ends(
+        self, serve_tone: Serve, moody: MoodySynthesizer, memory: list[Memory]
+    ) -> None:
+        async with serve_tone() as server:
+            for stream in (True, False):
+                async with connection(server.url) as (reader, writer):
+                    asked = {"input": FAILING, "stream": stream}
+                    writer.write(request(PCM, {**asked, "seed": next(SEEDS)}))
+                    await eventually(lambda: moody.waits.is_set() and memory[0]._held > 0)
+                    moody.go_on.set()
+                    answer = await response(reader)
+                    assert answer.status == 500 or not answer.complete
+                await eventually(lambda: not memory[0]._held)
+                moody.go_on.clear()
+                async with connection(server.url) as (_, writer):  # which hangs up
+                    writer.write(request(PCM, {**asked, "seed": next(SEEDS)}))
+                    await eventually(lambda: moody.waits.is_set() and memory[0]._held > 0)
+                await eventually(lambda: not memory[0]._held and not server.scheduler.admitted)
+
+    async def test_a_file_that_is_put_together_off_the_loop(
+        self, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for limit in (0, 10**9):
+            monkeypatch.setattr(speech, "_ON_LOOP_BYTES", limit)
+            for stream in (True, False):
+                asked = {"input": AGAIN, "response_format": "wav", "stream": stream, "seed": next(SEEDS)}
+                answers = [await client.post(SPEECH, json=asked) for _ in range(2)]
+                assert answers[1].headers["x-cache"] == "hit"
+                assert answers[0].content[44:] == answers[1].content[44:] and len(answers[0].content) > 10**6
+
+    async def test_what_is_larger_than_what_is_kept(
+        self, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(speech, "MAX_KEPT_BYTES", 100_000)
+        for stream in (True, False):
+            for _ in range(2):
+                answer = await client.post(PCM, json={"input": AGAIN, "stream": stream})
+                # Its segments are kept as well: of a file that was kept nothing else would be told.
+                assert len(answer.content) > 100_000
+                assert ("trailer" in answer.headers) == stream
+            assert answer.headers.get("x-latency-queue-ms") == "0"
 
 
 class TestKept:
@@ -467,6 +551,67 @@ class TestHangUps:
         assert (await exchange(server.url, PCM, input="Hello.")).complete
 
 
+class TestLog:
+    """One line for each request says what became of it."""
+
+    @pytest.fixture
+    def lines(self) -> Iterator[list[Any]]:
+        with structlog.testing.capture_logs() as captured:
+            yield captured
+
+    @staticmethod
+    def ends(lines: list[Any]) -> list[tuple[str, str | None, str | None]]:
+        names = ("request_over", "request_refused", "response_cut_off")
+        told = [line for line in lines if line["event"] in names]
+        return [(line["event"], line.get("reason"), line["code"]) for line in told]
+
+    async def test_why_it_has_failed(
+        self, moody: MoodySynthesizer, server: Server, lines: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for fields in ({}, {"stream": False}, {"stream_format": "sse"}):
+            await exchange(server.url, SPEECH, input="FAIL now.", **fields)
+            assert self.ends(lines) == [("request_over", "failed", "engine_failed")]
+            lines.clear()
+        await failing(moody, server, PCM)
+        assert self.ends(lines) == [
+            ("request_over", "failed", "engine_failed"),
+            ("response_cut_off", None, "engine_failed"),
+        ]
+        lines.clear()
+        monkeypatch.setattr(speech, "MAX_WHOLE_BYTES", 1000)
+        await exchange(server.url, PCM, input="Hello.", stream=False)
+        assert self.ends(lines) == [("request_over", "failed", "body_too_large")]
+        lines.clear()
+        await exchange(server.url, PCM, input="Hello.")
+        assert self.ends(lines) == [("request_over", "completed", None)]
+
+    async def test_why_it_was_refused(
+        self, server: Server, lines: list[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await exchange(server.url, SPEECH, input="A secret.", voice="nobody")
+        monkeypatch.setattr(server.scheduler, "started", False)
+        await exchange(server.url, SPEECH, input="A secret.")
+        assert self.ends(lines) == [
+            ("request_refused", None, "unknown_voice"),
+            ("request_refused", None, "queue_full"),
+        ]
+        assert "secret" not in repr(lines)
+
+    async def test_who_hangs_up_at_the_end_has_not_had_it_all(self, server: Server, lines: list[Any]) -> None:
+        """The sound was made long ago, but the rest of it could not be sent."""
+        asked: dict[str, object] = {"input": AGAIN, "response_format": "pcm"}
+        whole = {**asked, "stream": False, "seed": 1}
+        for fields in (whole, asked, asked):
+            lines.clear()
+            async with connection(server.url, kernel_bytes=16_384) as (reader, writer):
+                writer.write(request(SPEECH, fields))
+                await reader.readexactly(1000)
+            await eventually(lambda: bool(self.ends(lines)))
+            assert self.ends(lines) == [("request_over", "disconnected", None)]
+            assert (await exchange(server.url, SPEECH, **fields)).complete  # and the last one is kept
+        assert lines[-1]["cache"] == "hit" and self.ends(lines)[-1] == ("request_over", "completed", None)
+
+
 async def response_end(reader: asyncio.StreamReader) -> bool:
     """Whether the chunked body that is being read comes to its proper end."""
     try:
@@ -509,6 +654,25 @@ class TestRefusals:
         for content in (large, drops()):
             answer = await client.post(SPEECH, content=content)
             assert (answer.status_code, error_of(answer.content)["code"]) == (413, "body_too_large")
+
+    @pytest.mark.parametrize("limit", [20_000, 300_000])
+    async def test_a_text_of_any_allowed_size_comes_in_however_it_is_written(
+        self, serve_tone: Serve, limit: int
+    ) -> None:
+        """In JSON a byte of UTF-8 may be written with six; the silent text is soon spoken."""
+        async with serve_tone(max_text_per_context=limit) as server:
+            async with httpx.AsyncClient(base_url=server.url, timeout=20) as http:
+                for text, bytes_each in ((r"\u0020", 1), ("\N{IDEOGRAPHIC SPACE}", 3), (" ", 1)):
+                    for size, status in ((limit // bytes_each, 200), (limit // bytes_each + 1, 413)):
+                        body = '{"input": "%s"}' % (text * size)
+                        answer = await http.post(PCM, content=body.encode())
+                        assert answer.status_code == status
+                        if status == 413:
+                            error = error_of(answer.content)
+                            assert (error["code"], error["param"]) == ("text_too_long", "input")
+                            assert str(limit) in error["message"]
+                endless = await http.post(PCM, content=b'{"x": "%b"}' % (b"x" * (6 * limit + 2**20)))
+                assert error_of(endless.content)["code"] == "body_too_large"
 
     async def test_content_types(self, client: httpx.AsyncClient) -> None:
         fine = ("application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8", None)
@@ -652,10 +816,17 @@ class TestEvents:
         (sentence, _) = events((await client.post(SENTENCES, json={"input": "Hello."})).content)
         assert not {"words", "estimated"} & set(sentence)
         for path, fields in ((SENTENCES, {}), (SPEECH, {"stream_format": "sse"})):
-            answer = await client.post(path, json={"input": "...", **fields})
+            answer = await client.post(path, json={"input": "...", "response_format": "pcm", **fields})
             (done,) = events(answer.content)
             assert done["audio_ms"] == 0 and done["usage"]["output_tokens"] == 0
             assert not done.get("segments") and not done.get("audio")
+
+    @pytest.mark.parametrize("name", [name for name in FORMATS if name != "pcm"])
+    async def test_nothing_to_say_is_a_file_in_events_too(self, client: httpx.AsyncClient, name: str) -> None:
+        for path, fields in ((SENTENCES, {}), (SPEECH, {"stream_format": "sse"})):
+            answer = await client.post(path, json={"input": "...", "response_format": name, **fields})
+            told = events(answer.content)
+            assert told[-1]["audio_ms"] == 100 and len(decoded(sound_of(told))) > 0
 
     @pytest.mark.parametrize(("path", "sse"), [(SPEECH, {"stream_format": "sse"}), (SENTENCES, {})])
     async def test_a_stream_that_is_silent_gets_comments(

@@ -237,7 +237,7 @@ def test_a_failure_is_told_in_its_turn_and_the_next_is_spoken(shots: Shots) -> N
     assert shots.machine.on_failure(1, BROKEN, shots.now) == []
     assert shots.sound(1, b"left") == [SendPayload(b"left")]
     assert shots.event(1, BROKEN) == [
-        StopSpeaker(1, "failed"),
+        StopSpeaker(1, "failed", BROKEN.code),
         Send(ErrorEvent("broken")),
         *spoken(2, "Two."),
     ]

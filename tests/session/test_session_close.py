@@ -114,7 +114,7 @@ def test_close_ends_no_speaker_that_was_stopped(talk: Talk) -> None:
     """What failed while it waited has no speaker any more; its ending is still to be told."""
     talk.send("text", context_id="a", text="x")
     assert every(talk.send("text", context_id="b", text="x" * 16_385), StopSpeaker) == [
-        StopSpeaker(2, "failed")
+        StopSpeaker(2, "failed", ErrorCode.TEXT_TOO_LONG)
     ]
     assert talk.send("session.close") == [EndSpeaker(1)]
     done, failed, close = talk.finish(1)

@@ -143,7 +143,7 @@ def test_text_of_a_message_is_limited_in_bytes(talk: Talk, character: str, size:
     assert every(talk.send("text", context_id="a", text=fits), AppendText) == [AppendText(1, fits)]
     talk.send("text", context_id="b", text="x")
     stop, error, done = talk.send("text", context_id="a", text=fits + "a")
-    assert stop == StopSpeaker(1, "failed")
+    assert stop == StopSpeaker(1, "failed", ErrorCode.TEXT_TOO_LONG)
     assert isinstance(error, Send)
     assert isinstance(error.message, wire.Error)
     assert error.message.code == ErrorCode.TEXT_TOO_LONG

@@ -188,7 +188,7 @@ def test_a_failure_that_was_not_told_before_is_told_with_the_ending(talk: Talk) 
     assert only(actions, wire.Error) == wire.Error("engine_failed", "broken", False, "default", 1)
     done = only(actions, wire.ContextDone)
     assert (done.audio_ms, done.last_seq, done.timing.total_ms) == (20, 0, 1000)
-    assert only(actions, StopSpeaker) == StopSpeaker(1, "failed")
+    assert only(actions, StopSpeaker) == StopSpeaker(1, "failed", ErrorCode.ENGINE_FAILED)
 
 
 def test_a_cancel_between_the_telling_of_a_failure_and_its_ending_is_the_only_ending(talk: Talk) -> None:

@@ -20,7 +20,7 @@ def test_text_that_is_too_long_while_paused(talk: Talk) -> None:
     talk.open("b", "Two.")
     talk.pause("a")
     stop, *told = talk.send("text", context_id="a", text="x" * 16_385)
-    assert stop == StopSpeaker(1, "failed")
+    assert stop == StopSpeaker(1, "failed", ErrorCode.TEXT_TOO_LONG)
     assert error_of(told).code == ErrorCode.TEXT_TOO_LONG
     assert talk.session.head() is None
     done = only(talk.send("continue", context_id="a"), wire.ContextDone)

@@ -46,7 +46,7 @@ class HandEngine:
         self.commands.append(command)
         self.on_command(command)
 
-    def forget(self, voice_key: str) -> None:
+    async def forget(self, voice_key: str) -> None:
         self.forgotten.append(voice_key)
 
     async def stop(self) -> None:

@@ -75,7 +75,7 @@ def test_an_utterance_is_opened_with_all_that_its_voice_needs() -> None:
 
 def test_the_engine_is_told_to_forget_a_recording() -> None:
     s = Setup()
-    s.scheduler.forget("00ff")
+    asyncio.run(s.scheduler.forget("00ff"))
     assert s.engine.forgotten == ["00ff"] and s.engine.commands == []
 
 

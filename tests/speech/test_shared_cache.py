@@ -33,14 +33,18 @@ PAUSE_S = 0.02
 
 
 def sound_of(seed: int, seconds: float = 0.5, chunks: int = 3) -> CachedSound:
-    """Noise whose samples and words tell which it is; the middle chunk of several has no samples."""
+    """Noise whose samples and words tell which it is; the middle chunk of several has no samples.
+
+    Two chunks are a segment.
+    """
     random = np.random.default_rng(seed)
     made = []
     for number in range(chunks):
         samples = 0 if chunks > 1 and number == chunks // 2 else round(seconds * 24_000 / chunks) + number
         pcm = random.uniform(-1, 1, samples).astype(np.float32)
         words = tuple(WordTiming(at, at + 3, at * 10, at * 10 + 5) for at in range(number * 2))
-        made.append(AudioChunk(number, pcm, 24_000, words, number == 1, number == chunks - 1))
+        is_last = number % 2 == 1 or number == chunks - 1
+        made.append(AudioChunk(number // 2, pcm, 24_000, words, number == 1, is_last))
     return CachedSound(tuple(made))
 
 
@@ -153,7 +157,7 @@ async def test_over_tls(logs: Logs) -> None:
             assert_same(await fetched(one, "a"), sound_of(1, seconds=20))
             await until(lambda: bool(logs))
             assert not distrustful.has_shared
-    assert events(logs) == ["shared cache lost"]
+    assert events(logs) == ["shared_cache_lost"]
     assert "certificate" in logs[0]["reason"]
 
 
@@ -206,7 +210,7 @@ async def test_one_that_hangs_is_a_miss_within_the_limit(server: RedisServer, lo
         for _ in range(20):
             assert_same(await fetched(cache, "a"), sound_of(1))
             assert_same(await fetched(cache, "b"), sound_of(2))
-    assert events(logs) == ["shared cache lost", "shared cache is back"]
+    assert events(logs) == ["shared_cache_lost", "shared_cache_back"]
     assert (logs[0]["log_level"], logs[1]["log_level"]) == ("warning", "info")
     assert logs[0]["reason"] == "no answer in time"
 
@@ -230,7 +234,7 @@ async def test_one_that_dies_and_comes_back(server: RedisServer, logs: Logs) -> 
         await written(server, "a")
         assert_same(await fetched(cache, "a"), sound_of(1))
         assert cache.stats.shared == "ok"
-    assert events(logs) == ["shared cache lost", "shared cache is back"]
+    assert events(logs) == ["shared_cache_lost", "shared_cache_back"]
 
 
 async def test_connections_that_it_closed_while_they_were_idle_are_no_loss(
@@ -259,7 +263,7 @@ async def test_one_that_is_not_there_at_the_start_is_found_later(logs: Logs) -> 
             await until(lambda: cache.has_shared)
             cache.keep_sound("a", sound_of(1))
             await written(server, "a")
-    assert events(logs) == ["shared cache lost", "shared cache is back"]
+    assert events(logs) == ["shared_cache_lost", "shared_cache_back"]
     assert logs[0]["reason"] == "Connection refused"
     assert "secret" not in repr(logs)
 
@@ -272,7 +276,7 @@ async def test_a_wrong_password_is_a_loss_that_tells_no_password(url: str, logs:
             await asyncio.sleep(3 * PAUSE_S)
             assert cache.stats.shared == "lost"
             assert await fetched(cache, "a") is None
-    assert events(logs) == ["shared cache lost"]
+    assert events(logs) == ["shared_cache_lost"]
     assert logs[0]["reason"] == "it refuses the user or the password"
     assert logs[0]["where"] == str(server.path)
     assert "wrong" not in repr(logs)
@@ -339,7 +343,7 @@ async def test_a_server_that_speaks_nonsense_is_lost_and_harmless(reply: bytes, 
         assert found == [None] * 10
         assert (cache.stats.shared_hits, cache.stats.shared_misses) == (0, 10)
         if reply not in (b"+OK\r\n", b"$-7\r\n"):
-            assert events(logs)[0] == "shared cache lost"
+            assert events(logs)[0] == "shared_cache_lost"
     assert "secret" not in repr(logs)
 
 
@@ -377,7 +381,7 @@ async def test_connections_that_lead_nowhere_are_not_used_after_a_loss(logs: Log
         await until(lambda: cache.has_shared)
         for found in await asyncio.gather(*(fetched(cache, "a") for _ in range(8))):
             assert_same(found, sound_of(1))
-    assert events(logs) == ["shared cache lost", "shared cache is back"]
+    assert events(logs) == ["shared_cache_lost", "shared_cache_back"]
 
 
 async def test_an_answer_without_end_takes_no_memory_after_the_limit(logs: Logs) -> None:
@@ -397,7 +401,7 @@ async def test_an_answer_without_end_takes_no_memory_after_the_limit(logs: Logs)
 
     async with answering(answer) as url, cache_at(url, lookup_s=0.1) as cache:
         assert await fetched(cache, "a") is None
-        assert not cache.has_shared or events(logs) == ["shared cache lost", "shared cache is back"]
+        assert not cache.has_shared or events(logs) == ["shared_cache_lost", "shared_cache_back"]
         await asyncio.sleep(0.1)
         after = sent
         await asyncio.sleep(0.1)
@@ -420,9 +424,20 @@ WORD = [0, 3, 0, 5]
 
 
 def chunk(
-    segment: Any = 0, samples: Any = 10, rate: Any = 24_000, words: Any = (), estimated: Any = False
+    segment: Any = 0,
+    samples: Any = 10,
+    rate: Any = 24_000,
+    words: Any = (),
+    estimated: Any = False,
+    last: Any = True,
 ) -> list[Any]:
-    return [segment, samples, rate, list(words), estimated, True]
+    return [segment, samples, rate, list(words), estimated, last]
+
+
+def segments(*ends: tuple[int, bool]) -> bytes:
+    """A value of as many chunks as there are pairs: their segment, and whether they are the last of it."""
+    chunks = [chunk(segment, last=last) for segment, last in ends]
+    return packed(chunks, np.zeros(10 * len(chunks), np.float32))
 
 
 def with_sample(value: float) -> np.ndarray[Any, Any]:
@@ -463,6 +478,13 @@ RUBBISH = {
     "word ends before it begins": packed([chunk(words=[[0, 3, 5, 0]])], TEN),
     "word long after the end": packed([chunk(words=[[0, 3, 0, 10**6]])], TEN),
     "words without end": packed([chunk(words=[WORD] * 20_000)], TEN),
+    "without an end": segments((0, False)),
+    "the last segment without an end": segments((0, True), (1, False)),
+    "a segment before it without an end": segments((0, False), (1, True)),
+    "a segment with two ends": segments((0, True), (0, True)),
+    "a segment in two places": segments((0, True), (1, True), (0, True)),
+    "a segment between another's parts": segments((1, False), (0, True), (1, True)),
+    "last as number": packed([chunk(last=1)], TEN),
 }
 
 
@@ -471,6 +493,30 @@ def test_the_values_made_by_hand_are_such_as_are_written() -> None:
     (made,) = found.chunks
     assert made.words == (WordTiming(0, 3, 0, 5),)
     assert made.pcm[7] == 0.5
+
+
+def test_every_segment_has_one_end() -> None:
+    found = decode_sound(segments((0, False), (0, True), (2, True), (3, False), (3, False), (3, True)))
+    assert [each.last_of_segment for each in found.chunks] == [False, True, True, False, False, True]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=6))
+def test_what_is_written_can_be_read(ends: list[tuple[int, bool]]) -> None:
+    """And who hears it comes to an end: the last chunk is one."""
+    silence = np.zeros(10, np.float32)
+    sound = CachedSound(
+        tuple(AudioChunk(segment, silence, 24_000, last_of_segment=last) for segment, last in ends)
+    )
+    try:
+        value = encode_sound(sound)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"^its segments"):
+            decode_sound(segments(*ends))
+        return
+    assert_same(decode_sound(value), sound)
+    numbers = [segment for segment, _ in ends]
+    assert numbers == sorted(numbers) and ends[-1][1]
+    assert sum(last for _, last in ends) == len(set(numbers))
 
 
 @pytest.mark.parametrize("name", RUBBISH)
@@ -506,7 +552,7 @@ async def test_rubbish_in_redis_is_a_miss_and_logged_once_a_kind(server: RedisSe
         cache.keep_sound("random", sound_of(1))
         await until(lambda: server.execute("TTL", PREFIX + "random") > 0)
         assert_same(await fetched(cache, "random"), sound_of(1))
-    assert set(events(logs)) == {"shared cache holds what is no sound"}
+    assert set(events(logs)) == {"shared_cache_invalid"}
     reasons = [entry["reason"] for entry in logs]
     assert len(reasons) == len(set(reasons))
     assert {"it is too large", "it is no string", "its checksum is wrong"} < set(reasons)
@@ -562,12 +608,15 @@ async def test_more_writes_than_the_limit_are_dropped_and_counted(
 
 async def test_what_is_too_large_is_not_written(server: RedisServer) -> None:
     large = CachedSound((AudioChunk(0, np.zeros(LARGEST // 4, np.float32), 24_000),))
-    chopped = CachedSound((AudioChunk(0, np.zeros(1, np.float32), 24_000),) * 9_000)
+    part = np.zeros(1, np.float32)
+    chopped = CachedSound(tuple(AudioChunk(number, part, 24_000) for number in range(9_000)))
+    endless = CachedSound((AudioChunk(0, part, 24_000, last_of_segment=False),))
     async with cache_at(server.url) as cache:
         cache.keep_sound("large", large)
         assert cache.stats.shared_dropped == 1
         cache.keep_sound("chopped", chopped)
-        await until(lambda: cache.stats.shared_dropped == 2)
+        cache.keep_sound("endless", endless)
+        await until(lambda: cache.stats.shared_dropped == 3)
         cache.keep_sound("a", sound_of(1))
         await written(server, "a")
         assert server.execute("DBSIZE") == 1
@@ -584,7 +633,7 @@ async def test_one_that_refuses_writes_is_still_read(server: RedisServer, logs: 
             cache.keep_sound(f"no room {number}", sound_of(2))
         await until(lambda: cache.stats.shared_dropped == 5)
         assert_same(await fetched(cache, "a"), sound_of(1))
-    assert events(logs) == ["shared cache refuses to be written"]
+    assert events(logs) == ["shared_cache_read_only"]
 
 
 # -- the end ------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from realtime.audio.formats import FORMATS, PacketEncoder, PcmS16leEncoder, make_encoder, to_int16
 from realtime.audio.opus import OpusEncoder
+from realtime.audio.rubberband import RubberBandTempo
 from realtime.audio.silence import AUDIBLE, LEAD_S, TAIL_S, audible_range
-from realtime.speech.timeline import GAP_S, gap_after, source_of
+from realtime.speech.timeline import GAP_S, Timeline, gap_after, source_of
 from realtime.types import (
     TIMELINE_RATE,
     AudioChunk,
@@ -508,6 +509,31 @@ def test_a_flush_hands_on_all_sound_in_every_format(audio: AudioSettings) -> Non
     rendered.finish()
     assert rendered.packets[-1].duration == 0 and rendered.packets[-1].flags == FrameFlags.LAST
     check_packets(rendered.packets, flushed)
+
+
+@pytest.mark.parametrize("silence_db", [-60.0, -45.0, -20.0])
+def test_pauses_lie_between_the_soft_ends_of_speech_and_nothing_of_them_is_lost(silence_db: float) -> None:
+    """Fricatives of -50 dBFS around a tone: part of the sentence, whatever the threshold."""
+    noise = np.random.default_rng(7).uniform(-0.0055, 0.0055, ms(100)).astype(np.float32)
+    rendered = Rendered(PcmS16leEncoder(RATE, 20))
+    rendered.timeline = Timeline(PcmS16leEncoder(RATE, 20), silence_db=silence_db)
+    voice = sound(silence(300), noise, tone(200), noise, silence(300))
+    heard = hear_pcm(spoken(rendered, ("One.", voice), ("Two.", voice)).packets)
+    soft = np.flatnonzero(np.convolve(np.abs(heard) > 0.001, np.ones(25), "same") > 12)
+    runs = np.split(soft, np.flatnonzero(np.diff(soft) > ms(100)) + 1)
+    assert [round((run[-1] - run[0]) / ms(1)) for run in runs] == pytest.approx([400, 400], abs=2)
+    assert (runs[1][0] - runs[0][-1]) / RATE == pytest.approx(GAP_S["sentence"], abs=0.008)
+
+
+@pytest.mark.parametrize("speed", [0.5, 2.0])
+def test_the_tempo_can_be_set_by_rubber_band(speed: float) -> None:
+    rendered = raw()
+    rendered.timeline = Timeline(PcmS16leEncoder(RATE, 20), speed, tempo=RubberBandTempo)
+    spoken(rendered, ("One.", tone(600)), ("Two.", tone(600)))
+    first, second = rendered.starts
+    assert first == 0
+    assert second / TIMELINE_RATE == pytest.approx((0.6 + GAP_S["sentence"]) / speed, abs=0.03)
+    check_packets(rendered.packets, rendered.timeline.length)
 
 
 def test_one_encoder_for_the_whole_context() -> None:

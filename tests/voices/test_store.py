@@ -9,6 +9,7 @@ import io
 import os
 import random
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -24,9 +25,9 @@ import pytest
 import soundfile
 import structlog
 
+from realtime.clock import ThreadClock, WallClock
 from realtime.errors import ConfigError, ErrorCode, InvalidMessageError, RealtimeError
 from realtime.types import VoiceReference
-from realtime.voices import store as store_module
 from realtime.voices.clone import CLONE_ID, StoredVoice
 from realtime.voices.store import VoiceStore
 from tests.voices.recordings import recording, tone
@@ -35,14 +36,43 @@ NOW = 1_800_000_000.0
 A, B = recording(300), recording(400)
 
 
-def opened(folder: Path, max_voices: int = 100) -> VoiceStore:
-    store = VoiceStore(folder, max_voices)
+class HandClock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+class Today(WallClock):
+    """A date of one's own."""
+
+    def __init__(self, date: float) -> None:
+        self.date = date
+
+    def now(self) -> float:
+        return self.date
+
+
+def opened(
+    folder: Path,
+    max_voices: int = 100,
+    clock: ThreadClock | None = None,
+    wall_clock: WallClock | None = None,
+) -> VoiceStore:
+    store = VoiceStore(folder, max_voices, clock, wall_clock)
     store.open()
     return store
 
 
 def add(store: VoiceStore, name: str = "Ada", sound: object = A, **fields: object) -> StoredVoice:
-    return store.add(name, sound, created=NOW, **fields)  # type: ignore[arg-type]
+    voice, _ = store.add(name, sound, created=NOW, **fields)  # type: ignore[arg-type]
+    return voice
 
 
 def names(folder: Path) -> list[str]:
@@ -61,7 +91,7 @@ def check(folder: Path) -> VoiceStore:
     expected |= {f"sounds/{voice.sound}.flac" for voice in store.all()}
     assert set(names(folder)) == expected
     for voice in store.all():
-        assert store.sound(voice.id) in {A.flac, B.flac}
+        assert store.sound(voice) in {A.flac, B.flac}
     return store
 
 
@@ -75,9 +105,9 @@ def test_a_voice_is_kept_and_found_again(tmp_path: Path) -> None:
     again = opened(tmp_path / "data" / "voices")
     for each in (store, again):
         assert each.get(voice.id) == voice and each.all() == [voice]
-        assert each.sound(voice.id) == A.flac
+        assert each.sound(voice) == A.flac
         path = str(tmp_path / "data" / "voices" / "sounds" / f"{A.key}.flac")
-        assert each.reference(voice.id) == VoiceReference(A.key, path, "Hello there.")
+        assert each.reference(voice) == VoiceReference(A.key, path, "Hello there.", kept=True)
     pcm, rate = soundfile.read(io.BytesIO(A.flac), dtype="float32")
     assert rate == 24_000 and np.max(np.abs(pcm - tone(1))) < 1e-4
 
@@ -98,15 +128,17 @@ def test_only_the_owner_may_read(tmp_path: Path) -> None:
 def test_a_server_that_keeps_no_voice_makes_no_folder(tmp_path: Path) -> None:
     store = opened(tmp_path / "voices")
     assert store.delete("clone-" + "0" * 24) is False
-    assert store.get("x") is None and store.reference("x") is None and store.sound("x") is None
+    assert store.get("x") is None and store.find("x") is None
     assert not (tmp_path / "voices").exists()
 
 
 def test_the_same_voice_twice_is_one(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    first = add(store)
-    assert store.add("Ada", recording(300), created=NOW + 5) == first
-    assert opened(tmp_path).add("Ada", A, created=NOW + 5) == first
+    first, is_new = store.add("Ada", A, created=NOW)
+    assert is_new is True
+    for at in (NOW, NOW + 5):
+        assert store.add("Ada", recording(300), created=at) == (first, False)
+        assert opened(tmp_path).add("Ada", A, created=at) == (first, False)
     others = [add(store, "Bea"), add(store, sound=B), add(store, text="Hi."), add(store, language="de")]
     assert len({first.id, *(voice.id for voice in others)}) == 5
     assert len(store.all()) == 5
@@ -116,7 +148,7 @@ def test_a_sound_goes_with_its_last_voice(tmp_path: Path) -> None:
     store = opened(tmp_path)
     ada, bea = add(store, "Ada"), add(store, "Bea")
     assert store.delete(ada.id) is True and store.delete(ada.id) is False
-    assert store.get(ada.id) is None and store.sound(bea.id) == A.flac
+    assert store.get(ada.id) is None and store.sound(bea) == A.flac
     assert names(tmp_path) == [f"{bea.id}.json", f"sounds/{A.key}.flac"]
     assert store.delete(bea.id) is True
     assert names(tmp_path) == [] and opened(tmp_path).all() == []
@@ -126,8 +158,8 @@ def test_a_sound_that_another_version_encoded(tmp_path: Path) -> None:
     """The same samples, other bytes: those that are there stay."""
     store = opened(tmp_path)
     add(store, "Ada")
-    bea = store.add("Bea", replace(A, flac=A.flac + b"\0"), created=NOW)
-    assert store.sound(bea.id) == A.flac
+    bea = add(store, "Bea", replace(A, flac=A.flac + b"\0"))
+    assert store.sound(bea) == A.flac
     assert len(check(tmp_path).all()) == 2
 
 
@@ -227,7 +259,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
         path.symlink_to(outside)
     store = opened(folder)
     assert store.all() == []
-    assert add(store) == voice and store.sound(voice.id) == A.flac
+    assert add(store) == voice and store.sound(voice) == A.flac
     store.delete(voice.id)
     assert outside.read_bytes() == b"precious" and names(folder) == []
 
@@ -279,7 +311,7 @@ def test_a_damaged_voice_is_left_out_and_can_be_made_again(
     (tmp_path / "notes.json").write_text("mine")
     with structlog.testing.capture_logs() as logs:
         store = opened(tmp_path)
-    assert store.all() == [bea] and store.sound(bea.id) == B.flac
+    assert store.all() == [bea] and store.sound(bea) == B.flac
     left_out = [log["voice"] for log in logs if log["event"] == "voice_left_out"]
     assert sorted(left_out) == sorted([ada.id, "notes"])
     assert store.delete(ada.id) is False
@@ -310,6 +342,7 @@ def test_a_temporary_recording(tmp_path: Path) -> None:
     store = opened(tmp_path)
     with store.temporary(A, "Hello.") as first, store.temporary(A) as second:
         assert (first.key, first.text, second.text) == (A.key, "Hello.", "")
+        assert not first.kept and not second.kept
         assert Path(first.path).read_bytes() == Path(second.path).read_bytes() == A.flac
         voice = add(store)
         store.delete(voice.id)
@@ -331,6 +364,10 @@ def test_another_server_that_starts_takes_no_temporary_recording(tmp_path: Path)
         opened(tmp_path)
         assert Path(reference.path).read_bytes() == A.flac
         assert fresh.exists() and not abandoned.exists()
+        opened(tmp_path, wall_clock=Today(fresh.stat().st_mtime + 59))
+        assert fresh.exists()
+        opened(tmp_path, wall_clock=Today(fresh.stat().st_mtime + 61))
+        assert not fresh.exists() and Path(reference.path).exists()
 
 
 class Failing:
@@ -381,7 +418,7 @@ def test_whatever_step_of_adding_fails_nothing_is_half_done(
         if failed is None:  # the folder could not be synced once it was there, say
             assert check(folder).all() == [voice]
             continue
-        assert failed.code == ErrorCode.INTERNAL and "secret" not in failed.message
+        assert failed.code == ErrorCode.STORAGE_FAILED and "secret" not in failed.message
         assert "No space left" in failed.message or "Read-only" in failed.message
         assert store.all() == [] or store.all() == check(folder).all()
         assert len(check(folder).all()) <= 1
@@ -434,7 +471,7 @@ def test_a_read_only_folder_is_served(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(os, "open", only_reading)
     store = opened(tmp_path)
-    assert store.all() == [voice] and store.sound(voice.id) == A.flac
+    assert store.all() == [voice] and store.sound(voice) == A.flac
     with pytest.raises(RealtimeError, match="could not be deleted: Read-only file system"):
         store.delete(voice.id)
     assert store.get(voice.id) == voice
@@ -455,15 +492,16 @@ def test_a_sound_that_vanished(tmp_path: Path) -> None:
     voice = add(store)
     no_sound(tmp_path, voice)
     with pytest.raises(RealtimeError, match="could not be read"):
-        store.sound(voice.id)
+        store.sound(voice)
 
 
-def test_a_lock_that_never_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_never_comes(tmp_path: Path) -> None:
     voice = add(opened(tmp_path))
-    monkeypatch.setattr(store_module, "_LOCK_WAIT_S", 0.05)
+    clock = HandClock()
     with open(tmp_path / ".lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        store = opened(tmp_path)
+        store = opened(tmp_path, clock=clock)
+        assert 9 < clock.now() < 11
         assert store.all() == [voice]  # it reads, though it may not clean up
         with pytest.raises(RealtimeError, match="another server holds the folder"):
             add(store, "Bea")
@@ -482,6 +520,35 @@ def test_two_servers_see_what_the_other_has_done(tmp_path: Path) -> None:
     add(one)
     with pytest.raises(RealtimeError, match="at most 1"):
         add(two, "Bea")
+
+
+def test_a_voice_of_another_server_is_found_without_a_look_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = opened(tmp_path), opened(tmp_path)
+    voice = add(one, text="Hello.")
+    found = two.find(voice.id)
+    assert found == voice and two.all() == []
+    assert two.reference(found).path == one.reference(voice).path
+    one.delete(voice.id)
+    assert two.find(voice.id) is None
+    bea = add(two, "Bea", B)
+    cut_sound(tmp_path, bea)
+    assert one.find(bea.id) is None and two.find(bea.id) == bea  # a known one is not opened
+    opens: list[object] = []
+    monkeypatch.setattr(os, "open", lambda *arguments: opens.append(arguments))
+    for name in ("x", "../x", "clone-" + "0" * 24 + "\n", "clone-" + "0" * 23, bea.id):
+        two.find(name)
+    assert opens == []
+    (tmp_path / f"{bea.id}.json").unlink()
+    assert two.find(bea.id) is None and two.get(bea.id) == bea
+
+
+def test_a_folder_that_is_gone_holds_nothing(tmp_path: Path) -> None:
+    store = opened(tmp_path / "voices")
+    voice = add(store)
+    shutil.rmtree(tmp_path / "voices")
+    assert store.delete(voice.id) is False and store.get(voice.id) is None and store.all() == []
 
 
 def test_servers_that_add_and_delete_the_same_at_the_same_time(tmp_path: Path) -> None:
@@ -519,7 +586,7 @@ a, b = recording(300), recording(400)
 
 def work(store, rounds):
     for number in range(rounds):
-        voice = store.add("Ada" if number % 3 else "Bea", a if number % 2 else b, created=1.0)
+        voice, _ = store.add("Ada" if number % 3 else "Bea", a if number % 2 else b, created=1.0)
         with store.temporary(a):
             if number % 4 != 1:
                 store.delete(voice.id)

@@ -55,12 +55,15 @@ Errors have the form `{"error": {"message", "type", "code", "param"}}`. Fields t
 ignored."""
 
 
-def make_document(version: str, voice: str, model: str, keys: bool) -> Json:
-    """The document of a server of this `version`; `keys`: it asks for one; `voice`, `model`: examples."""
+def make_document(version: str, voice: str, model: str, keys: bool, text_bytes: int) -> Json:
+    """The document of a server of this `version`; `keys`: it asks for one; `voice`, `model`: examples.
+
+    `text_bytes`: what a text may have.
+    """
     components = schemas(_STRUCTS)
-    components[SpeechRequest.__name__] = request_schema(components[SpeechRequest.__name__])
+    components[SpeechRequest.__name__] = request_schema(components[SpeechRequest.__name__], text_bytes)
     paths: dict[str, Json] = {}
-    for operation in operations(voice, model):
+    for operation in operations(voice, model, text_bytes):
         paths.setdefault(operation.path, {})[operation.method] = operation.json(keys)
     return {
         "openapi": "3.1.0",

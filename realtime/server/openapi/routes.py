@@ -18,11 +18,11 @@ from realtime.server.status import Health, Readiness
 from realtime.server.voices import DeletedVoice
 
 
-def operations(voice: str, model: str) -> tuple[Operation, ...]:
-    """All of them; a voice and a model that there are serve as examples."""
+def operations(voice: str, model: str, text_bytes: int) -> tuple[Operation, ...]:
+    """All of them; a voice and a model that there are serve as examples. A text may have `text_bytes`."""
     return (
         *speech_operations(voice, model),
-        *cloning_operations(),
+        *cloning_operations(text_bytes),
         *_voices(voice),
         *_models(model),
         *_server(),
@@ -47,7 +47,7 @@ def _voices(voice: str) -> tuple[Operation, ...]:
             "All voices",
             {200: Answer("The voices, cloned ones last.", json_of(VoiceList))},
             parameters=(language,),
-            errors=(ErrorCode.INVALID_MESSAGE,),
+            errors=(ErrorCode.INVALID_MESSAGE, ErrorCode.STORAGE_FAILED),
         ),
         Operation(
             "get",
@@ -57,7 +57,7 @@ def _voices(voice: str) -> tuple[Operation, ...]:
             "All voices, in the form that Open WebUI asks for",
             {200: Answer("The voices, cloned ones last.", json_of(AudioVoices))},
             parameters=(language,),
-            errors=(ErrorCode.INVALID_MESSAGE,),
+            errors=(ErrorCode.INVALID_MESSAGE, ErrorCode.STORAGE_FAILED),
         ),
         Operation(
             "get",
@@ -67,7 +67,7 @@ def _voices(voice: str) -> tuple[Operation, ...]:
             "One voice",
             {200: Answer("The voice.", json_of(VoiceEntry))},
             parameters=(by_id,),
-            errors=(ErrorCode.NOT_FOUND,),
+            errors=(ErrorCode.NOT_FOUND, ErrorCode.STORAGE_FAILED),
         ),
         Operation(
             "delete",
@@ -78,7 +78,7 @@ def _voices(voice: str) -> tuple[Operation, ...]:
             {200: Answer("The voice and its recording are gone.", json_of(DeletedVoice))},
             "Voices that are built in cannot be deleted: 403.",
             parameters=(by_id,),
-            errors=(ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN),
+            errors=(ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN, ErrorCode.STORAGE_FAILED),
         ),
         Operation(
             "get",
@@ -94,7 +94,7 @@ def _voices(voice: str) -> tuple[Operation, ...]:
                 )
             },
             parameters=(by_id,),
-            errors=(ErrorCode.NOT_FOUND, *FAILED_SPEECH),
+            errors=(ErrorCode.NOT_FOUND, ErrorCode.STORAGE_FAILED, *FAILED_SPEECH),
         ),
     )
 

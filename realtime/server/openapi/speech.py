@@ -38,6 +38,7 @@ _BAD_RECORDING = (
     ErrorCode.AUDIO_TOO_LONG,
     ErrorCode.AUDIO_TOO_QUIET,
     ErrorCode.AUDIO_CLIPPED,
+    ErrorCode.STORAGE_FAILED,
 )
 _PCM = "audio/pcm"
 _FILES = ("audio/mpeg", "audio/ogg", "audio/aac", "audio/flac", "audio/wav", _PCM)
@@ -66,13 +67,14 @@ def _event_schema(events: Iterable[type]) -> Json:
     return {"type": "object", "required": ["data"], "properties": {"data": data}}
 
 
-def request_schema(schema: Json) -> Json:
-    """The schema of `SpeechRequest` with what msgspec does not know of it."""
+def request_schema(schema: Json, text_bytes: int) -> Json:
+    """The schema of `SpeechRequest` with what msgspec does not know of it; a text may have `text_bytes`."""
     properties = {
         name: {**value, "description": _must_be(name)} for name, value in schema["properties"].items()
     }
     rates = sorted({rate for rates in FILE_RATES.values() for rate in rates})
-    properties["input"] |= {"minLength": 1, "description": "The text to speak, at most 64 KiB in UTF-8."}
+    told = f"The text to speak, at most {text_bytes} bytes in UTF-8."
+    properties["input"] |= {"minLength": 1, "description": told}
     properties["sample_rate"]["anyOf"] = [{"type": "integer", "enum": rates}, {"type": "null"}]
     lowest, highest = min(each[0] for each in BITRATES.values()), max(each[2] for each in BITRATES.values())
     bitrate = {"type": "integer", "minimum": lowest, "maximum": highest}
@@ -159,8 +161,8 @@ def _request(**examples: Json) -> Body:
     return Body(JSON, reference(SpeechRequest), examples)
 
 
-def cloning_operations() -> tuple[Operation, ...]:
-    """The routes that take a recording."""
+def cloning_operations(text_bytes: int) -> tuple[Operation, ...]:
+    """The routes that take a recording; the text may have `text_bytes`."""
     recording: dict[str, Json] = {
         "file": {"type": "string", "contentMediaType": "application/octet-stream", "description": _RECORDING},
         "consent": {"enum": ["true", "yes", "1", "on"], "description": _CONSENT},
@@ -170,7 +172,7 @@ def cloning_operations() -> tuple[Operation, ...]:
         "name": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A name for people."},
         "language": {"type": "string", "description": "The language of the speaker, ISO 639-1."},
     }
-    known = request_schema(schemas((SpeechRequest,))[SpeechRequest.__name__])["properties"]
+    known = request_schema(schemas((SpeechRequest,))[SpeechRequest.__name__], text_bytes)["properties"]
     speech = {name: _never_null(known[name]) for name in (*TEXT_FIELDS, *JSON_FIELDS)}
     return (
         Operation(
