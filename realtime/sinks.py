@@ -83,8 +83,11 @@ class PlayerSink:
         self._lock = threading.Lock()
         self._ended = False
         self._silent = threading.Event()
-        # The null device swallows sound without a word: better to say that there is none.
-        backends = [name for name in miniaudio.get_enabled_backends() if name is not miniaudio.Backend.NULL]
+        # The null device swallows sound without a word: better to say that there is none. And libjack takes
+        # the process down where no JACK server runs; where one does, ALSA or PulseAudio reaches it.
+        left_out = (miniaudio.Backend.NULL, miniaudio.Backend.CUSTOM, miniaudio.Backend.JACK)
+        backends = [each for each in miniaudio.get_enabled_backends() if each not in left_out]
+        backends.sort(key=lambda backend: int(backend.value))  # miniaudio's own order of preference
         try:
             with _quiet_stderr():
                 self._device: Any = miniaudio.PlaybackDevice(

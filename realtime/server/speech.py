@@ -236,11 +236,9 @@ async def _pass_on(
                 raise error_of(last)
             pieces = chain(pieces, filter(None, [body.fail(last)]))
         length = last.length if isinstance(last, Finished) else None
-        for number, piece in enumerate(pieces):
+        for piece in pieces:
             if not response.prepared:
                 await _begin(request, reading, response, length)
-            elif number:
-                await asyncio.sleep(0)  # to encode them all would hold the loop up
             copy.add(piece)
             await response.write(piece)
         if isinstance(last, Finished | Failed):

@@ -3,7 +3,7 @@
 The rules:
 1. The headers leave with the first bytes of the body, in one write. Until then anything can be answered.
 2. No more than `WRITE_BUFFER_BYTES` wait in the process: who takes slowly is waited for, and who takes
-   nothing for `STALL_S` is dropped.
+   nothing for `STALL_S` is dropped. Who takes fast does not keep the loop from others.
 3. The times of an utterance are headers as far as they are known when these leave, and all are trailers
    (RFC 9110, section 6.5; of chunks RFC 9112, section 7.1.2).
 """
@@ -130,6 +130,8 @@ class StreamedResponse(web.StreamResponse):
         for start in range(0, len(data), _PART_BYTES):
             part = memoryview(data)[start : start + _PART_BYTES]
             await self._write(b"".join((b"%x\r\n" % len(part), part, b"\r\n")) if self._chunks else part)
+            if len(part) == _PART_BYTES:
+                await asyncio.sleep(0)  # the kernel may have taken it at once
 
     async def write_eof(self, data: bytes = b"") -> None:
         """End the body, and see it off. Raises `HangUpError`."""

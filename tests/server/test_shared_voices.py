@@ -1,4 +1,4 @@
-"""What a review of cloning, keys, origins and sockets found: each of these went wrong once."""
+"""Folders that servers share, recordings that take long, and pages and home folders that there are not."""
 
 from __future__ import annotations
 

@@ -284,6 +284,31 @@ async def test_a_client_that_takes_slowly_is_waited_for(monkeypatch: pytest.Monk
         assert loop.time() - began > 0.5  # in all it took longer than any part may
 
 
+@pytest.mark.parametrize("parts", [[bytes(64 * 1024)] * 50, [bytes(50 * 64 * 1024)]])
+async def test_others_get_their_turn_while_a_fast_client_takes_it_all(parts: list[bytes]) -> None:
+    """As of a kernel that takes whatever it is given: no write ever waits."""
+
+    class Taken(StreamedResponse):
+        async def _write(self, data: bytes | memoryview) -> None:
+            taken.append(len(data))
+
+    taken: list[int] = []
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    task = asyncio.create_task(others())
+    response = Taken({}, 50 * 64 * 1024)
+    for part in parts:
+        await response.write(part)
+    task.cancel()
+    assert taken == [64 * 1024] * 50 and turns >= 49
+
+
 async def test_a_mistake_in_mid_stream_leaves_the_body_without_its_end() -> None:
     def parts() -> Iterable[bytes]:
         yield b"begun"
