@@ -821,6 +821,13 @@ class TestEvents:
             assert done["audio_ms"] == 0 and done["usage"]["output_tokens"] == 0
             assert not done.get("segments") and not done.get("audio")
 
+    @pytest.mark.parametrize("name", FORMATS)
+    async def test_sentences_are_as_long_as_the_file(self, client: httpx.AsyncClient, name: str) -> None:
+        asked = {"input": TEXT, "response_format": name}
+        file = await client.post(SPEECH, json={**asked, "stream": False})
+        (*_, done) = events((await client.post(SENTENCES, json=asked)).content)
+        assert done["audio_ms"] == float(file.headers["x-audio-duration-ms"])
+
     @pytest.mark.parametrize("name", [name for name in FORMATS if name != "pcm"])
     async def test_nothing_to_say_is_a_file_in_events_too(self, client: httpx.AsyncClient, name: str) -> None:
         for path, fields in ((SENTENCES, {}), (SPEECH, {"stream_format": "sse"})):
