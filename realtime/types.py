@@ -109,6 +109,11 @@ class AudioChunk:
     estimated: bool = False
     last_of_segment: bool = True
 
+    @property
+    def audio_ms(self) -> float:
+        """Milliseconds of sound."""
+        return len(self.pcm) * 1000 / self.sample_rate
+
 
 #: When text is handed on: at the ends of sentences, or only when the client says so by a flush.
 Buffering = Literal["auto", "sentence", "manual"]

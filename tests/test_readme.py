@@ -75,12 +75,7 @@ def test_make_run(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        printed = ""
-        while "Ctrl-C" not in printed:
-            line = process.stdout.readline()
-            assert line, printed
-            printed += line
+        printed = _welcome(process)
         assert f"http://127.0.0.1:{port}" in printed and "make say" in printed
         out = tmp_path / "hello.wav"
         subprocess.run(
@@ -128,12 +123,7 @@ def test_recipe_for_a_unix_socket(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        printed = ""
-        while "Ctrl-C" not in printed:
-            line = process.stdout.readline()
-            assert line, printed
-            printed += line
+        printed = _welcome(process)
         assert f"is ready at {path}" in printed
         (recipe,) = [block for kind, block in BLOCKS if kind == "python" and "uds=" in block]
         recipe = recipe.replace("/tmp/realtime.sock", str(path))
@@ -142,6 +132,17 @@ def test_recipe_for_a_unix_socket(tmp_path: Path) -> None:
         process.terminate()
         assert process.wait(20) == 0
     assert not path.exists()
+
+
+def _welcome(process: subprocess.Popen[str]) -> str:
+    """What a server prints until it is ready."""
+    assert process.stdout is not None
+    printed = ""
+    while "Ctrl-C" not in printed:
+        line = process.stdout.readline()
+        assert line, printed
+        printed += line
+    return printed
 
 
 def _run_recipe(server: ServerProcess, mark: str, folder: Path = ROOT) -> str:

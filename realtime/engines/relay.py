@@ -91,7 +91,7 @@ class Relay:
         if isinstance(event, Failure):
             return [Failure(self._request.utterance, event.message), *self._cancel(but=run.number)]
         audio = event.audio
-        self._made_ms += len(audio.pcm) * 1000 / audio.sample_rate
+        self._made_ms += audio.audio_ms
         if audio.last_of_segment and run.unspoken:
             run.unspoken.popleft()
         return [replace(event, utterance=self._request.utterance), *self._go_on()]

@@ -191,7 +191,7 @@ class Workers:
                 utterance.step_began = None
                 if audio is None or utterance.cancelled:
                     return
-                utterance.made_ms += len(audio.pcm) * 1000 / audio.sample_rate
+                utterance.made_ms += audio.audio_ms
                 infer_s = time.monotonic() - begun
                 self._emit(Chunk(utterance.request.utterance, audio, queue_s, infer_s))
                 queue_s = 0.0

@@ -221,7 +221,7 @@ class SegmentSounds:
         event = listening.take(has_room)
         if isinstance(event, Chunk):
             self._cached = listening.cached
-            self._head_ms += len(event.audio.pcm) * 1000 / event.audio.sample_rate
+            self._head_ms += event.audio.audio_ms
             if self._could_begin_at is not None and listening.begun_at is not None:
                 self._idle_s += max(0.0, listening.begun_at - self._could_begin_at)
             self._could_begin_at = None

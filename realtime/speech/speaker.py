@@ -338,7 +338,7 @@ class Speaker:
             self._place.sounds()
         self.timing.infer_s += chunk.infer_s
         self.timing.idle_s = self._sounds.idle_s
-        self._made_ms += len(audio.pcm) * 1000 / audio.sample_rate
+        self._made_ms += audio.audio_ms
         piece = self._pieces[self._rendered]
         gain_db = await self._gain_db(piece)
         for part in parts(audio, self._settings.speed):

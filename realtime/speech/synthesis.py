@@ -216,7 +216,7 @@ class _Synthesis:
     def fill(self, sound: CachedSound) -> None:
         """It was made before."""
         self._log = [Chunk(0, audio) for audio in sound.chunks]
-        self.made_ms = sum(len(audio.pcm) * 1000 / audio.sample_rate for audio in sound.chunks)
+        self.made_ms = sum(audio.audio_ms for audio in sound.chunks)
         self.complete = True
 
     def sound(self) -> CachedSound:
@@ -230,7 +230,7 @@ class _Synthesis:
             if self.begun_at is None:
                 self.begun_at = self.made_at - event.infer_s
             self.size += event.audio.pcm.nbytes
-            self.made_ms += len(event.audio.pcm) * 1000 / event.audio.sample_rate
+            self.made_ms += event.audio.audio_ms
             self._table.on_growth(self)
             if self._is_segment and event.audio.last_of_segment:
                 self._complete()
