@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from realtime.audio.containers import OggOpusEncoder, WebmOpusEncoder
-from realtime.audio.files import AacEncoder, FlacEncoder, Mp3Encoder, WavEncoder, completed
+from realtime.audio.files import AacEncoder, FlacEncoder, WavEncoder, completed
+from realtime.audio.mp3 import Mp3Encoder
 from realtime.audio.opus import CODED_RATE, OpusEncoder
 from realtime.audio.pcm import MulawEncoder, PcmS16leEncoder, to_int16
 from realtime.types import TIMELINE_RATE, AudioSettings
