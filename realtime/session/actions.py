@@ -7,7 +7,10 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from realtime.errors import RealtimeError
 from realtime.session import frames
+from realtime.session.messages import ResumeRequest
+from realtime.session.replay import Piece
 from realtime.types import AudioSettings, Failed, Packet, SpeechEvent, VoiceSettings
 
 
@@ -77,6 +80,26 @@ class StopSpeaker:
 
 
 @dataclass(frozen=True, slots=True)
+class Unheard:
+    """A context that had been sent to its end was cancelled: what comes after `played_ms` is not heard."""
+
+    handle: int
+    played_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Replenish:
+    """The listener may be sent more sound: the head's speaker may go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The first message asks for a session that has lost its socket."""
+
+    request: ResumeRequest
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Close the socket, after what was to be sent before."""
 
@@ -100,6 +123,9 @@ Action = (
     | FlushSpeaker
     | EndSpeaker
     | StopSpeaker
+    | Unheard
+    | Replenish
+    | Resume
     | Close
     | Become
 )
@@ -131,8 +157,12 @@ class Machine(Protocol):
         """Time has passed."""
         ...
 
+    def drain(self, drain_ms: int, now: float) -> list[Action]:
+        """The server is going away: finish what is running, within `drain_ms`, and close."""
+        ...
+
     def shut_down(self) -> list[Action]:
-        """The server is going away."""
+        """The server is going away, now."""
         ...
 
     def broken(self) -> list[Action]:
@@ -145,6 +175,54 @@ class Machine(Protocol):
 
     def dry_at(self, handle: int, now: float) -> float:
         """When the listener will have heard all that was sent, in seconds; infinite while paused."""
+        ...
+
+    def played_ms(self, handle: int, now: float) -> float:
+        """How much of a context was heard."""
+        ...
+
+    # -- how far it may run ahead -----------------------------------------------------------------------
+
+    def credit_ms(self, now: float) -> float:
+        """Sound that may still be sent; infinite: no limit; 0: the listener is far enough ahead."""
+        ...
+
+    def hold(self, handle: int, now: float) -> list[Action]:
+        """There is more of `handle`, which waits for the listener."""
+        ...
+
+    # -- its sockets ------------------------------------------------------------------------------------
+
+    def keep(self, piece: Piece, now: float) -> None:
+        """A frame, or the text of a message about a context, goes out: it may have to be sent again."""
+        ...
+
+    def next_again(self) -> Piece | None:
+        """What is to be sent again now, None when there is nothing."""
+        ...
+
+    def resume(self, request: ResumeRequest, now: float) -> list[Action]:
+        """A new socket asks for this session. Raises `RealtimeError`, and nothing has changed then."""
+        ...
+
+    def resume_failed(self, error: RealtimeError, now: float) -> list[Action]:
+        """The session that the first message asked for is not to be had: this one serves."""
+        ...
+
+    def attached(self, now: float) -> None:
+        """There is a socket."""
+        ...
+
+    def lost(self, now: float) -> bool:
+        """The socket is gone; whether a new one is waited for."""
+        ...
+
+    def received(self, ready_number: int) -> None:
+        """The client has received so many `session.ready`."""
+        ...
+
+    def too_fast(self, per_s: int, retry_after_ms: int) -> list[Action]:
+        """Messages come faster than they are read."""
         ...
 
     def text(self, handle: int) -> str:

@@ -73,6 +73,7 @@ class Ledger:
     def __init__(self) -> None:
         self._parts: list[str] = []
         self.text_bytes = 0
+        self.characters = 0
         self._word_ends: list[int] = []  # timeline samples
         self._word_starts: list[int] = []  # source characters
         self._word_sources: list[int] = []  # the source character after the word
@@ -81,6 +82,7 @@ class Ledger:
         """Text that the client sent."""
         self._parts.append(text)
         self.text_bytes += text_bytes
+        self.characters += len(text)
 
     def timed(self, words: tuple[SourceWord, ...]) -> None:
         """Words whose sound is about to be sent."""
@@ -207,6 +209,11 @@ class Contexts:
         self._by_handle[context.handle] = self._live[context.handle] = context
         self._latest[context_id] = context
         return context
+
+    @property
+    def last_handle(self) -> int:
+        """The handle of the context that was opened last, 0 before the first."""
+        return self._next_handle - 1
 
     def latest(self, context_id: str) -> Context | None:
         """The context that was last opened under an id, if it is still known."""

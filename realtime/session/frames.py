@@ -42,6 +42,32 @@ def encode_frame(kind: FrameKind, handle: int, packet: Packet) -> bytes:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class FrameHead:
+    """What the header of a frame tells; `position` and `duration` in samples of 48 kHz."""
+
+    handle: int
+    seq: int
+    duration: int
+    position: int
+
+
+def frame_head(data: bytes) -> FrameHead:
+    """The header of a frame that this server has made."""
+    _, _, _, handle, seq, duration, position = _HEADER.unpack_from(data)
+    return FrameHead(handle, seq, duration, position)
+
+
+def duration_of(data: bytes) -> int:
+    """The duration in a frame's header alone: it is asked for with every frame."""
+    return int.from_bytes(data[12:16])
+
+
+def replayed(data: bytes) -> bytes:
+    """The same frame, marked as sent again: flags are the bytes 2 and 3."""
+    return data[:3] + bytes((data[3] | FrameFlags.REPLAYED,)) + data[4:]
+
+
 def decode_frame(data: bytes) -> Frame:
     """The frame in a binary message; raises `InvalidMessageError`."""
     if len(data) < HEADER_BYTES:

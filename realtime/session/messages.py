@@ -28,12 +28,18 @@ Name = Annotated[str, Meta(max_length=64)]
 ContextId = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
+#: A handle or a seq on the wire: u32.
+U32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+#: A handle in decimal, as a key of an object must be a string.
+HandleKey = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,9})$")]
+
+
 class ResumeRequest(Struct, frozen=True):
     """Which session to take up again; `last`: the last seq received by handle."""
 
-    session_id: str
-    token: str
-    last: dict[str, int]
+    session_id: Annotated[str, Meta(max_length=64)]
+    token: Annotated[str, Meta(max_length=64)]
+    last: Annotated[dict[HandleKey, U32], Meta(max_length=4096)]
 
 
 class _SessionSettings(Struct, frozen=True):
@@ -163,8 +169,18 @@ class LimitsReport(Struct, frozen=True):
     resume_window_s: float
 
 
+class ContextReport(Struct, frozen=True):
+    """A context of a resumed session; `text_received` in code points."""
+
+    context_id: str
+    handle: int
+    state: Literal["open", "ending", "done", "failed", "cancelled"]
+    text_received: int
+    last_seq: int | None
+
+
 class SessionReady(Struct, frozen=True, tag="session.ready"):
-    """The settings in force."""
+    """The settings in force; `resumed` and `contexts` only when it answers a `resume`."""
 
     session_id: str
     resume_token: str
@@ -178,6 +194,9 @@ class SessionReady(Struct, frozen=True, tag="session.ready"):
     voice: str
     language: str
     limits: LimitsReport
+    max_lead_ms: int = 0
+    resumed: bool | UnsetType = UNSET
+    contexts: list[ContextReport] | UnsetType = UNSET
 
 
 class ContextOpened(Struct, frozen=True, tag="context.opened"):

@@ -28,6 +28,7 @@ _PLAIN_SETTINGS = (
     "normalize",
     "markup",
     "cache",
+    "max_lead_ms",
 )
 
 
@@ -90,6 +91,7 @@ class SessionSettings:
     markup: bool = False
     cache: bool = True
     word_timestamps: bool = False
+    max_lead_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,11 @@ class Speaking:
 class Offer:
     """What this server can do. `voices` by every name in lower case; `features` as in `session.ready`.
 
-    `missing_voices`: voices by name whose extra is not installed. `any_voice`: names in lower case that stand
-    for whichever voice speaks the language. `cloned_voice` finds a cloned voice by its id, and raises
-    `InvalidMessageError` when it cannot be spoken with. `check_lexicon` tells what is wrong with a lexicon,
-    None when nothing is.
+    `max_lead_ms`: how far a session's sound may run ahead of its listener, if it asks for nothing else; 0: as
+    far as it likes. `missing_voices`: voices by name whose extra is not installed. `any_voice`: names in lower
+    case that stand for whichever voice speaks the language. `cloned_voice` finds a cloned voice by its id, and
+    raises `InvalidMessageError` when it cannot be spoken with. `check_lexicon` tells what is wrong with a
+    lexicon, None when nothing is.
     """
 
     engine: str
@@ -127,6 +130,7 @@ class Offer:
     features: tuple[str, ...]
     limits: Limits
     bitrate: int
+    max_lead_ms: int = 0
     missing_voices: Mapping[str, Voice] = field(default_factory=dict)
     check_lexicon: Callable[[Mapping[str, str]], str | None] = lambda entries: None
     any_voice: frozenset[str] = frozenset()
@@ -189,7 +193,7 @@ class Offer:
     @property
     def defaults(self) -> SessionSettings:
         """What a session is that asks for nothing."""
-        return SessionSettings(DEFAULT_FORMAT)
+        return SessionSettings(DEFAULT_FORMAT, max_lead_ms=self.max_lead_ms)
 
     def session_settings(
         self, message: SessionStart | SessionUpdate, before: SessionSettings
@@ -296,9 +300,7 @@ def check_context_id(context_id: str) -> None:
 def refuse_unsupported(message: SessionStart | SessionUpdate | ContextOpen) -> None:
     """Raises `InvalidMessageError` for fields that are not served yet, unless they ask for what is."""
     served: dict[str, tuple[object, ...]] = {
-        "max_lead_ms": (UNSET, 0),
         "instruct": (UNSET, ""),
-        "resume": (UNSET,),
     }
     for name, values in served.items():
         value = getattr(message, name, UNSET)

@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from realtime.errors import INTERNAL_MESSAGE, CloseCode, InvalidMessageError, RealtimeError
+from realtime.errors import INTERNAL_MESSAGE, CloseCode, ErrorCode, InvalidMessageError, RealtimeError
 from realtime.session.actions import (
     Action,
     AppendText,
@@ -28,8 +29,9 @@ from realtime.session.actions import (
     SendPayload,
     StopSpeaker,
 )
-from realtime.session.messages import ContextOpen, Name, SessionStart, decode_as
+from realtime.session.messages import ContextOpen, Name, ResumeRequest, SessionStart, decode_as
 from realtime.session.offer import Offer, SessionSettings
+from realtime.session.replay import Piece
 from realtime.types import AudioSettings, Failed, Finished, Packet, SpeechEvent, VoiceSettings
 
 _PCM = "pcm_s16le"
@@ -87,6 +89,7 @@ class OneShot:
         self._speaks = False
         self._texts: deque[tuple[int, str]] = deque(maxlen=2)  # of what is spoken, and what was before it
         self._closed = False
+        self._draining = False
 
     def receive(self, frame: str | bytes, now: float) -> list[Action]:
         """An input, or what is not one."""
@@ -95,6 +98,8 @@ class OneShot:
             return []
         if len(self._waiting) >= self._offer.limits.contexts:
             return [Send(ErrorEvent(f"{len(self._waiting)} inputs wait already, which is the limit"))]
+        if self._draining:
+            return [Send(ErrorEvent("the server is shutting down"))]
         try:
             self._waiting.append(self._utterance(frame))
         except RealtimeError as error:
@@ -110,11 +115,12 @@ class OneShot:
             return [SendPayload(event.payload)] if event.payload else []
         if isinstance(event, Finished):
             self._speaks = False
-            return [Send(Done()), *self._next()]
+            return [Send(Done()), *self._next(), *self._close_if_drained()]
         if isinstance(event, Failed):
             self._speaks = False
             stop = StopSpeaker(handle, "failed", event.code)
-            return [stop, Send(ErrorEvent(event.message)), *self._next()]
+            failed = Send(ErrorEvent(event.message))
+            return [stop, failed, *self._next(), *self._close_if_drained()]
         return []
 
     def on_failure(self, handle: int, failure: Failed, now: float) -> list[Action]:
@@ -131,8 +137,13 @@ class OneShot:
             return []
         return self._close(CloseCode.DONE, "idle")
 
+    def drain(self, drain_ms: int, now: float) -> list[Action]:
+        """The server is going away: what has come is spoken, then it closes."""
+        self._draining = True
+        return self._close_if_drained()
+
     def shut_down(self) -> list[Action]:
-        """The server is going away."""
+        """The server is going away, now."""
         return [] if self._closed else self._close(CloseCode.GOING_AWAY, "going away")
 
     def broken(self) -> list[Action]:
@@ -147,9 +158,55 @@ class OneShot:
         """At once: an input is complete when it comes, so nobody waits for more of it."""
         return now
 
+    def played_ms(self, handle: int, now: float) -> float:
+        """Nobody tells: as if nothing was."""
+        return 0.0
+
+    def credit_ms(self, now: float) -> float:
+        """No limit but that of the socket."""
+        return inf
+
+    def hold(self, handle: int, now: float) -> list[Action]:
+        """It never has to wait."""
+        return []
+
+    def too_fast(self, per_s: int, retry_after_ms: int) -> list[Action]:
+        """There is no event for it: inputs are read more slowly, that is all."""
+        return []
+
+    def keep(self, piece: Piece, now: float) -> None:
+        """Nothing is sent again in this form."""
+
+    def next_again(self) -> Piece | None:
+        """Nothing."""
+        return None
+
+    def resume(self, request: ResumeRequest, now: float) -> list[Action]:
+        """This form has no tokens."""
+        raise RealtimeError("this form of a session cannot be resumed", ErrorCode.RESUME_FAILED)
+
+    def resume_failed(self, error: RealtimeError, now: float) -> list[Action]:
+        """It never asks for another session."""
+        return []
+
+    def attached(self, now: float) -> None:
+        """It has the socket that it began with."""
+
+    def lost(self, now: float) -> bool:
+        """Without it, it is over."""
+        return False
+
+    def received(self, ready_number: int) -> None:
+        """There are none in this form."""
+
     def text(self, handle: int) -> str:
         """The input that is spoken, or was spoken before it; empty for others."""
         return dict(self._texts).get(handle, "")
+
+    def _close_if_drained(self) -> list[Action]:
+        if not self._draining or self._speaks or self._waiting or self._closed:
+            return []
+        return self._close(CloseCode.GOING_AWAY, "going away")
 
     def _close(self, code: int, reason: str) -> list[Action]:
         self._closed = True

@@ -107,6 +107,36 @@ class Playout:
             return inf
         return max((self.expected_end(handle, now) for handle in self._heads), default=now)
 
+    def lead_ms(self, now: float) -> float:
+        """How much was sent and has not been played, over all contexts."""
+        return sum(head.sent_ms - head.position_ms(now) for head in self._unheard(now))
+
+    def lead_falls_at(self, lead_ms: float, now: float) -> float:
+        """When no more than `lead_ms` is unheard; infinite when the listener stands still before that."""
+        unheard = self._unheard(now)
+        falls_at = now + max(0.0, self.lead_ms(now) - lead_ms) / 1000
+        sounding = unheard[-1] if unheard else None
+        if sounding is not None and sounding.ends_at() == inf and falls_at > sounding.stands_still_at():
+            return inf
+        return falls_at
+
+    def _unheard(self, now: float) -> list[_Head]:
+        """Those that are still to be heard, the latest first."""
+        unheard: list[_Head] = []
+        for head in reversed(self._heads.values()):
+            if head.ends_at() > now:
+                unheard.append(head)
+            elif not head.stopped:  # it was heard, and so were those before it
+                break
+        return unheard
+
+    def received(self, handle: int, received_ms: float, now: float) -> None:
+        """No more than this has come to the listener, who cannot be beyond it."""
+        head = self._heads.get(handle)
+        if head is not None and head.position_ms(now) > received_ms:
+            head.place(received_ms, now)
+            self._settle(now, handle)
+
     def report(self, handle: int, played_ms: float, now: float) -> None:
         """The listener says how much of `handle` it has heard."""
         head = self._heads.get(handle)

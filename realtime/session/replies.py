@@ -6,15 +6,30 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
+from realtime.errors import ErrorCode
 from realtime.session import messages as wire
 from realtime.session.actions import Send
-from realtime.session.contexts import Context, Cut
+from realtime.session.contexts import Context, Cut, State
 from realtime.session.offer import Offer, SessionSettings
 from realtime.types import TIMELINE_PER_MS, Failed, SegmentStarted, Timing, WordsTimed
 
+_STATES: dict[State, Literal["open", "ending", "done", "failed", "cancelled"]] = {
+    State.OPEN: "open",
+    State.ENDING: "ending",
+    State.DONE: "done",
+    State.FAILED: "failed",
+    State.CANCELLED: "cancelled",
+}
 
-def ready(session_id: str, resume_token: str, offer: Offer, settings: SessionSettings) -> Send:
-    """The settings in force."""
+
+def ready(
+    session_id: str,
+    resume_token: str,
+    offer: Offer,
+    settings: SessionSettings,
+    resumed: list[Context] | None = None,
+) -> Send:
+    """The settings in force; `resumed`: all contexts of a session that was taken up again."""
     voice = offer.speaker(settings.voice, settings.language).voice
     audio = offer.audio(settings)
     return Send(
@@ -31,13 +46,35 @@ def ready(session_id: str, resume_token: str, offer: Offer, settings: SessionSet
             voice=voice.id,
             language=settings.language,
             limits=offer.limits.report(),
+            max_lead_ms=settings.max_lead_ms,
+            resumed=UNSET if resumed is None else True,
+            contexts=UNSET if resumed is None else [_report(context) for context in resumed],
         )
+    )
+
+
+def _report(context: Context) -> wire.ContextReport:
+    # What has failed is told at once, and ends when its turn comes: it takes no text from then on.
+    state = "failed" if context.failure_told and context.live else _STATES[context.state]
+    return wire.ContextReport(
+        context.context_id, context.handle, state, context.ledger.characters, context.last_seq
     )
 
 
 def refusal(code: str, text: str, context_id: str | UnsetType = UNSET) -> Send:
     """A message was refused; nothing has changed."""
     return Send(wire.Error(code, text, context_id=context_id))
+
+
+def too_fast(per_s: int, retry_after_ms: int) -> Send:
+    """Messages come faster than they are read."""
+    text = f"more than {per_s} messages a second: they are read at that pace, and wait"
+    return Send(wire.Error(ErrorCode.RATE_LIMITED, text, retry_after_ms=retry_after_ms))
+
+
+def flow(context: Context, state: Literal["paused", "resumed"]) -> Send:
+    """Synthesis waits for the listener, or goes on."""
+    return Send(wire.Flow(context.context_id, context.handle, state))
 
 
 def failure(context: Context, failed: Failed) -> Send:

@@ -7,6 +7,8 @@ The rules:
 3. The first `text` of an id opens a context; so does `text` after `end`. After a cancel or a failure only
    `context.open` does, and late text is dropped with one `context_closed`.
 4. What becomes of contexts then, their order and their endings, is in `turns`.
+5. A session outlives its socket: one that was lost may be replaced within `Limits.resume_window_s`. While
+   there is none, nothing is taken from the speakers. What went out is in `replay`.
 
 States of the session: new --first message--> ready --close--> draining --all contexts over--> closed.
 """
@@ -22,9 +24,11 @@ from msgspec import UNSET, Struct, UnsetType
 from realtime.errors import ERRORS, INTERNAL_MESSAGE, CloseCode, ErrorCode, InvalidMessageError, RealtimeError
 from realtime.session import messages as wire
 from realtime.session import one_shot, replies
-from realtime.session.actions import Action, Become, Close, Send
+from realtime.session.actions import Action, Become, Close, Resume, Send
 from realtime.session.contexts import Context, State
 from realtime.session.offer import NoFormatError, Offer, check_context_id
+from realtime.session.replay import Piece
+from realtime.session.tokens import Tokens
 from realtime.session.turns import Turns
 from realtime.types import Failed, SpeechEvent
 
@@ -36,18 +40,25 @@ class _Phase(Enum):
     CLOSED = auto()
 
 
+def no_such_session() -> RealtimeError:
+    """The answer to a resume with an id or a token that is not known (any more)."""
+    return RealtimeError("there is no session to resume with this id and token", ErrorCode.RESUME_FAILED)
+
+
 class Session:
     """One session; every method takes the present in monotonic seconds and returns what is to be done."""
 
     def __init__(self, session_id: str, new_token: Callable[[], str], offer: Offer, now: float) -> None:
         """`session_id` is told to the client; each `session.ready` bears a resume token from `new_token`."""
         self.session_id = session_id
-        self._new_token = new_token
+        self._tokens = Tokens(new_token)
         self._offer = offer
         self._phase = _Phase.NEW
         self._turns = Turns(offer)
         self._settings = offer.defaults
         self._last_activity = now
+        self._closes_with = CloseCode.DONE
+        self._lost_at: float | None = None
         self._receivers: dict[type[Struct], Callable[..., list[Action]]] = {
             wire.SessionStart: self._start,
             wire.SessionUpdate: self._update,
@@ -85,6 +96,7 @@ class Session:
             if self._phase is _Phase.NEW and not isinstance(message, wire.SessionStart):
                 actions.append(self._ready())
             actions += self._receivers[type(message)](message, now)
+            actions += self._turns.replenish(now)
         except NoFormatError as error:
             self._phase = _Phase.CLOSED
             fatal = wire.Error(error.code, error.message, fatal=True)
@@ -112,24 +124,38 @@ class Session:
 
     def next_deadline(self) -> float:
         """When `on_deadline` wants to be called, in monotonic seconds."""
-        idle = self._last_activity + self._offer.limits.idle_s
-        deadline = self._turns.next_deadline()
-        return idle if deadline is None else min(idle, deadline)
+        return min(self._ends_at(), self._turns.next_deadline())
 
     def on_deadline(self, now: float) -> list[Action]:
         """Time has passed."""
-        actions = self._turns.on_deadline(now)
-        if self._last_activity + self._offer.limits.idle_s <= now and self._phase is not _Phase.CLOSED:
+        actions = self._turns.on_deadline(now) + self._turns.replenish(now)
+        if self._ends_at() <= now and self._phase is not _Phase.CLOSED:
             self._phase = _Phase.CLOSED
             actions += [Send(wire.SessionClosing("idle", 0)), Close(CloseCode.DONE, "idle")]
         return actions
 
-    def shut_down(self) -> list[Action]:
-        """The server is going away."""
+    def _ends_at(self) -> float:
+        """When the session is over if nothing happens."""
+        if self._lost_at is not None:
+            return self._lost_at + self._offer.limits.resume_window_s
+        return self._last_activity + self._offer.limits.idle_s
+
+    def drain(self, drain_ms: int, now: float) -> list[Action]:
+        """The server is going away: finish the contexts that are open, open no more, and close."""
         if self._phase is _Phase.CLOSED:
             return []
+        self._phase, self._closes_with = _Phase.DRAINING, CloseCode.GOING_AWAY
+        return [Send(wire.SessionClosing("shutdown", drain_ms)), *self._close_if_drained()]
+
+    def shut_down(self) -> list[Action]:
+        """The server is going away, now."""
+        if self._phase is _Phase.CLOSED:
+            return []
+        told: list[Action] = [Send(wire.SessionClosing("shutdown", 0))]
+        if self._closes_with == CloseCode.GOING_AWAY:
+            told.clear()  # it was told before
         self._phase = _Phase.CLOSED
-        return [Send(wire.SessionClosing("shutdown", 0)), Close(CloseCode.GOING_AWAY, "going away")]
+        return [*told, Close(CloseCode.GOING_AWAY, "going away")]
 
     def broken(self) -> list[Action]:
         """A mistake inside the server ends the session."""
@@ -147,6 +173,80 @@ class Session:
         context = self._turns.get(handle)
         return inf if context is None or context.paused else self._turns.dry_at(now)
 
+    def played_ms(self, handle: int, now: float) -> float:
+        """How much of a context was heard; 0 when it is not known any more."""
+        context = self._turns.get(handle)
+        return self._turns.played_ms(context, now) if context else 0.0
+
+    # -- how far it may run ahead -----------------------------------------------------------------------
+
+    def credit_ms(self, now: float) -> float:
+        """Sound that may still be sent; infinite: no limit; 0: the listener is far enough ahead."""
+        return self._turns.credit.left_ms(now)
+
+    def hold(self, handle: int, now: float) -> list[Action]:
+        """There is more of `handle`, which waits for the listener."""
+        context = self._turns.get(handle)
+        return [] if context is None or not context.live else self._turns.hold(context)
+
+    def too_fast(self, per_s: int, retry_after_ms: int) -> list[Action]:
+        """Messages come faster than they are read."""
+        return [] if self._phase is _Phase.CLOSED else [replies.too_fast(per_s, retry_after_ms)]
+
+    # -- its sockets ------------------------------------------------------------------------------------
+
+    def keep(self, piece: Piece, now: float) -> None:
+        """A frame, or the text of a message about a context, goes out: it may have to be sent again."""
+        self._turns.replay.keep(piece, now)
+
+    def next_again(self) -> Piece | None:
+        """What is to be sent again now, None when there is nothing."""
+        return self._turns.replay.next_again()
+
+    def resume(self, request: wire.ResumeRequest, now: float) -> list[Action]:
+        """A new socket asks for this session; it is there with `attached`.
+
+        Raises `RealtimeError` for a wrong token, or when not all that was not received is there; then nothing
+        has changed.
+        """
+        if self._phase not in (_Phase.READY, _Phase.DRAINING) or not self._tokens.are_of(request.token):
+            raise no_such_session()
+        self._turns.send_again({int(handle): seq for handle, seq in request.last.items()}, now)
+        self._tokens.used(request.token)
+        ready = replies.ready(
+            self.session_id, self._tokens.new(), self._offer, self._settings, self._turns.known()
+        )
+        return [ready]
+
+    def resume_failed(self, error: RealtimeError, now: float) -> list[Action]:
+        """The session that the first message asked for is not to be had: this one serves, as it wished."""
+        self._last_activity = now
+        if self._phase is not _Phase.NEW:
+            return []
+        return [replies.refusal(error.code, error.message), self._ready()]
+
+    def attached(self, now: float) -> None:
+        """There is a socket."""
+        self._lost_at, self._last_activity = None, now
+        self._turns.attached(now)
+
+    def lost(self, now: float) -> bool:
+        """The socket is gone; whether a new one is waited for."""
+        if self._phase not in (_Phase.READY, _Phase.DRAINING):
+            return False
+        self._lost_at = now
+        self._turns.lost()
+        return True
+
+    def received(self, ready_number: int) -> None:
+        """The client has received so many `session.ready`: the tokens before count no more."""
+        self._tokens.received(ready_number)
+
+    @property
+    def ready_number(self) -> int:
+        """How many `session.ready` there were."""
+        return self._tokens.count
+
     def text(self, handle: int) -> str:
         """All that the client sent for a context; empty when it is not known any more."""
         context = self._turns.get(handle)
@@ -157,22 +257,27 @@ class Session:
     def _start(self, message: wire.SessionStart, now: float) -> list[Action]:
         if self._phase is not _Phase.NEW:
             raise InvalidMessageError("session.start may only be the first message")
-        return self._update(message, now)
+        settings = self._offer.session_settings(message, self._settings)
+        self._settings = settings
+        if not isinstance(message.resume, UnsetType):
+            return [Resume(message.resume)]  # `resume_failed` goes on from here
+        return [self._ready()]
 
-    def _update(self, message: wire.SessionStart | wire.SessionUpdate, now: float) -> list[Action]:
+    def _update(self, message: wire.SessionUpdate, now: float) -> list[Action]:
         self._settings = self._offer.session_settings(message, self._settings)
         return [self._ready()]
 
     def _ready(self) -> Action:
         if self._phase is _Phase.NEW:
             self._phase = _Phase.READY
-        return replies.ready(self.session_id, self._new_token(), self._offer, self._settings)
+        self._turns.credit.max_lead_ms = self._settings.max_lead_ms
+        return replies.ready(self.session_id, self._tokens.new(), self._offer, self._settings)
 
     def _ping(self, message: wire.Ping, now: float) -> list[Action]:
         return [Send(wire.Pong(message.t))]
 
     def _close(self, message: wire.SessionClose, now: float) -> list[Action]:
-        self._phase = _Phase.DRAINING
+        self._phase, self._closes_with = _Phase.DRAINING, CloseCode.DONE
         if not message.drain:
             return self._turns.cancel_all("cancelled", None, now)
         # Who is paused goes on: after this message nobody might ever tell it to.
@@ -182,7 +287,7 @@ class Session:
         if self._phase is not _Phase.DRAINING or self._turns.head() is not None:
             return []
         self._phase = _Phase.CLOSED
-        return [Close(CloseCode.DONE, "done")]
+        return [Close(self._closes_with, "done" if self._closes_with == CloseCode.DONE else "going away")]
 
     # -- messages about a context -----------------------------------------------------------------------
 

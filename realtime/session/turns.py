@@ -7,7 +7,7 @@ The rules:
 3. A cancel is a barrier: the speaker is stopped before the answer is given out, and with it goes its sound.
 4. A failure is told at once; the ending that follows from it keeps its order with the sound of those before.
 5. An unended head that says nothing for `SILENT_HEAD_S` while another waits is ended; but not one that is
-   paused, or has still to speak what was flushed.
+   paused, or has still to speak what was flushed; and not while there is no socket to speak to, or no credit.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ from realtime.session.actions import (
     EndSpeaker,
     FlushSpeaker,
     OpenSpeaker,
+    Replenish,
     Send,
     SendFrame,
     StopSpeaker,
+    Unheard,
 )
 from realtime.session.contexts import KEEP_S, CancelReason, Context, Contexts, Cut, State, Step
+from realtime.session.credit import Credit
 from realtime.session.offer import ContextSettings, Offer
 from realtime.session.playout import Playout
+from realtime.session.replay import Replay
 from realtime.types import (
     TIMELINE_PER_MS,
     Failed,
@@ -54,6 +58,9 @@ class Turns:
         self._contexts = Contexts()
         self._playout = Playout()
         self._turn: Context | None = None
+        self._has_socket = True
+        self.credit = Credit(self._playout)
+        self.replay = Replay()
 
     # -- what is known ----------------------------------------------------------------------------------
 
@@ -144,7 +151,9 @@ class Turns:
         sent = [each for each in self._contexts.named(context_id) if each.sent and each.cut is None]
         if sent:
             meant = (each for each in sent if self._may_be_meant(each, played_ms, now))
-            self._playout.report(next(meant, sent[-1]).handle, played_ms, now)
+            handle = next(meant, sent[-1]).handle
+            self._playout.report(handle, played_ms, now)
+            self.replay.heard(handle, self._playout.reported_ms(handle) or 0.0)
 
     def _may_be_meant(self, context: Context, played_ms: float, now: float) -> bool:
         """Whether a report may be about this context rather than about a later one of the same id."""
@@ -208,13 +217,69 @@ class Turns:
         """When the listener will have heard all that was sent; infinite while one is paused."""
         return self._playout.dry_at(now)
 
+    def played_ms(self, context: Context, now: float) -> float:
+        """How much of a context was heard."""
+        if context.cut is not None:
+            return context.cut.played_ms
+        return self._playout.position_ms(context.handle, now)
+
+    # -- how far it may run ahead -----------------------------------------------------------------------
+
+    def hold(self, context: Context) -> list[Action]:
+        """There is more of it, which waits for the listener."""
+        if self.credit.told == context.handle:
+            return []
+        self.credit.told = context.handle
+        return [replies.flow(context, "paused")]
+
+    def replenish(self, now: float) -> list[Action]:
+        """Go on with what waited for the listener, if that is no longer far enough ahead."""
+        if not self.credit.has_returned(now):
+            return []
+        told, self.credit.told = self.credit.told, None
+        context = None if told is None else self._contexts.get(told)
+        if context is None or not context.live or context.failure_told:
+            return [Replenish()]
+        context.last_activity = now
+        return [replies.flow(context, "resumed"), Replenish()]
+
+    # -- its sockets ------------------------------------------------------------------------------------
+
+    def attached(self, now: float) -> None:
+        """There is a socket: whoever was silent for want of one is so from now on."""
+        self._has_socket = True
+        head = self._contexts.head()
+        if head is not None:
+            head.last_activity = now
+
+    def lost(self) -> None:
+        """There is none."""
+        self._has_socket = False
+
+    def known(self) -> list[Context]:
+        """All contexts that are still known, oldest first."""
+        return self._contexts.known()
+
+    def send_again(self, last: dict[int, int], now: float) -> None:
+        """Prepare to send again what comes after `last` (seq by handle). Raises `RealtimeError`."""
+        for handle, seq in last.items():
+            context = self._contexts.get(handle)
+            sent = -1 if context is None or context.last_seq is None else context.last_seq
+            if handle > self._contexts.last_handle or (context is not None and seq > sent):
+                raise RealtimeError(
+                    f"frame {seq} of handle {handle} cannot have been received: it was never sent",
+                    ErrorCode.RESUME_FAILED,
+                )
+        for handle, received_ms in self.replay.again(last).items():
+            self._playout.received(handle, received_ms, now)
+
     # -- time -------------------------------------------------------------------------------------------
 
-    def next_deadline(self) -> float | None:
-        """When `on_deadline` wants to be called, None when it does not."""
+    def next_deadline(self) -> float:
+        """When `on_deadline` wants to be called; infinite when it does not."""
         silent = self._silent_head()
-        deadlines = [self._contexts.next_forget(), silent[1] if silent else None]
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        deadlines = [self._contexts.next_forget(), silent[1] if silent else None, self.credit.returns_at]
+        return min(deadline for deadline in deadlines if deadline is not None)
 
     def on_deadline(self, now: float) -> list[Action]:
         """Time has passed."""
@@ -231,7 +296,9 @@ class Turns:
     def _silent_head(self) -> tuple[Context, float] | None:
         """The context that blocks others without having been ended, and when it will be."""
         live = self._contexts.live()
-        if len(live) < 2 or live[0].state is not State.OPEN or live[0].paused or live[0].pending_flushes:
+        if not self._has_socket or self.credit.spent or len(live) < 2:
+            return None
+        if live[0].state is not State.OPEN or live[0].paused or live[0].pending_flushes:
             return None
         silent_since = max(live[0].last_activity, live[1].opened_at)
         return live[0], silent_since + SILENT_HEAD_S
@@ -244,6 +311,7 @@ class Turns:
         context.sent = packet.position + packet.duration
         context.last_seq = packet.seq
         self._playout.sent(context.handle, context.sent / TIMELINE_PER_MS, now)
+        self.credit.on_sent(now)
         kind = self._offer.formats[context.settings.audio.format].kind
         return [SendFrame(kind, context.handle, packet)]
 
@@ -257,10 +325,12 @@ class Turns:
 
     def _stop(self, context: Context, reason: CancelReason, cut: Cut, now: float) -> list[Action]:
         speaks = context.live and context.failure is None
-        stop: list[Action] = [StopSpeaker(context.handle)] if speaks else []
+        stop: list[Action]
+        stop = [StopSpeaker(context.handle) if speaks else Unheard(context.handle, cut.played_ms)]
         context.step(Step.CANCEL)
         context.cut, context.cancel_reason = cut, reason
         self._playout.stop(context.handle, now)
+        self.replay.silence(context.handle)
         self._retire(context, now)
         return [*stop, replies.cancelled(context, cut), *self._give_turn(now)]
 
