@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from realtime.audio.rubberband import RubberBandTempo
 from realtime.audio.tempo import Tempo
 from realtime.config import Config
 from realtime.live.driver import OpenSpeakerFor
-from realtime.speech.speaker import Speaker, Studio
+from realtime.speech.speaker import Listener, Speaker, Studio
 from realtime.speech.timeline import Timeline
 from realtime.text.frontend import Frontend
 from realtime.types import AudioSettings, VoiceSettings
@@ -28,12 +28,7 @@ def speaker_opener(
     """
     patient_studio = None if stretchers is None else replace(studio, executor=stretchers)
 
-    def open_speaker(
-        settings: VoiceSettings,
-        audio: AudioSettings,
-        on_output: Callable[[], None],
-        dry_at: Callable[[], float],
-    ) -> Speaker:
+    def open_speaker(settings: VoiceSettings, audio: AudioSettings, listener: Listener) -> Speaker:
         patient = patient_studio if audio.whole and settings.speed != 1 else None
         timeline = Timeline(
             make_encoder(audio),
@@ -48,8 +43,7 @@ def speaker_opener(
             settings,
             Frontend(options),
             timeline,
-            on_output,
-            dry_at,
+            listener,
             segment_ends=audio.segment_ends,
         )
 

@@ -12,6 +12,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 import structlog
@@ -35,7 +36,7 @@ from realtime.session.actions import (
 from realtime.session.frames import encode_frame
 from realtime.session.messages import encode
 from realtime.session.session import Session
-from realtime.speech.speaker import Speaker
+from realtime.speech.speaker import Listener, Speaker
 from realtime.types import AudioSettings, Failed, Finished, SpeechEvent, Timing, VoiceSettings
 
 #: A client that takes nothing for so long is dropped.
@@ -75,9 +76,8 @@ class Transport(Protocol):
         ...
 
 
-#: Makes the speaker of a context. The third argument is called when it has something to fetch; the last tells
-#: when the listener will have heard all that was sent, in monotonic seconds.
-OpenSpeakerFor = Callable[[VoiceSettings, AudioSettings, Callable[[], None], Callable[[], float]], Speaker]
+#: Makes the speaker of a context.
+OpenSpeakerFor = Callable[[VoiceSettings, AudioSettings, Listener], Speaker]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,23 @@ class _Running:
     opened: OpenSpeaker
     speaker: Speaker
     task: asyncio.Task[None]
+
+
+class _Listener:
+    """Who hears one context."""
+
+    def __init__(self, on_output: Callable[[], None], dry_at: Callable[[], float]) -> None:
+        self._on_output = on_output
+        self._dry_at = dry_at
+
+    def on_output(self) -> None:
+        self._on_output()
+
+    def dry_at(self) -> float:
+        return self._dry_at()
+
+    def credit_ms(self) -> float:
+        return inf
 
 
 class Driver:
@@ -297,8 +314,10 @@ class Driver:
             speaker = self._open_speaker(
                 action.settings,
                 action.audio,
-                lambda: self._on_output(handle),
-                lambda: self._session.dry_at(handle, self._clock.now()),
+                _Listener(
+                    lambda: self._on_output(handle),
+                    lambda: self._session.dry_at(handle, self._clock.now()),
+                ),
             )
         except Exception:
             _log.exception("speaker_not_opened", session=self._session_id, handle=handle)

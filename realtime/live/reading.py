@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import inf
 
 from realtime.errors import ErrorCode, RealtimeError
 from realtime.live.driver import OpenSpeakerFor
@@ -33,6 +34,22 @@ class ReadingSummary:
 _Outcome = tuple[str, ErrorCode | None]
 #: Is told of every reading that is over.
 ReadingObserver = Callable[[ReadingSummary], None]
+
+
+class _Listener:
+    """Takes what there is at its own pace: the connection holds it back, nobody knows what it has heard."""
+
+    def __init__(self, changed: asyncio.Event) -> None:
+        self._changed = changed
+
+    def on_output(self) -> None:
+        self._changed.set()
+
+    def dry_at(self) -> float:
+        return 0.0
+
+    def credit_ms(self) -> float:
+        return inf
 
 
 class Reading:
@@ -95,7 +112,7 @@ class Readings:
         fetched all is told as completed only when the block then ends well.
         """
         changed = asyncio.Event()
-        speaker = self._open_speaker(settings, audio, changed.set, lambda: 0.0)
+        speaker = self._open_speaker(settings, audio, _Listener(changed))
         speaker.append(text)
         speaker.end()
         speaker.take_turn()

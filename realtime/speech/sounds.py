@@ -63,6 +63,14 @@ class Sounds(Protocol):
         ...
 
     @property
+    def synthesized_ms(self) -> float:
+        """Milliseconds that the engine has made for this context, also of what was not taken.
+
+        What was found, or begun for another, does not count.
+        """
+        ...
+
+    @property
     def asks_cache(self) -> bool:
         """Whether what was made before is looked for."""
         ...
@@ -155,6 +163,11 @@ class UtteranceSounds:
         """An engine that speaks all in one go knows of no segments."""
         return 0.0
 
+    @property
+    def synthesized_ms(self) -> float:
+        """See `Sounds`."""
+        return self._listening.own_ms
+
     def close(self) -> None:
         """See `Sounds`."""
         self._listening.close()
@@ -184,6 +197,7 @@ class SegmentSounds:
         self._head = 0  # the segment that is taken
         self._head_ms = 0.0  # taken of it
         self._taken_ms = 0.0  # of those before it
+        self._synthesized_ms = 0.0  # for this context alone, of those that were let go
         self._granted = (0, 0.0)
         self._cached = False
         self.asks_cache = settings.cache and syntheses.cache.enabled
@@ -239,15 +253,18 @@ class SegmentSounds:
         """See `Sounds`."""
         return self._idle_s
 
+    @property
+    def synthesized_ms(self) -> float:
+        """See `Sounds`."""
+        return self._synthesized_ms + sum(listening.own_ms for listening in self._listenings.values())
+
     def close(self) -> None:
         """See `Sounds`."""
-        for listening in self._listenings.values():
-            listening.close()
-        self._listenings.clear()
+        for number in tuple(self._listenings):
+            self._let_go(number)
 
     def _advance(self, listening: Listening) -> None:
-        listening.close()
-        del self._listenings[self._head]
+        self._let_go(self._head)
         self._head += 1
         self._head_ms = 0.0
         # Only where there was room for more than the segment is the next one late for no reason.
@@ -256,9 +273,13 @@ class SegmentSounds:
         self._taken_ms += listening.made_ms
         ahead = self._listenings.get(self._head)
         if ahead is not None and ahead.failed:  # its engine died before anybody needed it: tried again now
-            ahead.close()
-            del self._listenings[self._head]
+            self._let_go(self._head)
         self._pass_grant()
+
+    def _let_go(self, number: int) -> None:
+        listening = self._listenings.pop(number)
+        self._synthesized_ms += listening.own_ms
+        listening.close()
 
     def _on_sound(self) -> None:
         # The next segment does not wait until this sound has been encoded.

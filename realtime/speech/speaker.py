@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 import structlog
 
@@ -82,6 +83,28 @@ class Studio:
     levels: Levels | None = None
 
 
+class Listener(Protocol):
+    """Who hears a context, as its speaker sees it. All calls are made on the event loop."""
+
+    def on_output(self) -> None:
+        """There is something to take, or the speaker has failed."""
+        ...
+
+    def dry_at(self) -> float:
+        """When all that was taken so far, of any context of the session, will have been heard.
+
+        In monotonic seconds, perhaps in the past; infinity while it is paused.
+        """
+        ...
+
+    def credit_ms(self) -> float:
+        """How much more sound may be taken before the listener is far enough ahead.
+
+        In milliseconds of the timeline. Infinity: there is no limit; 0: it has to wait.
+        """
+        ...
+
+
 class Speaker:
     """Speaks the text of one context. Every method is called on the event loop; `run` does the work."""
 
@@ -91,16 +114,14 @@ class Speaker:
         settings: VoiceSettings,
         frontend: Frontend,
         timeline: Timeline,
-        on_output: Callable[[], None],
-        dry_at: Callable[[], float] = lambda: 0.0,
+        listener: Listener,
         *,
         segment_ends: bool = False,
     ) -> None:
-        """`timeline` is its own, and new; `on_output` is called when `take` has something.
+        """`timeline` is its own, and new.
 
-        `dry_at`: when the listener will have heard all that was taken, also of others before this one, in
-        monotonic seconds. `segment_ends`: the sound of a segment is handed on to its end before the next one
-        begins, and `SegmentEnded` is told.
+        `segment_ends`: the sound of a segment is handed on to its end before the next one begins, and
+        `SegmentEnded` is told.
         """
         self._studio = studio
         self._settings = settings
@@ -108,10 +129,9 @@ class Speaker:
         self._text = TextFeed(frontend, self, studio.clock, studio.turns, studio.text_wait_s)
         self._whole_text: str | None = ""  # None when it does not come whole before `run`
         self._ended = False
-        self._listener_dry_at = dry_at
+        self._listener = listener
         self._timeline = timeline
         self._encoder = BlockEncoder(timeline, studio.executor, studio.clock)
-        self._on_output = on_output
         self._segment_ends = segment_ends
 
         self._pieces: list[TextPiece] = []  # one for each segment
@@ -126,6 +146,7 @@ class Speaker:
         self._made_ms = 0.0
         self._waiting_ms = 0.0
         self._granted_ms = 0
+        self._synthesized_ms = 0.0  # of the engine's sound, once the sounds are closed
         self._first_taken_at: float | None = None
         self._has_turn = False
         self._turn_at = 0.0
@@ -197,7 +218,7 @@ class Speaker:
         """When all sound will have been heard; infinity while some is to be made or fetched."""
         if not self._has_turn or self._rendered < len(self._pieces) or self._output:
             return math.inf
-        return self._listener_dry_at()
+        return self._listener.dry_at()
 
     def _mark(self, mark: _FlushMark | _EndMark) -> None:
         self._marks.append(mark)
@@ -207,19 +228,45 @@ class Speaker:
 
     def take(self) -> SpeechEvent | None:
         """The next thing for the listener, None when there is nothing yet; only the head's is fetched."""
-        self.take_turn()
-        if not self._output:
+        event = self.peek()
+        if event is None:
             return None
-        event = self._output.popleft()
+        self._output.popleft()
         if isinstance(event, Packet):
             if self._first_taken_at is None:
                 self._first_taken_at = self._clock.now()
             self._waiting_ms -= event.duration * 1000 / TIMELINE_RATE
             self._changed.set()
             step_ms = self._studio.buffer_ms * self._settings.speed / 4
-            if self._made_ms + self._room_ms() >= self._granted_ms + step_ms:
+            # One who has taken all that there is may have little room, and yet nothing else would grant it.
+            if self._waiting_ms < 1 or self._made_ms + self._room_ms() >= self._granted_ms + step_ms:
                 self._grant()
         return event
+
+    def peek(self) -> SpeechEvent | None:
+        """What `take` would give; only the head is asked."""
+        self.take_turn()
+        return self._output[0] if self._output else None
+
+    def on_credit(self) -> None:
+        """The listener may take more than before, or is somewhere else: grant by where it is now."""
+        self._changed.set()
+        self._grant()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether sound waits to be taken, or a piece of text has not been rendered to its end."""
+        is_rendered = self.failure is not None or self._rendered == len(self._pieces)
+        return not is_rendered or any(isinstance(event, Packet) for event in self._output)
+
+    @property
+    def synthesized_ms(self) -> float:
+        """Sound on the timeline that the engine has made for this context, also what is made ahead.
+
+        What came out of a cache, or was begun for somebody else, does not count.
+        """
+        made_ms = self._synthesized_ms if self._sounds is None else self._sounds.synthesized_ms
+        return made_ms / self._settings.speed
 
     def take_turn(self) -> None:
         """The contexts before this one are over: from now on its sound is waited for."""
@@ -237,11 +284,15 @@ class Speaker:
                 if self.timing.first_packet is None:
                     self.timing.first_packet = self._clock.now()
         self._output.extend(events)
-        self._on_output()
+        self._listener.on_output()
+
+    def _most_waiting_ms(self) -> float:
+        """How much may wait to be taken: no more than the buffer holds, nor than may be taken soon."""
+        return min(self._studio.buffer_ms, self._listener.credit_ms())
 
     def _room_ms(self) -> float:
         """Sound of the engine's that there is room for, before the tempo is set."""
-        return max(0.0, self._studio.buffer_ms - self._waiting_ms) * self._settings.speed
+        return max(0.0, self._most_waiting_ms() - self._waiting_ms) * self._settings.speed
 
     def _grant(self) -> None:
         """Allow as much as there is room for; it is needed when what was taken so far has been played."""
@@ -251,7 +302,7 @@ class Speaker:
             # One segment is made ahead of its turn, when nobody who is being listened to needs the engine.
             self._sounds.grant(1, self._clock.now() + AHEAD_S)
             return
-        self._granted_ms = max(self._granted_ms, round(self._made_ms + self._room_ms()))
+        self._granted_ms = max(self._granted_ms, math.ceil(round(self._made_ms + self._room_ms(), 6)))
         if self._first_taken_at is None:
             deadline = self._turn_at
         else:
@@ -280,6 +331,7 @@ class Speaker:
             self._text.stop()
             sounds, self._sounds = self._sounds, None
             if sounds is not None:
+                self._synthesized_ms = sounds.synthesized_ms
                 sounds.close()
 
     def _open_sounds(self) -> Sounds:
@@ -326,7 +378,10 @@ class Speaker:
         assert self._sounds is not None, "it is called while the sounds are open"
         # Sound of a whole text out of a cache may be there before the text has been worked on.
         is_known = self._rendered < len(self._pieces)
-        has_room = self._waiting_ms < self._studio.buffer_ms and (self._has_turn or not self._rendered)
+        if self._has_turn:
+            has_room = self._waiting_ms < self._most_waiting_ms()
+        else:
+            has_room = self._waiting_ms < self._studio.buffer_ms and not self._rendered
         return self._sounds.take(is_known and has_room)
 
     async def _render(self, chunk: Chunk) -> None:

@@ -46,6 +46,11 @@ class Listening:
         return self._synthesis.made_ms
 
     @property
+    def own_ms(self) -> float:
+        """As `made_ms`, of what is made for this listener; one who has joined has nothing of its own."""
+        return 0.0 if self.cached else self._synthesis.made_ms
+
+    @property
     def complete(self) -> bool:
         """Whether all of it is there."""
         return self._synthesis.complete

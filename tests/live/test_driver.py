@@ -28,7 +28,7 @@ from realtime.session.offer import Format, Limits, Offer
 from realtime.session.session import Session
 from realtime.speech.cache import AudioCache
 from realtime.speech.scheduler import Scheduler
-from realtime.speech.speaker import Speaker, Studio
+from realtime.speech.speaker import Listener, Speaker, Studio
 from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextTurns
 from realtime.speech.timeline import Timeline
@@ -180,20 +180,13 @@ class House:
         self.speakers: list[Speaker] = []
         self.summaries: list[ContextSummary] = []
 
-    def open_speaker(
-        self,
-        settings: VoiceSettings,
-        audio: AudioSettings,
-        on_output: Callable[[], None],
-        dry_at: Callable[[], float],
-    ) -> Speaker:
+    def open_speaker(self, settings: VoiceSettings, audio: AudioSettings, listener: Listener) -> Speaker:
         speaker = Speaker(
             self.studio,
             settings,
             Frontend(TextOptions(settings.language, buffering=settings.buffer)),
             Timeline(make_encoder(audio), settings.speed),
-            on_output,
-            dry_at,
+            listener,
         )
         self.speakers.append(speaker)
         return speaker
@@ -733,10 +726,8 @@ class Stage:
         self.puppets: list[Puppet] = []
         self.summaries: list[ContextSummary] = []
 
-    def _open(
-        self, _settings: Any, _audio: Any, on_output: Callable[[], None], _dry_at: Callable[[], float]
-    ) -> Puppet:
-        self.puppets.append(Puppet(on_output))
+    def _open(self, _settings: Any, _audio: Any, listener: Listener) -> Puppet:
+        self.puppets.append(Puppet(listener.on_output))
         return self.puppets[-1]
 
     async def _play(self, client: Callable[[], Coroutine[Any, Any, None]]) -> None:

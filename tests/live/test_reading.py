@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -20,7 +20,7 @@ from realtime.errors import ErrorCode, RealtimeError
 from realtime.live.reading import Readings, ReadingSummary
 from realtime.speech.cache import AudioCache
 from realtime.speech.scheduler import Scheduler
-from realtime.speech.speaker import Speaker, Studio
+from realtime.speech.speaker import Listener, Speaker, Studio
 from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextTurns
 from realtime.speech.timeline import Timeline
@@ -87,19 +87,11 @@ class House:
         self.summaries: list[ReadingSummary] = []
         self.readings = Readings(self.open_speaker, self.summaries.append)
 
-    def open_speaker(
-        self,
-        settings: VoiceSettings,
-        audio: AudioSettings,
-        on_output: Callable[[], None],
-        dry_at: Callable[[], float],
-    ) -> Speaker:
+    def open_speaker(self, settings: VoiceSettings, audio: AudioSettings, listener: Listener) -> Speaker:
         frontend = Frontend(TextOptions(settings.language))
         timeline = Timeline(make_encoder(audio), settings.speed)
         ends = audio.segment_ends
-        speaker = self.speaker_type(
-            self.studio, settings, frontend, timeline, on_output, dry_at, segment_ends=ends
-        )
+        speaker = self.speaker_type(self.studio, settings, frontend, timeline, listener, segment_ends=ends)
         self.speakers.append(speaker)
         return speaker
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -95,6 +96,21 @@ class HandClock:
 
     def now(self) -> float:
         return self.seconds
+
+
+class HandListener:
+    """A listener of whom the test says where it is; `on_output` may be replaced."""
+
+    def __init__(self, on_output: Callable[[], None] = lambda: None) -> None:
+        self.on_output = on_output
+        self.dry = 0.0
+        self.credit = math.inf
+
+    def dry_at(self) -> float:
+        return self.dry
+
+    def credit_ms(self) -> float:
+        return self.credit
 
 
 class HandShared:

@@ -56,7 +56,7 @@ from realtime.types import (
     WordsTimed,
 )
 from tests.engines.faulty import FaultySynthesizer
-from tests.speech.by_hand import HandEngine
+from tests.speech.by_hand import HandEngine, HandListener
 from tests.speech.sounds import PRE_SKIP, check_packets, hear_opus, until
 
 PATIENCE_S = 20
@@ -115,13 +115,14 @@ class Talk:
         self, studio: Studio, settings: VoiceSettings, encoder: PacketEncoder, segment_ends: bool
     ) -> None:
         self.changed = asyncio.Event()
+        self.listener = HandListener(self.changed.set)
         languages = tuple(language for language, _ in settings.auto_voices)
         self.speaker = Speaker(
             studio,
             settings,
             Frontend(TextOptions(settings.language, languages=languages, buffering=settings.buffer)),
             Timeline(encoder, settings.speed),
-            self.changed.set,
+            self.listener,
             segment_ends=segment_ends,
         )
         self.task: asyncio.Task[None] | None = None

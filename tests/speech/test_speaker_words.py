@@ -36,6 +36,7 @@ from realtime.types import (
     VoiceSettings,
     WordsTimed,
 )
+from tests.speech.by_hand import HandListener
 from tests.speech.sounds import check_packets, until
 
 
@@ -81,7 +82,7 @@ class Talk:
         assert options.words
         self.events: list[SpeechEvent] = []
         timeline = Timeline(OpusEncoder(32_000), settings.speed)
-        self.speaker = Speaker(studio, settings, Frontend(options), timeline, self._take)
+        self.speaker = Speaker(studio, settings, Frontend(options), timeline, HandListener(self._take))
         self.speaker.take_turn()
 
     def _take(self) -> None:
