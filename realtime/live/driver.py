@@ -1,24 +1,24 @@
-"""Runs one session on one transport: feeds its state machine, carries out its actions, owns its speakers.
+"""Runs one session: feeds its state machine, carries out its actions, owns its speakers and what waits to be sent.
 
-One task reads, one task writes. What the session answers to a message goes to the front (`_urgent`); sound,
-and what keeps its order with sound, is fetched from the head's speaker one event at a time, at the moment
-it is sent. So a cancel that stops a speaker has stopped its sound: nothing waits behind the writer's back.
+A session outlives its sockets. `run` is the session itself, from its first socket to its end; `serve` serves one
+socket, and returns when that one has come to its end. While there is none, nothing is fetched from the speakers:
+they go on as far as there is room and credit.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
-from typing import Protocol
 
 import structlog
 
 from realtime.clock import Clock
-from realtime.errors import INTERNAL_MESSAGE, CloseCode, ErrorCode
+from realtime.errors import INTERNAL_MESSAGE, CloseCode, ErrorCode, RealtimeError
+from realtime.live.socket import STALL_S, Ending, Ping, Socket, SocketSettings
+from realtime.live.transport import Transport, TransportClosedError
 from realtime.session.actions import (
     Action,
     AppendText,
@@ -28,53 +28,27 @@ from realtime.session.actions import (
     FlushSpeaker,
     Machine,
     OpenSpeaker,
+    Replenish,
+    Resume,
     Send,
     SendFrame,
     SendPayload,
     StopSpeaker,
+    Unheard,
 )
 from realtime.session.frames import encode_frame
-from realtime.session.messages import encode
-from realtime.session.session import Session
+from realtime.session.messages import ResumeRequest, SessionReady, encode
+from realtime.session.replay import Piece, is_kept
+from realtime.session.session import Session, no_such_session
 from realtime.speech.speaker import Listener, Speaker
-from realtime.types import AudioSettings, Failed, Finished, SpeechEvent, Timing, VoiceSettings
+from realtime.types import AudioSettings, Failed, Finished, Packet, SpeechEvent, Timing, VoiceSettings
 
-#: A client that takes nothing for so long is dropped.
-STALL_S = 30.0
 #: A client that sends and does not read is not read either when so many characters of answers wait for it.
 MOST_ANSWERS = 256 * 1024
-#: A client's messages are read for so long before the other sessions get their turn on the loop.
-READ_S = 0.001
-#: So many events are sent before the other sessions get their turn on the loop.
-BURST = 25
-
+#: What was made for a context is remembered for the case of a late cancel, of so many contexts.
+_MOST_REMEMBERED = 256
 
 _log = structlog.get_logger(__name__)
-
-
-class TransportClosedError(Exception):
-    """The other side is gone."""
-
-
-class Transport(Protocol):
-    """A sink for frames and messages, and a source of them. One reader and one writer use it at a time."""
-
-    async def receive(self) -> str | bytes:
-        """The next frame; raises `TransportClosedError`."""
-        ...
-
-    async def send_text(self, message: str) -> None:
-        """Send a message; waits while too much is unsent. Raises `TransportClosedError`."""
-        ...
-
-    async def send_bytes(self, frame: bytes) -> None:
-        """Send a binary frame; waits while too much is unsent. Raises `TransportClosedError`."""
-        ...
-
-    async def close(self, code: int, reason: str) -> None:
-        """Close, after what was sent; never raises."""
-        ...
-
 
 #: Makes the speaker of a context.
 OpenSpeakerFor = Callable[[VoiceSettings, AudioSettings, Listener], Speaker]
@@ -84,7 +58,7 @@ OpenSpeakerFor = Callable[[VoiceSettings, AudioSettings, Listener], Speaker]
 class ContextSummary:
     """What became of a context; `reason` is completed, failed, cancelled or disconnected.
 
-    `code`: why it has failed.
+    `code`: why it has failed. `wasted_ms`: sound that was synthesized for it, and that its listener never heard.
     """
 
     session_id: str
@@ -95,10 +69,20 @@ class ContextSummary:
     text: str
     timing: Timing
     code: ErrorCode | None = None
+    wasted_ms: float = 0.0
 
 
-#: Is told of every context that is over.
-Observer = Callable[[ContextSummary], None]
+@dataclass(frozen=True, slots=True)
+class LateCancel:
+    """A context was cancelled that had been sent to its end: so much synthesized sound was not heard."""
+
+    session_id: str
+    handle: int
+    wasted_ms: float
+
+
+#: Is told of every context that is over, and of those that are cancelled after that.
+Observer = Callable[[ContextSummary | LateCancel], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,192 +92,331 @@ class _Running:
     task: asyncio.Task[None]
 
 
-class _Listener:
+class _ContextListener:
     """Who hears one context."""
 
-    def __init__(self, on_output: Callable[[], None], dry_at: Callable[[], float]) -> None:
-        self._on_output = on_output
-        self._dry_at = dry_at
+    def __init__(self, driver: Driver, handle: int) -> None:
+        self._driver = driver
+        self._handle = handle
 
     def on_output(self) -> None:
-        self._on_output()
+        self._driver.on_output(self._handle)
 
     def dry_at(self) -> float:
-        return self._dry_at()
+        return self._driver.dry_at(self._handle)
 
     def credit_ms(self) -> float:
-        return inf
+        return self._driver.credit_ms()
 
 
 class Driver:
-    """One session, from its first frame to its close."""
+    """One session, from its first socket to its end."""
 
     def __init__(
         self,
         session: Session,
-        transport: Transport,
         open_speaker: OpenSpeakerFor,
         clock: Clock,
         observe: Observer,
+        find: Callable[[str], Driver | None],
+        settings: SocketSettings | None = None,
     ) -> None:
-        """Everything is given; nothing is started before `run`."""
+        """Everything is given; nothing is started before `run`. `find`: a running session by its id."""
         self._session: Machine = session
-        self._session_id = session.session_id
-        self._transport = transport
+        self.session_id = session.session_id
         self._open_speaker = open_speaker
         self._clock = clock
         self._observe = observe
-        self._urgent: deque[str] = deque()
+        self._find = find
+        self._settings = settings or SocketSettings()
+        self._urgent: deque[str | Ping] = deque()
         self._urgent_characters = 0
+        self._fetched: deque[Piece] = deque()
         self._room_for_answers = asyncio.Event()
         self._room_for_answers.set()
-        self._close: Close | None = None
-        self._wake = asyncio.Event()
+        self._closing: Close | None = None
+        self._socket: Socket | None = None
+        self._expects_socket = True  # what is said now is for the next one
+        self._handed_to: Driver | None = None
         self._running: dict[int, _Running] = {}
+        self._made_ms: OrderedDict[int, float] = OrderedDict()  # of what was sent to its end
         self._tasks: asyncio.TaskGroup | None = None
+        self._begun = asyncio.Event()
+        self._over = False
+        self._changed = asyncio.Event()
+        #: When its socket was lost, None while it has one.
+        self.lost_at: float | None = None
+
+    # -- the session ------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Serve the session until it closes or the transport does; leaves no task behind."""
+        """The session, until it is over; leaves no task behind."""
         try:
-            await self._serve()
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self._begun.set()
+                try:
+                    await self._until_over()
+                finally:
+                    self._end()
         except* Exception:  # nobody foresaw it: this session ends, and says so
-            _log.exception("session_failed", session=self._session_id)
-            for action in self._session.broken():
-                if isinstance(action, Send):
-                    with contextlib.suppress(TransportClosedError, TimeoutError):
-                        async with asyncio.timeout(STALL_S):
-                            await self._transport.send_text(encode(action.message))
-                elif isinstance(action, Close):
-                    await self._transport.close(action.code, action.reason)
+            self._break()
 
-    async def _serve(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            reader = tasks.create_task(self._read())
-            writer = tasks.create_task(self._write())
+    async def _until_over(self) -> None:
+        while not self._over:
+            self._changed.clear()
+            # While there is a socket, that watches the deadlines: it is awake with every frame.
+            wait_s = None if self._socket else max(0.0, self.next_deadline() - self._clock.now())
             try:
-                await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
-                if self._close is not None and await writer:
-                    reader.cancel()  # what still comes is for the closing handshake
-                    await asyncio.wait({reader})
-                    await self._transport.close(self._close.code, self._close.reason)
-            finally:
-                reader.cancel()
-                writer.cancel()
-                for handle in list(self._running):
-                    self._drop(handle, "disconnected")
+                async with asyncio.timeout(wait_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                self.on_deadline()
+
+    def _end(self) -> None:
+        """The session is over: nobody listens any more."""
+        self._over = True
+        self._changed.set()
+        for handle in list(self._running):
+            self._drop(handle, "disconnected")
+
+    def _break(self) -> None:
+        _log.exception("session_failed", session=self.session_id)
+        self._perform(self._session.broken())
+        self._end()
+
+    def drain(self, drain_ms: int) -> None:
+        """The server is going away: finish what is running, within `drain_ms`, and close."""
+        self._perform(self._session.drain(drain_ms, self._clock.now()))
 
     def shut_down(self) -> None:
         """Tell the client that the server is going away, and close."""
         self._perform(self._session.shut_down())
 
-    async def _read(self) -> None:
+    def give_up(self) -> None:
+        """End a session without a socket: others need its place."""
+        self._end()
+
+    # -- its sockets ------------------------------------------------------------------------------------
+
+    async def serve(self, transport: Transport) -> None:
+        """Serve one socket until that comes to its end; `run` must be running, or about to."""
+        await self._begun.wait()
+        socket = Socket(transport, self, self._clock, self._settings)
+        previous, self._socket = self._socket, socket
+        if previous is not None:
+            previous.leave()
+        self.lost_at, self._expects_socket = None, True
+        self._session.attached(self._clock.now())
+        self._changed.set()
+        ending = Ending.LOST
         try:
-            paused = self._clock.now()
-            while True:
-                await self._room_for_answers.wait()
-                frame = await self._transport.receive()
-                self._perform(self._session.receive(frame, self._clock.now()))
-                if (now := self._clock.now()) - paused > READ_S:
-                    await asyncio.sleep(0)  # a flood that has come already would be read without a pause
-                    paused = now
-        except TransportClosedError:
+            ending = await socket.serve()
+        except Exception:
+            self._break()
+            ending = Ending.OVER
+            await self._say_last(transport)
+        finally:
+            if self._socket is socket:
+                self._detach(ending)
+        if ending is not Ending.LEFT:
             return
+        if self._handed_to is not None:
+            await self._handed_to.serve(transport)
+        else:
+            await transport.close(CloseCode.TAKEN_OVER, "another socket has taken up the session")
 
-    async def _write(self) -> bool:
-        """True when everything was sent before a close."""
+    def _detach(self, ending: Ending) -> None:
+        now = self._clock.now()
+        self._socket = None
+        self._expects_socket = False
+        self._urgent.clear()  # what counts of it is kept, and sent again
+        self._fetched.clear()
+        self._urgent_characters = 0
+        self._room_for_answers.set()
+        if self._over or ending is not Ending.LOST or self._closing is not None or not self._session.lost(now):
+            self._end()
+        else:
+            self.lost_at = now
+        self._changed.set()
+
+    def resume(self, request: ResumeRequest) -> None:
+        """Another socket asks for this session, and is about to be served; the one it has is left.
+
+        Raises `RealtimeError`, and nothing has changed then.
+        """
+        if self._over or self._closing is not None:
+            raise no_such_session()
+        now = self._clock.now()
+        actions = self._session.resume(request, now)
+        if self._socket is not None:
+            self._socket.leave()
+            self._detach(Ending.LOST)
+        self._expects_socket = True
+        self._perform(actions)
+
+    async def _say_last(self, transport: Transport) -> None:
+        """After a mistake: why the socket closes."""
+        with contextlib.suppress(TransportClosedError, TimeoutError):
+            async with asyncio.timeout(STALL_S):
+                for piece in self._urgent:
+                    if isinstance(piece, str):
+                        await transport.send_text(piece)
+        code = self._closing or Close(CloseCode.INTERNAL, "internal error")
+        await transport.close(code.code, code.reason)
+
+    def _hand_over(self, request: ResumeRequest) -> None:
+        """The first message asks for another session."""
         try:
-            while True:
-                async with asyncio.timeout(STALL_S) as stall:
-                    idle = await self._send_burst(stall)
-                if idle and self._close is not None:
-                    return True
-                if idle:
-                    await self._wait()
-                else:
-                    await asyncio.sleep(0)
-        except TransportClosedError:
-            return False
-        except TimeoutError:
-            await self._transport.close(CloseCode.LISTENER_STALLED, "the listener took nothing for 30 s")
-            return False
+            other = self._find(request.session_id)
+            if other is None or other is self:
+                raise no_such_session()
+            other.resume(request)
+        except RealtimeError as error:
+            self._perform(self._session.resume_failed(error, self._clock.now()))
+            return
+        self._handed_to = other
+        if self._socket is not None:
+            self._socket.leave()
+        self._end()
 
-    async def _send_burst(self, stall: asyncio.Timeout) -> bool:
-        """Send what there is, up to `BURST` pieces; True when nothing is left."""
-        begun = asyncio.get_running_loop().time()
-        for _ in range(BURST):
-            now = asyncio.get_running_loop().time()
-            if now - begun > STALL_S / 100:  # slow, but it takes: only who takes nothing is dropped
-                stall.reschedule(now + STALL_S)
+    # -- what its socket asks for -----------------------------------------------------------------------
+
+    @property
+    def closing(self) -> Close | None:
+        """How the socket is to be closed when all was sent; None while it is not."""
+        return self._closing
+
+    def receive(self, frame: str | bytes) -> None:
+        """A frame of the client."""
+        self._perform(self._session.receive(frame, self._clock.now()))
+
+    def received(self, number: int) -> None:
+        """The client has received the `session.ready` of this number."""
+        self._session.received(number)
+
+    def too_fast(self, per_s: int, retry_after_ms: int) -> None:
+        """The client sends faster than it is read."""
+        self._perform(self._session.too_fast(per_s, retry_after_ms))
+
+    async def room_for_answers(self) -> None:
+        """Returns when the client may be read: not while it takes none of the answers."""
+        await self._room_for_answers.wait()
+
+    def unheard_s(self) -> float:
+        """How long the listener still plays what was sent, in seconds; infinite while it is paused."""
+        head = self._session.head()
+        return 0.0 if head is None else self._session.dry_at(head, self._clock.now()) - self._clock.now()
+
+    def next_deadline(self) -> float:
+        """When `on_deadline` wants to be called, in monotonic seconds."""
+        return self._session.next_deadline()
+
+    def on_deadline(self) -> None:
+        """Time has passed."""
+        self._perform(self._session.on_deadline(self._clock.now()))
+
+    def next_piece(self) -> Piece | Ping | None:
+        """What is to be sent now: answers, what is sent again, what the head's speaker has made."""
+        while True:
             if self._urgent:
-                await self._transport.send_text(self._next_urgent())
-                continue
-            if self._close is not None:
-                return True
-            fetched = self._fetch()
-            if fetched is None:
-                return True
-            for action in self._on_event(*fetched):
-                if isinstance(action, SendFrame):
-                    await self._transport.send_bytes(encode_frame(action.kind, action.handle, action.packet))
-                elif isinstance(action, SendPayload):
-                    await self._transport.send_bytes(action.payload)
-                elif isinstance(action, Send):
-                    await self._transport.send_text(encode(action.message))
-                else:
-                    self._perform([action])
-        return False
+                return self._next_urgent()
+            if self._closing is not None:
+                return None
+            if self._fetched:
+                return self._fetched.popleft()
+            again = self._session.next_again()
+            if again is not None:
+                return again
+            if not self._fetch():
+                return None
 
-    def _next_urgent(self) -> str:
-        message = self._urgent.popleft()
-        self._urgent_characters -= len(message)
-        if self._urgent_characters < MOST_ANSWERS:
-            self._room_for_answers.set()
-        return message
+    def _next_urgent(self) -> str | Ping:
+        piece = self._urgent.popleft()
+        if isinstance(piece, str):
+            self._urgent_characters -= len(piece)
+            if self._urgent_characters < MOST_ANSWERS:
+                self._room_for_answers.set()
+        return piece
 
-    def _fetch(self) -> tuple[int, SpeechEvent] | None:
+    def _fetch(self) -> bool:
+        """Get something of the head's speaker; False when there is nothing to be had."""
         head = self._session.head()
         running = self._running.get(head) if head is not None else None
-        event = running.speaker.take() if running else None
-        return (head, event) if head is not None and event is not None else None
+        if head is None or running is None:
+            return False
+        speaker, now = running.speaker, self._clock.now()
+        if self._session.credit_ms(now) <= 0:
+            if speaker.has_more and (told := self._session.hold(head, now)):
+                self._perform(told)
+                return True
+            if isinstance(speaker.peek(), Packet):
+                return False
+        event = speaker.take()
+        if event is None:
+            return False
+        self._on_event(head, event, now)
+        return True
 
-    def _on_event(self, handle: int, event: SpeechEvent) -> list[Action]:
-        actions = self._session.on_event(handle, event, self._clock.now())
+    def _on_event(self, handle: int, event: SpeechEvent, now: float) -> None:
+        for action in self._session.on_event(handle, event, now):
+            if isinstance(action, SendFrame):
+                frame = encode_frame(action.kind, action.handle, action.packet)
+                self._session.keep(frame, now)
+                self._fetched.append(frame)
+            elif isinstance(action, SendPayload):
+                self._fetched.append(action.payload)
+            elif isinstance(action, Send):
+                message = encode(action.message)
+                if is_kept(action.message):
+                    self._session.keep(message, now)
+                self._fetched.append(message)
+            else:
+                self._perform([action])
         if isinstance(event, Finished):
             self._drop(handle, "completed")
         elif isinstance(event, Failed):
             self._drop(handle, "failed", event.code)
-        return actions
 
-    async def _wait(self) -> None:
-        """Until there is something to send, or the session's deadline comes."""
-        self._wake.clear()
-        deadline = self._session.next_deadline()
-        try:
-            async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
-                await self._wake.wait()
-        except TimeoutError:
-            self._perform(self._session.on_deadline(self._clock.now()))
+    # -- actions ----------------------------------------------------------------------------------------
 
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
             if isinstance(action, Send):
-                message = encode(action.message)
-                self._urgent.append(message)
-                self._urgent_characters += len(message)
-                if self._urgent_characters >= MOST_ANSWERS:
-                    self._room_for_answers.clear()
+                self._say(action)
             elif isinstance(action, OpenSpeaker):
                 self._open(action)
             elif isinstance(action, Close):
-                self._close = self._close or action
+                self._closing = self._closing or action
+                if not self._expects_socket:
+                    self._end()
             elif isinstance(action, StopSpeaker):
                 self._drop(action.handle, action.reason, action.code)
+            elif isinstance(action, Unheard):
+                self._cut_late(action)
+            elif isinstance(action, Replenish):
+                self._replenish()
             elif isinstance(action, Become):
                 self._session = action.machine
+            elif isinstance(action, Resume):
+                self._hand_over(action.request)
             elif not isinstance(action, SendFrame | SendPayload):
                 self._instruct(action)
-        self._wake.set()
+        if self._socket is not None:
+            self._socket.wake()
+
+    def _say(self, action: Send) -> None:
+        message = encode(action.message)
+        if is_kept(action.message):
+            self._session.keep(message, self._clock.now())
+        if not self._expects_socket:
+            return
+        self._urgent.append(message)
+        self._urgent_characters += len(message)
+        if self._urgent_characters >= MOST_ANSWERS:
+            self._room_for_answers.clear()
+        if isinstance(action.message, SessionReady):
+            self._urgent.append(Ping(self._session.ready_number))
 
     def _instruct(self, action: AppendText | FlushSpeaker | EndSpeaker) -> None:
         running = self._running.get(action.handle)
@@ -307,20 +430,19 @@ class Driver:
         else:
             speaker.end()
 
+    def _replenish(self) -> None:
+        head = self._session.head()
+        running = self._running.get(head) if head is not None else None
+        if running is not None:
+            running.speaker.on_credit()
+
     def _open(self, action: OpenSpeaker) -> None:
         assert self._tasks is not None, "only a running driver opens speakers"
         handle = action.handle
         try:
-            speaker = self._open_speaker(
-                action.settings,
-                action.audio,
-                _Listener(
-                    lambda: self._on_output(handle),
-                    lambda: self._session.dry_at(handle, self._clock.now()),
-                ),
-            )
+            speaker = self._open_speaker(action.settings, action.audio, _ContextListener(self, handle))
         except Exception:
-            _log.exception("speaker_not_opened", session=self._session_id, handle=handle)
+            _log.exception("speaker_not_opened", session=self.session_id, handle=handle)
             failure = Failed(ErrorCode.INTERNAL, INTERNAL_MESSAGE)
             self._perform(self._session.on_event(handle, failure, self._clock.now()))
             return
@@ -328,21 +450,23 @@ class Driver:
             speaker.take_turn()
         self._running[handle] = _Running(action, speaker, self._tasks.create_task(speaker.run()))
 
-    def _on_output(self, handle: int) -> None:
-        running = self._running.get(handle)
-        if running is not None and running.speaker.failure is not None:
-            self._perform(self._session.on_failure(handle, running.speaker.failure, self._clock.now()))
-        self._wake.set()
-
     def _drop(self, handle: int, reason: str, code: str | None = None) -> None:
         running = self._running.pop(handle, None)
         if running is None:
             return
         running.task.cancel()
         opened = running.opened
+        made_ms = running.speaker.synthesized_ms
+        if reason == "completed":
+            self._remember(handle, made_ms)
+            wasted_ms = 0.0
+        else:
+            # Of what has failed all is heard that was sent.
+            heard_ms = self._session.sent_ms(handle) if reason == "failed" else self._played_ms(handle)
+            wasted_ms = max(0.0, made_ms - heard_ms)
         self._observe(
             ContextSummary(
-                self._session_id,
+                self.session_id,
                 opened.context_id,
                 handle,
                 reason,
@@ -350,5 +474,37 @@ class Driver:
                 self._session.text(handle),
                 running.speaker.timing,
                 None if code is None else ErrorCode(code),
+                wasted_ms,
             )
         )
+
+    def _played_ms(self, handle: int) -> float:
+        return self._session.played_ms(handle, self._clock.now())
+
+    def _remember(self, handle: int, made_ms: float) -> None:
+        self._made_ms[handle] = made_ms
+        if len(self._made_ms) > _MOST_REMEMBERED:
+            self._made_ms.popitem(last=False)
+
+    def _cut_late(self, action: Unheard) -> None:
+        wasted_ms = self._made_ms.pop(action.handle, 0.0) - action.played_ms
+        if wasted_ms > 0:
+            self._observe(LateCancel(self.session_id, action.handle, wasted_ms))
+
+    # -- what its speakers ask for ----------------------------------------------------------------------
+
+    def on_output(self, handle: int) -> None:
+        """A speaker has something to fetch, or has failed."""
+        running = self._running.get(handle)
+        if running is not None and running.speaker.failure is not None:
+            self._perform(self._session.on_failure(handle, running.speaker.failure, self._clock.now()))
+        if self._socket is not None:
+            self._socket.wake()
+
+    def dry_at(self, handle: int) -> float:
+        """When the listener will have heard all that was sent, in monotonic seconds."""
+        return self._session.dry_at(handle, self._clock.now())
+
+    def credit_ms(self) -> float:
+        """How much more sound the listener may be sent."""
+        return self._session.credit_ms(self._clock.now())

@@ -1,14 +1,16 @@
-"""The sessions that are running: a limit, a count, and a way to end them all."""
+"""The sessions of a server: how many there may be, which one a token means, and a way to end them all."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from realtime.errors import QueueFullError
 from realtime.live.driver import Driver
+from realtime.live.transport import Transport
 
 _RETRY_AFTER_MS = 1000
 
@@ -19,47 +21,99 @@ def new_id() -> str:
 
 
 class Registry:
-    """Drivers of running sessions."""
+    """Owns the running sessions: those that have a socket, and those that wait for another one."""
 
     def __init__(self, max_sessions: int) -> None:
-        """More than `max_sessions` at a time are refused."""
+        """More than `max_sessions` at a time are refused; who has no socket makes room for who has one."""
         self._max_sessions = max_sessions
-        self._drivers: dict[Driver, asyncio.Task[None] | None] = {}
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._sessions: dict[str, tuple[Driver, asyncio.Task[None]]] = {}
+        self._sockets: set[asyncio.Task[None] | None] = set()
+        self._changed = asyncio.Event()
+        self._draining = False
 
     @property
     def count(self) -> int:
-        """Sessions that are running."""
-        return len(self._drivers)
+        """Sessions that are running, with or without a socket."""
+        return len(self._sessions)
+
+    @property
+    def detached(self) -> int:
+        """Sessions that have lost their socket."""
+        return sum(driver.lost_at is not None for driver, _ in self._sessions.values())
+
+    def find(self, session_id: str) -> Driver | None:
+        """A running session."""
+        found = self._sessions.get(session_id)
+        return found[0] if found else None
 
     def check_room(self) -> None:
-        """Raises `QueueFullError` when there is no room for another session."""
-        if len(self._drivers) >= self._max_sessions:
+        """Raises `QueueFullError` when there is no room for another socket."""
+        if self._draining:
+            raise QueueFullError("the server is shutting down", _RETRY_AFTER_MS)
+        if len(self._sockets) >= self._max_sessions:
             raise QueueFullError(
                 f"{self._max_sessions} sessions are open, which is all this server takes", _RETRY_AFTER_MS
             )
 
-    @contextmanager
-    def running(self, driver: Driver) -> Iterator[None]:
-        """Counts a session for as long as the block runs, in the task that runs it."""
-        self._drivers[driver] = asyncio.current_task()
-        self._empty.clear()
+    async def serve(self, driver: Driver, transport: Transport) -> None:
+        """Begin a session, and serve its first socket to the end; the session may go on after that."""
+        async with self._socket():
+            self._make_room()
+            task = asyncio.create_task(driver.run())
+            self._sessions[driver.session_id] = driver, task
+            task.add_done_callback(lambda _: self._forget(driver))
+            await driver.serve(transport)
+
+    @asynccontextmanager
+    async def _socket(self) -> AsyncIterator[None]:
+        this = asyncio.current_task()
+        self._sockets.add(this)
         try:
             yield
         finally:
-            del self._drivers[driver]
-            if not self._drivers:
-                self._empty.set()
+            self._sockets.discard(this)
+            self._changed.set()
+
+    def _make_room(self) -> None:
+        """Give up who has been without a socket for longest."""
+        lost = [driver for driver, _ in self._sessions.values() if driver.lost_at is not None]
+        lost.sort(key=lambda driver: driver.lost_at or 0.0)
+        for driver in lost[: max(0, self.count + 1 - self._max_sessions)]:
+            driver.give_up()
+
+    def _forget(self, driver: Driver) -> None:
+        del self._sessions[driver.session_id]
+        self._changed.set()
+
+    # -- the end ----------------------------------------------------------------------------------------
+
+    async def drain(self, timeout_s: float) -> None:
+        """No new sessions; have those that are running finish, and wait for them for `timeout_s` at most."""
+        self._draining = True
+        for driver, _ in list(self._sessions.values()):
+            driver.drain(round(timeout_s * 1000))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._until_empty()
 
     async def close_all(self, timeout_s: float) -> None:
         """Ask every session to close with 1001; those that have not after `timeout_s` are cancelled."""
-        for driver in self._drivers:
+        self._draining = True
+        for driver, _ in list(self._sessions.values()):
             driver.shut_down()
         try:
             async with asyncio.timeout(timeout_s):
-                await self._empty.wait()
+                await self._until_empty()
         except TimeoutError:
-            for task in self._drivers.values():
+            tasks = [*self._sockets, *(task for _, task in self._sessions.values())]
+            for task in tasks:
                 if task is not None:
                     task.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._until_empty()
+
+    async def _until_empty(self) -> None:
+        while self._sessions or self._sockets:
+            self._changed.clear()
+            await self._changed.wait()

@@ -181,6 +181,10 @@ class Machine(Protocol):
         """How much of a context was heard."""
         ...
 
+    def sent_ms(self, handle: int) -> float:
+        """How much of it was sent."""
+        ...
+
     # -- how far it may run ahead -----------------------------------------------------------------------
 
     def credit_ms(self, now: float) -> float:
@@ -192,6 +196,11 @@ class Machine(Protocol):
         ...
 
     # -- its sockets ------------------------------------------------------------------------------------
+
+    @property
+    def ready_number(self) -> int:
+        """How many `session.ready` there were."""
+        ...
 
     def keep(self, piece: Piece, now: float) -> None:
         """A frame, or the text of a message about a context, goes out: it may have to be sent again."""

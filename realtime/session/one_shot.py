@@ -162,6 +162,10 @@ class OneShot:
         """Nobody tells: as if nothing was."""
         return 0.0
 
+    def sent_ms(self, handle: int) -> float:
+        """See `played_ms`."""
+        return 0.0
+
     def credit_ms(self, now: float) -> float:
         """No limit but that of the socket."""
         return inf
@@ -173,6 +177,11 @@ class OneShot:
     def too_fast(self, per_s: int, retry_after_ms: int) -> list[Action]:
         """There is no event for it: inputs are read more slowly, that is all."""
         return []
+
+    @property
+    def ready_number(self) -> int:
+        """There are none in this form."""
+        return 0
 
     def keep(self, piece: Piece, now: float) -> None:
         """Nothing is sent again in this form."""

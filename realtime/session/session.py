@@ -30,7 +30,7 @@ from realtime.session.offer import NoFormatError, Offer, check_context_id
 from realtime.session.replay import Piece
 from realtime.session.tokens import Tokens
 from realtime.session.turns import Turns
-from realtime.types import Failed, SpeechEvent
+from realtime.types import TIMELINE_PER_MS, Failed, SpeechEvent
 
 
 class _Phase(Enum):
@@ -177,6 +177,11 @@ class Session:
         """How much of a context was heard; 0 when it is not known any more."""
         context = self._turns.get(handle)
         return self._turns.played_ms(context, now) if context else 0.0
+
+    def sent_ms(self, handle: int) -> float:
+        """How much of it was sent; 0 when it is not known any more."""
+        context = self._turns.get(handle)
+        return context.sent / TIMELINE_PER_MS if context else 0.0
 
     # -- how far it may run ahead -----------------------------------------------------------------------
 
