@@ -18,6 +18,8 @@ import numpy as np
 from realtime.engines.engine import Chunk, EngineSettings, Event, Failure, Freed, Synthesizer
 from realtime.engines.wire import (
     RING_BYTES,
+    SHARED_BYTES,
+    TABLE_BYTES,
     Alive,
     ChildMessage,
     ChunkMade,
@@ -43,8 +45,8 @@ _MAX_SAMPLES = RING_BYTES // 8 // _SAMPLE_BYTES
 class _Ring:
     """Writes sound into the shared memory; waits while the parent has not taken what lies there."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._memory = mmap.mmap(descriptor, RING_BYTES)
+    def __init__(self, memory: memoryview) -> None:
+        self._memory = memory
         self._written = 0
         self._released = 0
         self._room = threading.Condition()
@@ -136,15 +138,16 @@ def _beat(parent: _Parent, workers: Workers, interval_s: float) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """`FACTORY SETTINGS THREADS HEARTBEAT_S SOCKET RING`: serve the parent until it closes the socket.
+    """`FACTORY SETTINGS THREADS HEARTBEAT_S SOCKET MEMORY`: serve the parent until it closes the socket.
 
     `SETTINGS` are the `EngineSettings` as JSON.
     """
-    factory, settings, threads, heartbeat_s, channel_descriptor, ring_descriptor = arguments
+    factory, settings, threads, heartbeat_s, channel_descriptor, memory_descriptor = arguments
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     channel = socket.socket(fileno=int(channel_descriptor))
-    ring = _Ring(int(ring_descriptor))
+    memory = memoryview(mmap.mmap(int(memory_descriptor), SHARED_BYTES))
+    ring = _Ring(memory[TABLE_BYTES:])
     parent = _Parent(channel, ring)
     try:
         synthesizer = _load(factory, msgspec.json.decode(settings, type=EngineSettings))
@@ -153,7 +156,7 @@ def main(arguments: list[str]) -> None:
         return
     gc.collect()
     gc.freeze()  # the models stay for good: the collector need not look at them again and again
-    workers = Workers(synthesizer, int(threads), parent.emit)
+    workers = Workers(synthesizer, int(threads), parent.emit, memory[:TABLE_BYTES].cast("q"))
     workers.start()
     parent.send(Loaded(synthesizer.capabilities))
     threading.Thread(target=_beat, args=(parent, workers, float(heartbeat_s)), daemon=True).start()

@@ -1,8 +1,9 @@
 """Runs any engine in a child process: crashes, hangs, the GIL and licences stay on the other side.
 
 Messages travel over a socket pair, sound through a ring in shared memory. When the child dies, when a step of
-its work takes longer than `timeout_s`, or when nothing is heard of it for so long, its utterances fail, and a
-new child is started.
+its work takes longer than `timeout_s`, or when nothing is heard of it for so long, its utterances fail as
+lost, and a new child is started. A table in the shared memory, which outlives the child, says which of them
+it was working on.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import IO
 
@@ -38,7 +39,10 @@ from realtime.engines.engine import (
 from realtime.engines.loading import LoadTimes
 from realtime.engines.prompts import forget_on_disk
 from realtime.engines.wire import (
+    MOST_WORKERS,
     RING_BYTES,
+    SHARED_BYTES,
+    TABLE_BYTES,
     Alive,
     ChildMessage,
     ChunkMade,
@@ -59,6 +63,7 @@ from realtime.types import AudioChunk
 _STOP_S = 1.0
 _LOAD_S = 600.0
 _RESTART_S = (0.0, 0.5, 1.0, 2.0, 5.0)  # waits before the nth start in a row
+_WELL_S = 10.0  # a child that has lived for so long, or has spoken, was well
 # A file in memory where the system has such a folder; it has no name, so nothing can be left behind.
 _MEMORY_FOLDER = "/dev/shm" if os.path.isdir("/dev/shm") else None
 _RESTARTING = "the voice engine stopped working and is being restarted"
@@ -71,25 +76,27 @@ class _Child:
     def __init__(
         self,
         process: asyncio.subprocess.Process,
-        ring: IO[bytes],
+        memory: IO[bytes],
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
         self.process = process
-        self._ring_file = ring
-        self.ring = mmap.mmap(ring.fileno(), RING_BYTES)
+        self._memory_file = memory
+        self._memory = mmap.mmap(memory.fileno(), SHARED_BYTES)
         self.reader = reader
         self.writer = writer
         self.last_heard = time.monotonic()
         self.longest_step_s = 0.0
+        self.loaded_at = 0.0
+        self.has_spoken = False
 
     @classmethod
     async def start(cls, factory: str, settings: EngineSettings, threads: int, heartbeat_s: float) -> _Child:
         ours, theirs = socket.socketpair()
-        ring = tempfile.TemporaryFile(dir=_MEMORY_FOLDER)
+        memory = tempfile.TemporaryFile(dir=_MEMORY_FOLDER)
         writer: asyncio.StreamWriter | None = None
         try:
-            os.ftruncate(ring.fileno(), RING_BYTES)
+            os.ftruncate(memory.fileno(), SHARED_BYTES)
             reader, writer = await asyncio.open_connection(sock=ours)
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -101,19 +108,19 @@ class _Child:
                 str(threads),
                 str(heartbeat_s),
                 str(theirs.fileno()),
-                str(ring.fileno()),
-                pass_fds=(theirs.fileno(), ring.fileno()),
+                str(memory.fileno()),
+                pass_fds=(theirs.fileno(), memory.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
             )
         except BaseException:
             (writer or ours).close()
-            ring.close()
+            memory.close()
             raise
         finally:
             theirs.close()
         # Nothing is waited for once the process exists: nobody else would end it.
-        return cls(process, ring, reader, writer)
+        return cls(process, memory, reader, writer)
 
     def send(self, message: Command | Released | Forget) -> None:
         """Does nothing once the child is gone: whoever listens to it will notice, and fail what it held."""
@@ -123,12 +130,16 @@ class _Child:
 
     def take_sound(self, made: ChunkMade) -> AudioChunk:
         """Copy a chunk out of the ring, and give its room back."""
-        at = made.offset % RING_BYTES
-        pcm = np.frombuffer(self.ring, np.float32, made.samples, at).copy()
+        at = TABLE_BYTES + made.offset % RING_BYTES
+        pcm = np.frombuffer(self._memory, np.float32, made.samples, at).copy()
         self.send(Released(made.end))
         return AudioChunk(
             made.segment, pcm, made.sample_rate, made.words, made.estimated, made.last_of_segment
         )
+
+    def begun(self) -> frozenset[int]:
+        """Utterances that its workers are at, or were when it died."""
+        return frozenset(np.frombuffer(self._memory, np.int64, MOST_WORKERS).tolist())
 
     async def end(self) -> int:
         """Have it go, by force if need be; returns its exit code when everything is given back.
@@ -146,8 +157,8 @@ class _Child:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
             code = await self.process.wait()
-        self.ring.close()
-        self._ring_file.close()
+        self._memory.close()
+        self._memory_file.close()
         return code
 
 
@@ -257,7 +268,7 @@ class ProcessEngine:
             reason = message.message if isinstance(message, LoadFailed) else "it sent something else first"
             raise EngineError(f"the engine could not be loaded: {reason}")
         self._capabilities = message.capabilities
-        child.last_heard = time.monotonic()
+        child.last_heard = child.loaded_at = time.monotonic()
         self._child = child
         self._load_times.loaded()
         early, self._early = self._early, []
@@ -267,6 +278,7 @@ class ProcessEngine:
 
     async def _keep(self, child: _Child) -> None:
         """Listen to the child; when it is gone, fail what it held and start another."""
+        ill = 0  # children in a row that died by themselves, before they did anything
         while True:
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -276,13 +288,24 @@ class ProcessEngine:
             except Exception:
                 _log.exception("engine_events_failed")
             self._child = None
-            failed = self._fail_all(_RESTARTING)  # first: what is opened from now on is for the next child
+            begun = child.begun() & self._open
+            was_well = begun or child.has_spoken or time.monotonic() - child.loaded_at > _WELL_S
+            if was_well:
+                ill = 0
+            # First: what is opened from now on is for the next child.
+            failed = self._fail_all(_RESTARTING, lost=True, begun=begun)
             code = await self._end_child()
-            _log.error("engine_process_ended", code=code, utterances=failed)
-            child = await self._replace()
+            _log.error("engine_process_ended", code=code, utterances=failed, begun=len(begun))
+            child = await self._replace(ill)
+            ill += 1
 
-    async def _replace(self) -> _Child:
-        for attempt in itertools.count():
+    async def _replace(self, first: int) -> _Child:
+        """Start another, for as long as it takes; `first` says how long to wait before.
+
+        What waits for it fails as lost when it cannot be started, so that it may be given to the next; but
+        when there was none for so many times, it fails for good: nobody need wait for ever.
+        """
+        for attempt in itertools.count(first):
             await asyncio.sleep(_RESTART_S[min(attempt, len(_RESTART_S) - 1)])
             try:
                 child = await self._load()
@@ -295,18 +318,24 @@ class ProcessEngine:
                 self.restarts += 1
                 _log.info("engine_restarted", restarts=self.restarts)
                 return child
-            self._fail_all(_RESTARTING)
+            self._fail_all(_RESTARTING, lost=attempt < len(_RESTART_S))
         raise AssertionError("counting has no end")
 
-    def _fail_all(self, message: str) -> int:
-        """Fail whatever is open; returns how many that were."""
+    def _fail_all(self, message: str, *, lost: bool = False, begun: Set[int] = frozenset()) -> int:
+        """Fail whatever is open; returns how many that were.
+
+        `lost` as in `Failure`; `begun` are those that a worker was at.
+        """
         utterances = sorted(self._open)
         self._open.clear()
         self._early.clear()
         self._load_times.clear()
         for utterance in utterances:
-            self._on_event(Failure(utterance, message))
-            self._on_event(Freed(utterance))
+            for event in Failure(utterance, message, lost, not lost or utterance in begun), Freed(utterance):
+                try:
+                    self._on_event(event)
+                except Exception:  # one who hears it badly must not keep it from the others
+                    _log.exception("engine_events_failed")
         return len(utterances)
 
     async def _listen(self, child: _Child) -> None:
@@ -320,6 +349,7 @@ class ProcessEngine:
         child.last_heard = time.monotonic()
         if isinstance(message, ChunkMade):
             audio = child.take_sound(message)
+            child.has_spoken = True
             if message.utterance in self._open:
                 load_s = self._load_times.take(message.utterance)
                 self._on_event(Chunk(message.utterance, audio, message.queue_s, message.infer_s, load_s))
@@ -347,5 +377,6 @@ class ProcessEngine:
                 silent_s = time.monotonic() - child.last_heard
             if max(silent_s, child.longest_step_s) > self._timeout_s:
                 _log.error("engine_process_hangs", timeout_s=self._timeout_s)
-                child.process.kill()
+                with contextlib.suppress(ProcessLookupError):  # it has just died
+                    child.process.kill()
                 return

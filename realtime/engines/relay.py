@@ -3,7 +3,8 @@
 Text that follows each other for the same voice is a run: an utterance of its own for the engine of that
 voice. A run is opened when all sound of the run before it is there, so the sound comes in the order of the
 text, and what a run may make is what was granted for the whole, less what the runs before it have made. A
-voice that speaks again gets a new run: what was granted once cannot be taken back.
+voice that speaks again gets a new run: what was granted once cannot be taken back. When the engine of a run
+is lost, so is the whole utterance, whatever has been heard of it: only those above know that.
 
 No I/O here: what comes in gives commands for the engines, with the numbers of the runs, and events for those
 above, with the number of the utterance.
@@ -89,7 +90,7 @@ class Relay:
         if run is None:
             return []  # it is over, or the run is: what has been spoken to its end cannot fail any more
         if isinstance(event, Failure):
-            return [Failure(self._request.utterance, event.message), *self._cancel(but=run.number)]
+            return [replace(event, utterance=self._request.utterance), *self._cancel(but=run.number)]
         audio = event.audio
         self._made_ms += audio.audio_ms
         if audio.last_of_segment and run.unspoken:

@@ -11,8 +11,13 @@ import msgspec
 from realtime.engines.engine import Cancel, Capabilities, Feed, Finish, Grant, Open
 from realtime.types import WordTiming
 
-#: Room for sound on its way: 16 MiB are nearly three minutes at 24 kHz.
+#: The shared memory begins with a table: for each worker the utterance it is at, an int64, 0 for none. It is
+#: read when the child is dead, and can say no more what it was doing.
+TABLE_BYTES = 4096
+MOST_WORKERS = TABLE_BYTES // 8
+#: After it comes room for sound on its way: 16 MiB are nearly three minutes at 24 kHz.
 RING_BYTES = 16 * 1024 * 1024
+SHARED_BYTES = TABLE_BYTES + RING_BYTES
 _LENGTH = struct.Struct("!I")
 
 
@@ -41,7 +46,7 @@ class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
 
 
 class ChunkMade(msgspec.Struct, frozen=True, tag="chunk"):
-    """Sound lies in the ring: `samples` of float32 from byte `offset`; all before `end` goes with it.
+    """Sound lies in the ring: `samples` of float32 from byte `offset` of it; all before `end` goes with it.
 
     Offsets count on without end; the place in the ring is the remainder by its size.
     """

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from realtime.engines.engine import (
     Cancel,
@@ -35,6 +36,14 @@ from realtime.types import AudioChunk, TextPiece
 #: `sys.setswitchinterval`: 0.5 ms instead of 5, as commands and first packets must not wait for a voice.
 SWITCH_INTERVAL_S = 0.0005
 _JOIN_S = 5.0
+
+
+class Table(Protocol):
+    """Where workers write down, each at its number, which utterance they are at; 0 for none."""
+
+    def __setitem__(self, worker: int, utterance: int, /) -> None:
+        """Worker `worker` is at `utterance` from now on."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -63,16 +72,26 @@ class _Utterance:
 class Workers:
     """A pool of threads that speaks many utterances segment by segment."""
 
-    def __init__(self, synthesizer: Synthesizer, threads: int, emit: Callable[[Event], None]) -> None:
-        """`emit` is called on the worker threads, and must not block for long."""
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        threads: int,
+        emit: Callable[[Event], None],
+        table: Table | None = None,
+    ) -> None:
+        """`emit` is called on the worker threads, and must not block for long.
+
+        `table` is for those who look at it from outside.
+        """
         self._synthesizer = synthesizer
         self._prompts = synthesizer.prompts if isinstance(synthesizer, KeepsPrompts) else None
         self._emit = emit
         self._utterances: dict[int, _Utterance] = {}
         self._changed = threading.Condition()
         self._stopping = False
+        self._table: Table = [0] * threads if table is None else table
         self._threads = [
-            threading.Thread(target=self._work, name=f"synthesis-{number}", daemon=True)
+            threading.Thread(target=self._work, args=(number,), name=f"synthesis-{number}", daemon=True)
             for number in range(threads)
         ]
 
@@ -156,7 +175,7 @@ class Workers:
         ready = (utterance for utterance in self._utterances.values() if utterance.may_start())
         return min(ready, key=lambda utterance: utterance.deadline, default=None)
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
         while True:
             with self._changed:
                 while (utterance := self._most_urgent()) is None and not self._stopping:
@@ -164,6 +183,7 @@ class Workers:
                 if self._stopping or utterance is None:
                     return
                 utterance.busy = True
+                self._table[number] = utterance.request.utterance
                 sounds, utterance.parked = utterance.parked, None
                 queue_s = 0.0
                 if sounds is None:
@@ -173,6 +193,7 @@ class Workers:
             self._speak(utterance, sounds, queue_s)
             with self._changed:
                 utterance.busy = False
+                self._table[number] = 0
                 freed = self._remove_if_over(utterance)
             if freed:
                 self._emit(Freed(utterance.request.utterance))

@@ -15,11 +15,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 import soundfile
+import structlog
 import uvloop
 
 from realtime.engines import process, prompts
@@ -46,6 +48,7 @@ from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.engines.wire import (
     RING_BYTES,
+    SHARED_BYTES,
     ChildMessage,
     ChunkMade,
     Loaded,
@@ -96,6 +99,10 @@ class Log:
 
     def failures(self) -> list[int]:
         return [event.utterance for event in self.events if isinstance(event, Failure)]
+
+    def lost(self) -> dict[int, bool]:
+        """Utterances that failed because the engine was lost, and whether a worker was at them."""
+        return {e.utterance: e.begun for e in self.events if isinstance(e, Failure) and e.lost}
 
 
 def say(engine: Engine, utterance: int, *texts: str, grant: int = 100_000_000, finish: bool = True) -> None:
@@ -174,6 +181,7 @@ async def test_a_failure_of_the_text_is_told_as_in_a_thread() -> None:
         await log.wait_freed(1, 2, 3)
         assert log.of(1) == log.of(2) == ["Chunk", "Failure", "Freed"]
         assert log.of(3) == ["Chunk", "Freed"]
+        assert log.lost() == {}
         messages = [event.message for event in log.events if isinstance(event, Failure)]
         assert messages == ["the engine failed on this text (ValueError)", "this text cannot be spoken"]
         assert engine.restarts == 0
@@ -226,6 +234,7 @@ async def test_a_killed_child_fails_its_utterances_and_a_new_one_serves() -> Non
         await log.wait_freed(1, 2, 3)
         assert log.of(1)[-2:] == ["Failure", "Freed"]
         assert log.of(2) == log.of(3) == ["Failure", "Freed"]
+        assert log.lost() == {1: True, 2: False, 3: False}
         assert not engine.ready
         say(engine, 4, "for the next one")
         await log.wait_freed(4)
@@ -267,6 +276,106 @@ async def test_a_listener_may_speak_again_from_within_a_failure() -> None:
         assert log.of(2) == ["Chunk", "Freed"]
 
 
+async def test_the_death_of_a_child_names_those_whom_each_worker_was_at() -> None:
+    """Also one that hung there already; not those that have had their turn, or are parked."""
+    async with running(FAULTY, threads=2) as (engine, log):
+        say(engine, 1, "spoken", finish=False)
+        say(engine, 2, "HANG far ahead", grant=1)
+        await log.wait(lambda events: log.of(1) == log.of(2) == ["Chunk"])
+        say(engine, 3, "HANG")
+        await log.wait(lambda events: log.of(3) == ["Chunk"])
+        say(engine, 4, "KILL")
+        await log.wait_freed(1, 2, 3, 4)
+        assert log.lost() == {1: False, 2: False, 3: True, 4: True}
+
+
+async def test_a_listener_that_raises_keeps_the_failure_from_nobody() -> None:
+    class Raising(Log):
+        def __call__(self, event: Event) -> None:
+            super().__call__(event)
+            if isinstance(event, Failure) and event.utterance == 1:
+                raise ValueError("not my day")
+
+    with structlog.testing.capture_logs() as entries:
+        async with running(FAULTY, log=Raising()) as (engine, log):
+            say(engine, 1, "KILL")
+            say(engine, 2, "waits behind")
+            await log.wait_freed(1, 2)
+            say(engine, 3, "next")
+            await log.wait_freed(3)
+            assert log.of(3) == ["Chunk", "Freed"]
+    names = [entry["event"] for entry in entries]
+    assert names == ["engine_events_failed", "engine_process_ended", "engine_restarted"]
+
+
+class Waits(tuple[float, ...]):
+    """Waits before starts, of no time; knows which of them were waited."""
+
+    numbers: list[int]
+
+    def __getitem__(self, number: Any) -> Any:
+        self.numbers.append(number)
+        return 0.0
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of the waits before each start."""
+    waits = Waits((0.0, 0.5, 1.0))
+    waits.numbers = []
+    monkeypatch.setattr(process, "_RESTART_S", waits)
+    return waits.numbers
+
+
+async def test_what_waits_for_a_child_that_cannot_be_started_is_lost_and_at_last_fails(
+    waits: list[int],
+) -> None:
+    class Retrying(Log):
+        """What was lost is spoken again, as those above do it."""
+
+        def __call__(self, event: Event) -> None:
+            super().__call__(event)
+            if isinstance(event, Failure) and event.lost:
+                assert not event.begun
+                say(engine, event.utterance + 1, "again")
+
+    async with running(TONE, log=Retrying()) as (engine, log):
+        (child,) = children()
+        engine._factory = "tests.engines.faulty:make_dying"
+        say(engine, 1, "waits", grant=0)
+        child.kill()
+        await log.wait_freed(1, 2, 3, 4, 5)
+        assert log.lost() == {1: False, 2: False, 3: False, 4: False} and log.failures() == [1, 2, 3, 4, 5]
+        engine._factory = TONE
+        say(engine, 6, "at last")
+        await log.wait_freed(6)
+        assert log.of(6) == ["Chunk", "Freed"]
+    assert waits[:4] == [0, 1, 2, 2]
+
+
+async def test_a_child_that_dies_by_itself_again_and_again_is_not_replaced_without_pause(
+    waits: list[int],
+) -> None:
+    async def replaced(child: psutil.Process) -> psutil.Process:
+        before = engine.restarts
+        child.kill()
+        for _ in range(PATIENCE_S * 100):
+            if engine.restarts > before:
+                break
+            await asyncio.sleep(0.01)
+        (child,) = children()
+        return child
+
+    async with running(TONE) as (engine, log):
+        (child,) = children()
+        for _ in range(3):
+            child = await replaced(child)
+        say(engine, 1, "is well")
+        await log.wait_freed(1)
+        await replaced(await replaced(child))
+    assert waits == [0, 1, 2, 0, 1]
+
+
 async def test_dying_again_and_again_is_survived() -> None:
     async with running(FAULTY) as (engine, log):
         for utterance in range(1, 4):
@@ -284,6 +393,7 @@ async def test_the_watchdog_replaces_a_child_that_hangs() -> None:
         await log.wait_freed(1, 2)
         assert log.of(1) == ["Chunk", "Failure", "Freed"]
         assert log.of(2) == ["Failure", "Freed"]
+        assert log.lost() == {1: True, 2: False}
         say(engine, 3, "next")
         await log.wait_freed(3)
         assert log.of(3) == ["Chunk", "Freed"] and engine.restarts == 1
@@ -557,7 +667,7 @@ class RawChild:
         self.channel, theirs = socket.socketpair()
         self.channel.settimeout(PATIENCE_S)
         with theirs, tempfile.TemporaryFile() as ring:
-            os.ftruncate(ring.fileno(), RING_BYTES)
+            os.ftruncate(ring.fileno(), SHARED_BYTES)
             descriptors = (theirs.fileno(), ring.fileno())
             self.process = subprocess.Popen(
                 [

@@ -154,6 +154,18 @@ def test_a_failure_ends_the_utterance_once() -> None:
     assert one.event(Freed(-2)) == [] and one.event(Freed(-1)) == [Freed(7)]
 
 
+def test_a_run_that_is_lost_loses_the_utterance() -> None:
+    """Also when another run has sounded: those above know what was heard."""
+    one = relay()
+    one.command(Feed(7, piece(0, "en")))
+    assert one.event(Failure(-1, "gone", lost=True, begun=False))[0] == Failure(7, "gone", True, False)
+    one = relay()
+    one.command(Feed(7, piece(0, "en")))
+    one.command(Feed(7, piece(1, "de")))
+    one.event(Chunk(-1, sound(0, 10)))
+    assert one.event(Failure(-2, "gone", lost=True)) == [Failure(7, "gone", True, True), Cancel(-1)]
+
+
 def test_a_run_that_was_spoken_cannot_fail_any_more() -> None:
     one = relay()
     one.command(Feed(7, piece(0, "en")))

@@ -277,7 +277,7 @@ async def test_a_dead_part_fails_an_utterance_of_several_voices_once() -> None:
     async with routed(*parts) as (engine, log):
         say_in_languages(engine, 1, voices, *pieces(("en", "One."), ("de", "One KILL two."), ("en", "Two.")))
         await log.wait_freed(1)
-        assert log.of(1) == ["Chunk", "Chunk", "Failure", "Freed"]
+        assert log.of(1) == ["Chunk", "Chunk", "Failure", "Freed"] and log.lost() == {1: True}
         say_in_languages(engine, 2, voices, *pieces(("en", "One."), ("de", "Two."), ("en", "Three.")))
         await log.wait_freed(2)
         assert log.of(2) == ["Chunk", "Chunk", "Chunk", "Freed"]
