@@ -52,14 +52,25 @@ _log = structlog.get_logger(__name__)
 
 
 class TransportClosedError(Exception):
-    """The other side is gone."""
+    """The other side is gone. `code`: the close code that it sent; None: it was lost without one."""
+
+    def __init__(self, code: int | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to the ping of this number: all that was sent before it has been received."""
+
+    number: int
 
 
 class Transport(Protocol):
     """A sink for frames and messages, and a source of them. One reader and one writer use it at a time."""
 
-    async def receive(self) -> str | bytes:
-        """The next frame; raises `TransportClosedError`."""
+    async def receive(self) -> str | bytes | Pong:
+        """The next frame, or the answer to a ping; raises `TransportClosedError`."""
         ...
 
     async def send_text(self, message: str) -> None:
@@ -70,8 +81,16 @@ class Transport(Protocol):
         """Send a binary frame; waits while too much is unsent. Raises `TransportClosedError`."""
         ...
 
+    async def ping(self, number: int) -> None:
+        """Ask for a `Pong` of this number, larger than those before; as `send_text` otherwise."""
+        ...
+
     async def close(self, code: int, reason: str) -> None:
         """Close, after what was sent; never raises."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection off: nothing is sent any more."""
         ...
 
 
@@ -176,6 +195,8 @@ class Driver:
             while True:
                 await self._room_for_answers.wait()
                 frame = await self._transport.receive()
+                if isinstance(frame, Pong):
+                    continue
                 self._perform(self._session.receive(frame, self._clock.now()))
                 if (now := self._clock.now()) - paused > READ_S:
                     await asyncio.sleep(0)  # a flood that has come already would be read without a pause
