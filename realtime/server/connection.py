@@ -37,6 +37,9 @@ KEEP_ALIVE_S = 75.0
 NOT_SENT_BYTES = 16 * 1024
 #: Seconds until the kernel asks a silent peer for life, seconds between two such probes, and their number.
 TCP_PROBES = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+#: Linux: the connection ends when what was sent was not acknowledged for so long (the probes above are for
+#: a silent one), or when the other side's kernel had no room for so long. Longer than any listener may stall.
+TCP_USER_TIMEOUT_MS = 60_000
 _EMPTY_LINE = b"\r\n\r\n"
 
 
@@ -49,7 +52,7 @@ class Connection(web.RequestHandler):
     runs.
     """
 
-    __slots__ = ("_body", "_heard", "_packet", "_timeout_s", "_timer", "_under_way")
+    __slots__ = ("_body", "_heard", "_packet", "_timeout_s", "_timer", "_under_way", "room")
 
     def __init__(self, manager: web.Server, timeout_s: float) -> None:
         """`manager` is the runner's server; a request may take `timeout_s` to come in."""
@@ -68,6 +71,9 @@ class Connection(web.RequestHandler):
         self._body: StreamReader | None = None
         self._under_way = False
         self._heard = False
+        #: Set while little is unsent, and when the connection is lost.
+        self.room = asyncio.Event()
+        self.room.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -131,9 +137,18 @@ class Connection(web.RequestHandler):
         response.force_close()
         return response
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.room.clear()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.room.set()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_timer()
         super().connection_lost(exc)
+        self.room.set()
 
     def _next_begins(self) -> None:
         if not self._heard:
@@ -237,6 +252,7 @@ def set_up_sending(transport: asyncio.Transport | None, write_buffer_bytes: int)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NOT_SENT_BYTES)
         return
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in ({"TCP_NOTSENT_LOWAT": NOT_SENT_BYTES} | TCP_PROBES).items():
+    options = {"TCP_NOTSENT_LOWAT": NOT_SENT_BYTES, "TCP_USER_TIMEOUT": TCP_USER_TIMEOUT_MS}
+    for name, value in (options | TCP_PROBES).items():
         if (option := getattr(socket, name, None)) is not None:  # not every system has them all
             raw.setsockopt(socket.IPPROTO_TCP, option, value)

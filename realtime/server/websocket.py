@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
 
 from aiohttp import WSMsgType, web
 
 from realtime.errors import ERRORS, CloseCode, InvalidMessageError, LoadingError, QueueFullError
-from realtime.live.driver import Driver, Transport, TransportClosedError
+from realtime.live.driver import Driver
 from realtime.live.registry import Registry
-from realtime.server.connection import set_up_sending
+from realtime.live.transport import Pong, Transport, TransportClosedError
+from realtime.server.connection import Connection, set_up_sending
 from realtime.server.errors import error_response, request_id_of
 from realtime.server.keys import KEY_PREFIX, all_subprotocols
 from realtime.session import messages as wire
@@ -21,37 +24,70 @@ WRITE_BUFFER_BYTES = 8 * 1024
 #: Seconds for the closing handshake, and after a drain, when the listener has still to take the last sound.
 _CLOSE_TIMEOUT_S = 2.0
 _DRAIN_TIMEOUT_S = 30.0
+#: What a close frame without a code means (RFC 6455, 7.1.5), and the codes that no frame may bear.
+_NO_CODE = 1005
+_NEVER_SENT = (_NO_CODE, 1006)
+#: Pings that may be without an answer; of more, the first are forgotten.
+_MOST_PINGS = 64
+#: After each ping of the client, and each pong that nobody asked for, it is not read for so long.
+_CONTROL_PAUSE_S = 0.001
 
 
 class WebSocketTransport:
-    """A `Transport` over one aiohttp WebSocket."""
+    """A `Transport` over one aiohttp WebSocket that leaves pings, close frames and waiting to us (`opened`).
 
-    def __init__(self, socket: web.WebSocketResponse, connection: asyncio.Transport | None) -> None:
-        """`socket` is prepared; `connection` carries it."""
+    Reading waits for no writing: a `cancel` may stand behind a ping, and sound before the answer to that. And
+    a wait that is cancelled cancels no other: aiohttp's writers all wait for one future.
+    """
+
+    def __init__(self, socket: web.WebSocketResponse, request: web.BaseRequest) -> None:
+        """`socket` is what was `opened` for the request."""
+        assert isinstance(request.protocol, Connection), "the server makes no other connections"
         self._socket = socket
-        self._connection = connection
+        self._connection = request.transport
+        self._room = request.protocol.room
+        #: The close code that the client sent.
+        self._code: int | None = None
+        #: Numbers of pings that are not answered. A pong stands for all pings before its own as well.
+        self._pinged: deque[int] = deque(maxlen=_MOST_PINGS)
+        #: The last ping of the client that is still to be answered, and the task that does so.
+        self._asked: bytes | None = None
+        self._answering: asyncio.Task[None] | None = None
 
-    async def receive(self) -> str | bytes:
-        """The next text or binary frame."""
-        message = await self._socket.receive()
-        if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
-            data: str | bytes = message.data
-            return data
-        raise TransportClosedError
+    async def receive(self) -> str | bytes | Pong:
+        """The next text or binary frame, or the answer to one of our pings."""
+        while True:
+            message = await self._socket.receive()
+            if message.type is WSMsgType.TEXT or message.type is WSMsgType.BINARY:
+                data: str | bytes = message.data
+                return data
+            if message.type is WSMsgType.PONG:
+                if (pong := self._pong(message.data)) is not None:
+                    return pong
+            elif message.type is WSMsgType.PING:
+                self._answer(message.data)
+            else:
+                if message.type is WSMsgType.CLOSE:
+                    self._code = message.data or _NO_CODE
+                    await self._socket.close(
+                        code=CloseCode.DONE if self._code in _NEVER_SENT else self._code, drain=False
+                    )
+                raise TransportClosedError(self._code)
+            # The driver sees neither pings nor idle pongs: a flood of them is slowed down here.
+            await asyncio.sleep(_CONTROL_PAUSE_S)
 
     async def send_text(self, message: str) -> None:
         """Send a text frame."""
-        try:
-            await self._socket.send_str(message)
-        except (OSError, RuntimeError) as error:
-            raise TransportClosedError from error
+        await self._sent(self._socket.send_str(message))
 
     async def send_bytes(self, frame: bytes) -> None:
         """Send a binary frame."""
-        try:
-            await self._socket.send_bytes(frame)
-        except (OSError, RuntimeError) as error:
-            raise TransportClosedError from error
+        await self._sent(self._socket.send_bytes(frame))
+
+    async def ping(self, number: int) -> None:
+        """Send a ping whose payload is the number."""
+        self._pinged.append(number)
+        await self._sent(self._socket.ping(b"%d" % number))
 
     async def close(self, code: int, reason: str) -> None:
         """Close with the handshake; a client that does not answer it is cut off.
@@ -64,10 +100,48 @@ class WebSocketTransport:
                 # Not drained: a listener that takes nothing would hold us here.
                 await self._socket.close(code=code, message=reason.encode(), drain=False)
 
-    def abort_if_unsent(self) -> None:
-        """Cut the connection off if the other side has not taken what was sent: it would wait for ever."""
+    def abort(self) -> None:
+        """Cut the connection off: nothing is sent any more, and `receive` raises."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def release(self) -> None:
+        """The end: leaves no task, and no connection that would wait for ever for the other side to take."""
         if self._connection is not None and self._connection.get_write_buffer_size():
             self._connection.abort()
+        if self._answering is not None:
+            self._answering.cancel()
+            await asyncio.wait({self._answering})
+
+    async def _sent(self, sending: Coroutine[None, None, None]) -> None:
+        try:
+            await sending
+        except (OSError, RuntimeError) as error:
+            raise TransportClosedError(self._code) from error
+        if not self._room.is_set():
+            await self._room.wait()
+
+    def _pong(self, payload: bytes) -> Pong | None:
+        """None: it is no answer to a ping of ours, or that was answered before."""
+        for number in self._pinged:
+            if payload == b"%d" % number:
+                while self._pinged.popleft() != number:
+                    pass
+                return Pong(number)
+        return None
+
+    def _answer(self, payload: bytes) -> None:
+        """Answer a ping; of several for which there is no room to be answered, the last (RFC 6455, 5.5.3)."""
+        self._asked = payload
+        if self._answering is None or self._answering.done():
+            self._answering = asyncio.create_task(self._send_answers())
+
+    async def _send_answers(self) -> None:
+        with contextlib.suppress(OSError, RuntimeError):  # gone: `receive` says so
+            while self._asked is not None:
+                await self._room.wait()
+                payload, self._asked = self._asked, None
+                await self._socket.pong(payload)
 
 
 def _offered_protocols(request: web.Request) -> list[str]:
@@ -90,9 +164,28 @@ def _without_offers(request: web.Request, agreed: str | None) -> web.Request:
     return request.clone(headers=headers)
 
 
+async def opened(handshake: web.Request, max_message_bytes: int) -> web.WebSocketResponse:
+    """The WebSocket that is asked for, for a `WebSocketTransport`. Raises `InvalidMessageError`."""
+    ws = web.WebSocketResponse(
+        protocols=(wire.PROTOCOL,),
+        autoping=False,
+        autoclose=False,
+        compress=False,
+        # aiohttp refuses what is as large as its limit; the contract refuses what is larger.
+        max_msg_size=max_message_bytes + 1,
+        timeout=_DRAIN_TIMEOUT_S,
+        writer_limit=sys.maxsize,
+    )
+    if not ws.can_prepare(handshake):
+        raise InvalidMessageError("only a WebSocket is served here: GET with its handshake")
+    await ws.prepare(handshake)
+    set_up_sending(handshake.transport, WRITE_BUFFER_BYTES)
+    return ws
+
+
 def speech_handler(
     registry: Registry,
-    make_driver: Callable[[Transport, str | None], Driver],
+    make_driver: Callable[[str | None], Driver],
     max_message_bytes: int,
     loaded: Callable[[], bool],
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -105,32 +198,20 @@ def speech_handler(
         if not loaded():
             return error_response(LoadingError())
         handshake = _without_offers(request, wire.PROTOCOL if offered else None)
-        ws = web.WebSocketResponse(
-            protocols=(wire.PROTOCOL,),
-            compress=False,
-            # aiohttp refuses what is as large as its limit; the contract refuses what is larger.
-            max_msg_size=max_message_bytes + 1,
-            timeout=_DRAIN_TIMEOUT_S,
-            writer_limit=1,
-        )
-        if not ws.can_prepare(handshake):
-            return error_response(
-                InvalidMessageError("only a WebSocket is served here: GET with its handshake")
-            )
-        await ws.prepare(handshake)
-        set_up_sending(request.transport, WRITE_BUFFER_BYTES)
-        transport = WebSocketTransport(ws, request.transport)
+        try:
+            ws = await opened(handshake, max_message_bytes)
+        except InvalidMessageError as error:
+            return error_response(error)
+        transport = WebSocketTransport(ws, request)
         try:
             registry.check_room()
         except QueueFullError as full:
             await _refuse(transport, full)
             return ws
-        driver = make_driver(transport, request_id_of(request))
         try:
-            with registry.running(driver):
-                await driver.run()
+            await registry.serve(make_driver(request_id_of(request)), transport)
         finally:
-            transport.abort_if_unsent()
+            await transport.release()
         return ws
 
     return handle
