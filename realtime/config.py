@@ -117,7 +117,12 @@ class Config:
     opus_bitrate: int = _setting(
         64_000, _whole(6_000, 256_000), "bit/s of Opus, if a session asks for no other"
     )
-    buffer_ms: int = _setting(5_000, _whole(100, 60_000), "sound of a context that may wait unsent, in ms")
+    buffer_ms: int = _setting(10_000, _whole(100, 60_000), "sound of a context that may wait unsent, in ms")
+    max_lead_ms: int = _setting(
+        10_000,
+        _whole(0, 3_600_000),
+        "sound sent ahead of what was played, in ms, if a session asks for no other; 0: no limit",
+    )
     speed_quality: str = _setting(
         "fast",
         _one_of("fast", "high"),
@@ -173,6 +178,15 @@ class Config:
     lexicon: str = _setting("none", _text, "file of words and what is said for them")
     request_timeout_s: float = _setting(
         60.0, _number(0.1, 3600, "seconds"), "time for a client to send the whole of a request"
+    )
+    resume_window_s: float = _setting(
+        30.0, _number(0, 3600, "seconds"), "a session whose connection was lost may be resumed for so long"
+    )
+    heartbeat_s: float = _setting(
+        20.0, _number(0, 3600, "seconds"), "a client that is silent for so long is pinged; 0: none is"
+    )
+    max_messages_per_s: int = _setting(
+        2_000, _whole(0, 1_000_000), "messages of a session that are read in a second; 0: no limit"
     )
     idle_timeout_s: float = _setting(
         300.0, _number(1, 86_400, "seconds"), "a session in which nothing is sent is closed"

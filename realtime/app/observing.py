@@ -6,16 +6,20 @@ from collections.abc import Callable
 
 import structlog
 
-from realtime.live.driver import ContextSummary
+from realtime.live.driver import ContextSummary, LateCancel
 from realtime.live.reading import ReadingSummary
 from realtime.types import Timing, VoiceSettings
 
 
-def context_observer(log_text: bool, request_id: str | None) -> Callable[[ContextSummary], None]:
+def context_observer(log_text: bool, request_id: str | None) -> Callable[[ContextSummary | LateCancel], None]:
     """Logs the contexts of a session; the text that was spoken only with `log_text`."""
     log = structlog.get_logger("realtime")
 
-    def observe(summary: ContextSummary) -> None:
+    def observe(summary: ContextSummary | LateCancel) -> None:
+        wasted_ms = round(summary.wasted_ms, 1)
+        if isinstance(summary, LateCancel):
+            log.info("context_cut", session=summary.session_id, handle=summary.handle, wasted_ms=wasted_ms)
+            return
         log.info(
             "context_over",
             session=summary.session_id,
@@ -24,6 +28,7 @@ def context_observer(log_text: bool, request_id: str | None) -> Callable[[Contex
             request=request_id or summary.session_id,
             reason=summary.reason,
             code=summary.code,
+            wasted_ms=wasted_ms,
             **_spoken(summary.settings, summary.text, summary.timing, log_text),
         )
 

@@ -38,9 +38,10 @@ from realtime.app.speaking import speaker_opener
 from realtime.clock import Clock, MonotonicClock, WallClock
 from realtime.config import SECRETS, Config, from_environment, without_effect
 from realtime.engines.workers import SWITCH_INTERVAL_S
-from realtime.live.driver import Driver, Transport
+from realtime.live.driver import Driver
 from realtime.live.reading import Readings
 from realtime.live.registry import Registry, new_id
+from realtime.live.socket import SocketSettings
 from realtime.observe import logs
 from realtime.server.application import Rooms, make_application
 from realtime.server.catalogue import Catalogue
@@ -146,10 +147,12 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
             stretchers = stack.enter_context(threads(config.encoder_threads, "stretch"))
         open_speaker = speaker_opener(config, lexicon, studio, stretchers)
 
-        def make_driver(transport: Transport, request_id: str | None) -> Driver:
+        sockets = SocketSettings(config.heartbeat_s, config.max_messages_per_s)
+
+        def make_driver(request_id: str | None) -> Driver:
             session = Session(new_id(), new_id, offer, clock.now())
             observe = context_observer(config.log_text, request_id)
-            return Driver(session, transport, open_speaker, clock, observe)
+            return Driver(session, open_speaker, clock, observe, registry.find, sockets)
 
         observe = reading_observer(config.log_text)
         readings = Readings(open_speaker, observe)

@@ -1,8 +1,8 @@
-"""Runs one session: feeds its state machine, carries out its actions, owns its speakers and what waits to be sent.
+"""Runs one session: feeds its state machine, carries out its actions, owns its speakers and what it will send.
 
-A session outlives its sockets. `run` is the session itself, from its first socket to its end; `serve` serves one
-socket, and returns when that one has come to its end. While there is none, nothing is fetched from the speakers:
-they go on as far as there is room and credit.
+A session outlives its sockets. `run` is the session itself, from its first socket to its end; `serve` serves
+one socket, and returns when that one has come to its end. While there is none, nothing is fetched from the
+speakers: they go on as far as there is room and credit.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ OpenSpeakerFor = Callable[[VoiceSettings, AudioSettings, Listener], Speaker]
 class ContextSummary:
     """What became of a context; `reason` is completed, failed, cancelled or disconnected.
 
-    `code`: why it has failed. `wasted_ms`: sound that was synthesized for it, and that its listener never heard.
+    `code`: why it has failed. `wasted_ms`: sound that was synthesized for it, and that nobody has heard.
     """
 
     session_id: str
@@ -234,7 +234,12 @@ class Driver:
         self._fetched.clear()
         self._urgent_characters = 0
         self._room_for_answers.set()
-        if self._over or ending is not Ending.LOST or self._closing is not None or not self._session.lost(now):
+        if (
+            self._over
+            or ending is not Ending.LOST
+            or self._closing is not None
+            or not self._session.lost(now)
+        ):
             self._end()
         else:
             self.lost_at = now

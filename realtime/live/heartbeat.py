@@ -1,8 +1,8 @@
 """Whether the other side of a socket is still there.
 
-TCP finds a peer that is gone, but not one behind a proxy that still holds the connection. So who is silent is sent
-a WebSocket ping. A listener that reads only as fast as it plays gets to it behind all the sound that was sent
-before: it is given that much more time.
+TCP finds a peer that is gone, but not one behind a proxy that still holds the connection. So who is silent is
+sent a WebSocket ping. A listener that reads only as fast as it plays gets to it behind all the sound that was
+sent before: it is given that much more time.
 """
 
 from __future__ import annotations

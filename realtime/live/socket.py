@@ -1,8 +1,8 @@
 """Serves one socket of a session: one task reads, one task writes, until the socket or the session is over.
 
-What the session answers to a message goes first. Sound, and what keeps its order with sound, is fetched piece by
-piece at the moment it is sent: so a cancel that stops a speaker has stopped its sound, and nothing waits behind
-the writer's back.
+What the session answers to a message goes first. Sound, and what keeps its order with sound, is fetched piece
+by piece at the moment it is sent: so a cancel that stops a speaker has stopped its sound, and nothing waits
+behind the writer's back.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import Any, Protocol
 
 from realtime.clock import Clock
 from realtime.errors import CloseCode
@@ -124,7 +124,8 @@ class Socket:
         reader = asyncio.create_task(self._read())
         writer = asyncio.create_task(self._write())
         try:
-            await asyncio.wait({reader, writer, self._left}, return_when=asyncio.FIRST_COMPLETED)
+            waited: set[asyncio.Future[Any]] = {reader, writer, self._left}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             if self._left.done():
                 return Ending.LEFT
             if writer.done() and not reader.done() and writer.result() is Ending.LOST:
@@ -223,7 +224,6 @@ class Socket:
     async def _ping(self) -> None:
         async with asyncio.timeout(STALL_S):
             await self._transport.ping(self._last_ready)
-
 
 
 async def _end(*tasks: asyncio.Task[Ending]) -> None:

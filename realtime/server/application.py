@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from realtime.clock import Clock, WallClock
-from realtime.live.driver import Driver, Transport
+from realtime.live.driver import Driver
 from realtime.live.registry import Registry
 from realtime.server.catalogue import (
     Catalogue,
@@ -58,7 +58,7 @@ class Rooms:
     catalogue: Catalogue
     answers: SpeechAnswers
     registry: Registry
-    make_driver: Callable[[Transport, str | None], Driver]
+    make_driver: Callable[[str | None], Driver]
     health: Callable[[], Health]
     ready: Callable[[], bool]
     clones: Callable[[], bool]

@@ -116,11 +116,11 @@ class Speaking:
 class Offer:
     """What this server can do. `voices` by every name in lower case; `features` as in `session.ready`.
 
-    `max_lead_ms`: how far a session's sound may run ahead of its listener, if it asks for nothing else; 0: as
-    far as it likes. `missing_voices`: voices by name whose extra is not installed. `any_voice`: names in lower
-    case that stand for whichever voice speaks the language. `cloned_voice` finds a cloned voice by its id, and
-    raises `InvalidMessageError` when it cannot be spoken with. `check_lexicon` tells what is wrong with a
-    lexicon, None when nothing is.
+    `max_lead_ms`: how far a session's sound may run ahead of its listener, if it asks for nothing else;
+    0: as far as it likes. `missing_voices`: voices by name whose extra is not installed. `any_voice`:
+    names in lower case that stand for whichever voice speaks the language. `cloned_voice` finds a cloned
+    voice by its id, and raises `InvalidMessageError` when it cannot be spoken with. `check_lexicon`
+    tells what is wrong with a lexicon, None when nothing is.
     """
 
     engine: str
