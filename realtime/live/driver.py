@@ -1,4 +1,4 @@
-"""Runs one session: feeds its state machine, carries out its actions, owns its speakers and what it will send.
+"""Runs one session: feeds its state machine, carries out its actions, owns its speakers and what is sent.
 
 A session outlives its sockets. `run` is the session itself, from its first socket to its end; `serve` serves
 one socket, and returns when that one has come to its end. While there is none, nothing is fetched from the
