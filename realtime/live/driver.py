@@ -326,14 +326,12 @@ class Driver:
         while True:
             if self._urgent:
                 return self._next_urgent()
-            if self._closing is not None:
-                return None
             if self._fetched:
                 return self._fetched.popleft()
             again = self._session.next_again()
             if again is not None:
                 return again
-            if not self._fetch():
+            if self._closing is not None or not self._fetch():
                 return None
 
     def _next_urgent(self) -> str | Ping:
