@@ -17,8 +17,17 @@ from tests.wire_client import WireClient, open_client
 hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")
 
-#: The engine whose sound and time are exact, in this process: a server starts in milliseconds.
-TONE = Config(port=0, engine="tone", engine_runner="thread", engine_threads=1, data_folder="/nowhere")
+#: The engine whose sound and time are exact, in this process: a server starts in milliseconds. A test has all sound
+#: at once, and a client that vanishes is gone: those of credit and resume say otherwise.
+TONE = Config(
+    port=0,
+    engine="tone",
+    engine_runner="thread",
+    engine_threads=1,
+    data_folder="/nowhere",
+    max_lead_ms=0,
+    resume_window_s=0,
+)
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
 
 

@@ -496,7 +496,7 @@ class TestBadInput:
     async def test_a_client_that_reads_nothing_is_dropped(
         self, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(driver, "STALL_S", 1.0)
+        monkeypatch.setattr(socket_module, "STALL_S", 1.0)
         async with open_client(server.url, max_queue=1) as client:
             await client.send("text", text=TestCancel.TEXT * 6)
             client.connection.transport.pause_reading()
