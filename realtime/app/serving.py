@@ -24,6 +24,7 @@ from realtime.app.building import (
     cloned_voice,
     given,
     has_rubber_band,
+    make_address_limits,
     make_cache,
     make_engine,
     make_keys,
@@ -106,6 +107,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
     for setting in without_effect(config):
         log.warning("setting_without_effect", setting=setting)
     keys = make_keys(config)
+    address_limits = make_address_limits(config)
     host, uds = given(config.host), given(config.uds)
     is_private = host is not None and is_loopback(host) and not keys.keys
     origins = origin_policy(given(config.allowed_origins), is_private, host)
@@ -182,7 +184,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
             WallClock(),
         )
         runner = web.AppRunner(
-            make_application(rooms, __version__, keys, origins),
+            make_application(rooms, __version__, keys, origins, address_limits),
             handle_signals=False,
             shutdown_timeout=CLOSE_SESSIONS_S,
         )

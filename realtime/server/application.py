@@ -1,4 +1,4 @@
-"""All routes of the server, and what every request passes: errors, origins, keys."""
+"""All routes of the server, and what every request passes: errors, origins, addresses, keys."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from aiohttp import web
 from realtime.clock import Clock, WallClock
 from realtime.live.driver import Driver
 from realtime.live.registry import Registry
+from realtime.server.addresses import AddressLimits, address_guard
 from realtime.server.catalogue import (
     Catalogue,
     audio_models_handler,
@@ -69,7 +70,9 @@ class Rooms:
     wall_clock: WallClock
 
 
-def make_application(rooms: Rooms, version: str, keys: KeyRing, origins: OriginPolicy) -> web.Application:
+def make_application(
+    rooms: Rooms, version: str, keys: KeyRing, origins: OriginPolicy, addresses: AddressLimits
+) -> web.Application:
     """The application, ready to be run."""
     offer = rooms.catalogue.offer
     text_bytes = offer.limits.text_bytes_per_context
@@ -89,6 +92,8 @@ def make_application(rooms: Rooms, version: str, keys: KeyRing, origins: OriginP
             errors,
             time_limit,
             origin_guard(origins, OPEN_ROUTES, PROBES),
+            # Before keys are looked at: who tries out keys comes to an end as well.
+            address_guard(addresses, rooms.clock, OPEN_ROUTES),
             key_guard(keys, rooms.clock, OPEN_ROUTES),
         ],
         client_max_size=most_body_bytes(text_bytes),
