@@ -203,6 +203,9 @@ class Config:
     idle_timeout_s: float = _setting(
         300.0, _number(1, 86_400, "seconds"), "a session in which nothing is sent is closed"
     )
+    drain_s: float = _setting(
+        30.0, _number(0, 3600, "seconds"), "after SIGTERM, what is running may go on for so long"
+    )
     log_level: str = _setting(
         "info", _one_of("debug", "info", "warning", "error"), "least level that is logged"
     )

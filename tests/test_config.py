@@ -32,12 +32,17 @@ WHOLE = [
     ("MAX_VOICES", 0, 1_000_000),
     ("VOICE_CACHE_MAX", 0, 100_000),
     ("MAX_QUEUE_DEPTH", 1, 100_000),
+    ("MAX_LEAD_MS", 0, 3_600_000),
+    ("MAX_MESSAGES_PER_S", 0, 1_000_000),
 ]
 #: (name, least, most) of seconds.
 SECONDS = [
+    ("DRAIN_S", 0, 3600),
     ("ENGINE_TIMEOUT_S", 0.1, 3600),
+    ("HEARTBEAT_S", 0, 3600),
     ("IDLE_TIMEOUT_S", 1, 86_400),
     ("REQUEST_TIMEOUT_S", 0.1, 3600),
+    ("RESUME_WINDOW_S", 0, 3600),
 ]
 CHOICES = [
     ("CODE_BLOCKS", ["skip", "say", "announce"]),
@@ -111,7 +116,7 @@ def test_what_is_no_whole_number(name: str, least: int, most: int, wrong: str) -
 def test_seconds(name: str, least: float, most: float) -> None:
     for allowed in (least, most, 12.5):
         assert value_of(name, str(allowed)) == allowed
-    for wrong in (least - 0.01, most + 0.01, -1, 0, 1e300):
+    for wrong in (least - 0.01, most + 0.01, -1, 1e300):
         assert f"seconds from {least:g} to {most:g}" in refused(name, str(wrong))
 
 

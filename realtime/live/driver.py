@@ -326,10 +326,10 @@ class Driver:
         while True:
             if self._urgent:
                 return self._next_urgent()
-            if self._closing is not None:
-                return None
             if self._fetched:
                 return self._fetched.popleft()
+            if self._closing is not None:
+                return None
             again = self._session.next_again()
             if again is not None:
                 return again

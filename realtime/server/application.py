@@ -25,6 +25,7 @@ from realtime.server.catalogue import (
 )
 from realtime.server.connection import time_limit
 from realtime.server.errors import errors, name_response
+from realtime.server.gate import Gate
 from realtime.server.guard import key_guard
 from realtime.server.keys import KeyRing
 from realtime.server.openapi import make_document, openapi_handler
@@ -46,6 +47,8 @@ from realtime.server.websocket import speech_handler as session_handler
 OPEN_ROUTES = frozenset({"/", "/health", "/ready", "/openapi.json"})
 #: What probes ask for, by whatever name of the server.
 PROBES = frozenset({"/health", "/ready"})
+#: Sessions are counted, and refused, by their registry.
+SESSIONS = "/v1/audio/speech/ws"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Rooms:
     """What the routes lead to. `decoders` read recordings; `clones`: whether the engine clones voices.
 
     `forget` has it drop what it keeps of a recording, by its key. `check_room` raises `RealtimeError` when
-    nothing more can be spoken.
+    nothing more can be spoken. All requests but those of sessions pass the `gate`.
     """
 
     catalogue: Catalogue
@@ -65,6 +68,7 @@ class Rooms:
     clones: Callable[[], bool]
     forget: Callable[[str], Awaitable[None]]
     check_room: Callable[[], None]
+    gate: Gate
     decoders: Executor
     clock: Clock
     wall_clock: WallClock
@@ -91,6 +95,7 @@ def make_application(
         middlewares=[
             errors,
             time_limit,
+            rooms.gate.middleware({*OPEN_ROUTES, SESSIONS}),
             origin_guard(origins, OPEN_ROUTES, PROBES),
             # Before keys are looked at: who tries out keys comes to an end as well.
             address_guard(addresses, rooms.clock, OPEN_ROUTES),
@@ -106,7 +111,7 @@ def make_application(
             web.get("/health", health_handler(rooms.health)),
             web.get("/ready", ready_handler(rooms.ready)),
             web.get("/openapi.json", openapi_handler(document)),
-            web.get("/v1/audio/speech/ws", session),
+            web.get(SESSIONS, session),
             web.post("/v1/audio/speech", speech_handler(rules, rooms.answers)),
             web.post("/v1/audio/speech/pcm", pcm_handler(rules, rooms.answers)),
             web.post("/v1/audio/speech/stream", sentences_handler(rules, rooms.answers)),

@@ -27,6 +27,7 @@ from realtime.errors import ERRORS, ErrorCode
 from realtime.server.addresses import AddressLimits, TrustedProxies
 from realtime.server.application import Rooms, make_application
 from realtime.server.catalogue import Catalogue
+from realtime.server.gate import Gate
 from realtime.server.keys import KeyLimits, KeyRing
 from realtime.server.openapi import make_document
 from realtime.server.origins import OriginPolicy
@@ -141,7 +142,7 @@ def routes(tmp_path: Path) -> set[tuple[str, str]]:
     unused: Any = None
     catalogue = Catalogue(make_offer(Config(engine="tone")), VoiceStore(tmp_path, 1), unused)
     answers = SpeechAnswers(unused, unused, unused, unused, "", lambda: True, unused, unused)
-    rooms = Rooms(catalogue, answers, *[unused] * 10)
+    rooms = Rooms(catalogue, answers, *[unused] * 7, Gate(), *[unused] * 3)
     unlimited = AddressLimits(KeyLimits(), TrustedProxies())
     application = make_application(rooms, __version__, KeyRing(()), OriginPolicy(), unlimited)
     return {
