@@ -36,7 +36,7 @@ from realtime.app.building import (
     sound_revision,
 )
 from realtime.app.health import make_health
-from realtime.app.observing import context_observer, reading_observer
+from realtime.app.observing import ThrownAway, context_observer, reading_observer
 from realtime.app.speaking import speaker_opener
 from realtime.clock import Clock, MonotonicClock, WallClock
 from realtime.config import SECRETS, Config, from_environment, without_effect
@@ -155,6 +155,7 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
     )
     registry = Registry(config.max_sessions)
     gate = Gate()
+    thrown_away = ThrownAway()
     offer = make_offer(config, lambda name: cloned_voice(name, store, scheduler))
     revision = sound_revision(config, lexicon)
     async with AsyncExitStack() as stack:
@@ -183,10 +184,10 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
 
         def make_driver(request_id: str | None) -> Driver:
             session = Session(new_id(), new_id, offer, clock.now())
-            observe = context_observer(config.log_text, request_id)
+            observe = context_observer(config.log_text, request_id, thrown_away)
             return Driver(session, open_speaker, clock, observe, registry.find, sockets)
 
-        observe = reading_observer(config.log_text)
+        observe = reading_observer(config.log_text, thrown_away)
         readings = Readings(open_speaker, observe)
         catalogue = Catalogue(offer, store, disk)
         rooms = Rooms(
@@ -201,9 +202,10 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
                 clock,
                 scheduler,
                 cache,
-                lambda: registry.count,
+                registry,
                 lambda: readings.count,
                 lambda: VoicesHealth(len(catalogue.built_in()), len(store.all())),
+                lambda: thrown_away.seconds,
             ),
             lambda: scheduler.ready and not gate.closed,
             lambda: scheduler.capabilities.cloning,
