@@ -34,13 +34,13 @@ class ServerProcess:
     def __init__(self, log: Path | None = None, **settings: str) -> None:
         """`settings` are environment variables; what it logs is written to the file `log`.
 
-        Caches are off, unless a setting says otherwise.
+        Caches are off, and it waits for nobody at its end, unless a setting says otherwise.
         """
         self._log = log
         self.port = free_port()
         # Whatever proxy the environment names, it is not the way to this machine.
         self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        defaults = {"AUDIO_CACHE_MB": "0", "LOG_LEVEL": "error"}
+        defaults = {"AUDIO_CACHE_MB": "0", "LOG_LEVEL": "error", "DRAIN_S": "0"}
         self._settings = defaults | settings | {"PORT": str(self.port)}
 
     def __enter__(self) -> ServerProcess:

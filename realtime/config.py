@@ -94,6 +94,18 @@ class Config:
     key_requests_per_minute: int = _setting(
         0, _whole(0, 1_000_000), "sessions and requests begun in a minute, per key; 0: no limit"
     )
+    address_concurrency: int = _setting(
+        0, _whole(0, 100_000), "sessions and requests at the same time, per address of clients; 0: no limit"
+    )
+    address_requests_per_minute: int = _setting(
+        0, _whole(0, 1_000_000), "sessions and requests begun in a minute, per address; 0: no limit"
+    )
+    trusted_proxies: str = _setting(
+        "none",
+        _text,
+        "addresses and networks of proxies, whose `X-Forwarded-For` tells the address of a client; `unix`:"
+        " what comes over `UDS`",
+    )
     allowed_origins: str = _setting(
         "none",
         _text,
@@ -191,6 +203,9 @@ class Config:
     idle_timeout_s: float = _setting(
         300.0, _number(1, 86_400, "seconds"), "a session in which nothing is sent is closed"
     )
+    drain_s: float = _setting(
+        30.0, _number(0, 3600, "seconds"), "after SIGTERM, what is running may go on for so long"
+    )
     log_level: str = _setting(
         "info", _one_of("debug", "info", "warning", "error"), "least level that is logged"
     )
@@ -223,10 +238,15 @@ def without_effect(config: Config) -> list[str]:
     """What was set and does nothing as long as something else is not set, one line each."""
     has_keys = config.api_keys != "none" or config.api_keys_file != "none"
     has_cache = config.audio_cache_mb > 0 and config.audio_cache_max > 0
+    has_addresses = config.address_concurrency > 0 or config.address_requests_per_minute > 0
     cases = (
         (config.redis_url != "none" and not has_cache, "REDIS_URL: AUDIO_CACHE_MB or AUDIO_CACHE_MAX is 0"),
         (config.key_concurrency > 0 and not has_keys, "KEY_CONCURRENCY: there are no keys"),
         (config.key_requests_per_minute > 0 and not has_keys, "KEY_REQUESTS_PER_MINUTE: there are no keys"),
+        (
+            config.trusted_proxies != "none" and not has_addresses,
+            "TRUSTED_PROXIES: ADDRESS_CONCURRENCY and ADDRESS_REQUESTS_PER_MINUTE are 0",
+        ),
         (config.uds_mode != Config().uds_mode and config.uds == "none", "UDS_MODE: there is no UDS"),
     )
     return [text for applies, text in cases if applies]

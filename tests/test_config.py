@@ -25,17 +25,24 @@ WHOLE = [
     ("MAX_TEXT_PER_CONTEXT", 1, 16 * 1024 * 1024),
     ("KEY_CONCURRENCY", 0, 100_000),
     ("KEY_REQUESTS_PER_MINUTE", 0, 1_000_000),
+    ("ADDRESS_CONCURRENCY", 0, 100_000),
+    ("ADDRESS_REQUESTS_PER_MINUTE", 0, 1_000_000),
     ("AUDIO_CACHE_MB", 0, 1_000_000),
     ("AUDIO_CACHE_MAX", 0, 10_000_000),
     ("MAX_VOICES", 0, 1_000_000),
     ("VOICE_CACHE_MAX", 0, 100_000),
     ("MAX_QUEUE_DEPTH", 1, 100_000),
+    ("MAX_LEAD_MS", 0, 3_600_000),
+    ("MAX_MESSAGES_PER_S", 0, 1_000_000),
 ]
 #: (name, least, most) of seconds.
 SECONDS = [
+    ("DRAIN_S", 0, 3600),
     ("ENGINE_TIMEOUT_S", 0.1, 3600),
+    ("HEARTBEAT_S", 0, 3600),
     ("IDLE_TIMEOUT_S", 1, 86_400),
     ("REQUEST_TIMEOUT_S", 0.1, 3600),
+    ("RESUME_WINDOW_S", 0, 3600),
 ]
 CHOICES = [
     ("CODE_BLOCKS", ["skip", "say", "announce"]),
@@ -46,7 +53,7 @@ CHOICES = [
     ("LOG_FORMAT", ["console", "json"]),
     ("SPEED_QUALITY", ["fast", "high"]),
 ]
-TEXTS = ["HOST", "LEXICON", "UDS", "API_KEYS_FILE", "ALLOWED_ORIGINS", "DATA_FOLDER"]
+TEXTS = ["HOST", "LEXICON", "UDS", "API_KEYS_FILE", "ALLOWED_ORIGINS", "DATA_FOLDER", "TRUSTED_PROXIES"]
 #: Their values are not repeated in an error.
 SECRETS = ["API_KEYS", "REDIS_URL"]
 SWITCHES = ["LOG_TEXT"]
@@ -109,7 +116,7 @@ def test_what_is_no_whole_number(name: str, least: int, most: int, wrong: str) -
 def test_seconds(name: str, least: float, most: float) -> None:
     for allowed in (least, most, 12.5):
         assert value_of(name, str(allowed)) == allowed
-    for wrong in (least - 0.01, most + 0.01, -1, 0, 1e300):
+    for wrong in (least - 0.01, most + 0.01, -1, 1e300):
         assert f"seconds from {least:g} to {most:g}" in refused(name, str(wrong))
 
 
@@ -180,6 +187,7 @@ def test_what_has_no_effect_is_told() -> None:
         "REDIS_URL": Config(redis_url="redis://here", audio_cache_mb=0),
         "KEY_CONCURRENCY": Config(key_concurrency=1),
         "KEY_REQUESTS_PER_MINUTE": Config(key_requests_per_minute=1),
+        "TRUSTED_PROXIES": Config(trusted_proxies="10.0.0.1"),
         "UDS_MODE": Config(uds_mode="600"),
     }
     for name, config in alone.items():
@@ -189,6 +197,8 @@ def test_what_has_no_effect_is_told() -> None:
         Config(redis_url="redis://here"),
         Config(key_concurrency=1, api_keys_file="keys"),
         Config(key_requests_per_minute=1, api_keys="k" * 16),
+        Config(trusted_proxies="10.0.0.1", address_concurrency=1),
+        Config(trusted_proxies="10.0.0.1", address_requests_per_minute=1),
         Config(uds_mode="600", uds="here"),
     ):
         assert without_effect(config) == []

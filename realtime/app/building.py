@@ -23,6 +23,7 @@ from realtime.engines.routed import Part, RoutedEngine
 from realtime.engines.thread import ThreadEngine
 from realtime.errors import ErrorCode, InvalidMessageError, LoadingError
 from realtime.paths import expanded
+from realtime.server.addresses import AddressLimits, trusted_proxies
 from realtime.server.keys import KeyLimits, KeyRing, load_keys
 from realtime.session.frames import FrameKind
 from realtime.session.offer import Format, Limits, Offer
@@ -153,6 +154,14 @@ def make_keys(config: Config) -> KeyRing:
     """The keys of clients. Raises `ConfigError`."""
     limits = KeyLimits(config.key_concurrency, config.key_requests_per_minute)
     return load_keys(given(config.api_keys), given(config.api_keys_file), limits)
+
+
+def make_address_limits(config: Config) -> AddressLimits:
+    """What each address of clients may use. Raises `ConfigError`."""
+    return AddressLimits(
+        KeyLimits(config.address_concurrency, config.address_requests_per_minute),
+        trusted_proxies(given(config.trusted_proxies)),
+    )
 
 
 def sound_revision(config: Config, lexicon: Mapping[str, str]) -> str:

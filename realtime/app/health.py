@@ -7,6 +7,7 @@ from collections.abc import Callable
 from realtime import __version__
 from realtime.clock import Clock
 from realtime.config import Config
+from realtime.live.registry import Registry
 from realtime.server.status import (
     AudioCacheHealth,
     EngineHealth,
@@ -24,9 +25,10 @@ def make_health(
     clock: Clock,
     scheduler: Scheduler,
     cache: AudioCache,
-    sessions: Callable[[], int],
+    registry: Registry,
     requests: Callable[[], int],
     voices: Callable[[], VoicesHealth],
+    thrown_away_s: Callable[[], float],
 ) -> Callable[[], Health]:
     """A function that tells how the server is; the last three count what their names say."""
     begun = clock.now()
@@ -43,8 +45,10 @@ def make_health(
                 limit=config.max_queue_depth,
                 speaking=scheduler.admitted,
                 segments_waiting=engine.waiting,
+                thrown_away_s=round(thrown_away_s(), 3),
             ),
-            sessions=sessions(),
+            sessions=registry.count,
+            sessions_detached=registry.detached,
             requests=requests(),
             audio_cache=AudioCacheHealth(
                 entries=kept.entries,

@@ -11,11 +11,25 @@ from realtime.live.reading import ReadingSummary
 from realtime.types import Timing, VoiceSettings
 
 
-def context_observer(log_text: bool, request_id: str | None) -> Callable[[ContextSummary | LateCancel], None]:
+class ThrownAway:
+    """How much sound was synthesized and not heard, in all."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def add(self, wasted_ms: float) -> None:
+        """So much more."""
+        self.seconds += wasted_ms / 1000
+
+
+def context_observer(
+    log_text: bool, request_id: str | None, thrown_away: ThrownAway
+) -> Callable[[ContextSummary | LateCancel], None]:
     """Logs the contexts of a session; the text that was spoken only with `log_text`."""
     log = structlog.get_logger("realtime")
 
     def observe(summary: ContextSummary | LateCancel) -> None:
+        thrown_away.add(summary.wasted_ms)
         wasted_ms = round(summary.wasted_ms, 1)
         if isinstance(summary, LateCancel):
             log.info("context_cut", session=summary.session_id, handle=summary.handle, wasted_ms=wasted_ms)
@@ -35,16 +49,18 @@ def context_observer(log_text: bool, request_id: str | None) -> Callable[[Contex
     return observe
 
 
-def reading_observer(log_text: bool) -> Callable[[ReadingSummary], None]:
+def reading_observer(log_text: bool, thrown_away: ThrownAway) -> Callable[[ReadingSummary], None]:
     """Logs the requests over HTTP."""
     log = structlog.get_logger("realtime")
 
     def observe(summary: ReadingSummary) -> None:
+        thrown_away.add(summary.wasted_ms)
         log.info(
             "request_over",
             request=summary.request_id,
             reason=summary.reason,
             code=summary.code,
+            wasted_ms=round(summary.wasted_ms, 1),
             format=summary.audio.format,
             **_spoken(summary.settings, summary.text, summary.timing, log_text),
         )

@@ -9,11 +9,13 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import structlog
 import uvloop
@@ -24,6 +26,7 @@ from realtime.app.building import (
     cloned_voice,
     given,
     has_rubber_band,
+    make_address_limits,
     make_cache,
     make_engine,
     make_keys,
@@ -33,7 +36,7 @@ from realtime.app.building import (
     sound_revision,
 )
 from realtime.app.health import make_health
-from realtime.app.observing import context_observer, reading_observer
+from realtime.app.observing import ThrownAway, context_observer, reading_observer
 from realtime.app.speaking import speaker_opener
 from realtime.clock import Clock, MonotonicClock, WallClock
 from realtime.config import SECRETS, Config, from_environment, without_effect
@@ -45,6 +48,7 @@ from realtime.live.socket import SocketSettings
 from realtime.observe import logs
 from realtime.server.application import Rooms, make_application
 from realtime.server.catalogue import Catalogue
+from realtime.server.gate import Gate
 from realtime.server.held import Memory
 from realtime.server.listen import is_loopback, listening, warn_if_open
 from realtime.server.origins import origin_policy
@@ -64,13 +68,14 @@ from realtime.text.lexicon import load_lexicon
 DECODER_THREADS = 2
 DISK_THREADS = 2
 CLOSE_SESSIONS_S = 2.0
+_LAST_WORD_S = 0.2
 #: Open files and connections that are asked for.
 MOST_DESCRIPTORS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that listens."""
+    """A server that listens. `load` loads the voice; before that has returned nothing is spoken."""
 
     host: str | None
     port: int | None
@@ -78,6 +83,8 @@ class Server:
     registry: Registry
     scheduler: Scheduler
     cache: AudioCache
+    gate: Gate
+    load: Callable[[], Coroutine[None, None, None]]
 
     @property
     def url(self) -> str:
@@ -86,6 +93,21 @@ class Server:
             return "http://localhost"
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take nothing new, and wait for what is running, for `timeout_s` at most.
+
+        It still listens, so that `/ready` can say that it is not. What is left is closed when it ends.
+        """
+        log = structlog.get_logger("realtime")
+        begun = asyncio.get_running_loop().time()
+        self.gate.close()
+        log.info("draining", sessions=self.registry.count, requests=self.gate.count, drain_s=timeout_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await asyncio.gather(self.registry.drain(timeout_s), self.gate.until_empty())
+        took_s = asyncio.get_running_loop().time() - begun
+        log.info("drained", sessions=self.registry.count, requests=self.gate.count, took_s=round(took_s, 3))
 
 
 @contextmanager
@@ -100,12 +122,21 @@ def threads(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
 
 @asynccontextmanager
 async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[Server]:
-    """A server that listens for as long as the block runs."""
+    """A server that listens for as long as the block runs, and whose voice is loaded."""
+    async with listening_server(config, clock) as server:
+        await server.load()
+        yield server
+
+
+@asynccontextmanager
+async def listening_server(config: Config, clock: Clock | None = None) -> AsyncIterator[Server]:
+    """A server that listens for as long as the block runs, and is still to be loaded."""
     clock = clock or MonotonicClock()
     log = structlog.get_logger("realtime")
     for setting in without_effect(config):
         log.warning("setting_without_effect", setting=setting)
     keys = make_keys(config)
+    address_limits = make_address_limits(config)
     host, uds = given(config.host), given(config.uds)
     is_private = host is not None and is_loopback(host) and not keys.keys
     origins = origin_policy(given(config.allowed_origins), is_private, host)
@@ -123,6 +154,8 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
         config.max_queue_depth,
     )
     registry = Registry(config.max_sessions)
+    gate = Gate()
+    thrown_away = ThrownAway()
     offer = make_offer(config, lambda name: cloned_voice(name, store, scheduler))
     revision = sound_revision(config, lexicon)
     async with AsyncExitStack() as stack:
@@ -151,10 +184,10 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
 
         def make_driver(request_id: str | None) -> Driver:
             session = Session(new_id(), new_id, offer, clock.now())
-            observe = context_observer(config.log_text, request_id)
+            observe = context_observer(config.log_text, request_id, thrown_away)
             return Driver(session, open_speaker, clock, observe, registry.find, sockets)
 
-        observe = reading_observer(config.log_text)
+        observe = reading_observer(config.log_text, thrown_away)
         readings = Readings(open_speaker, observe)
         catalogue = Catalogue(offer, store, disk)
         rooms = Rooms(
@@ -169,20 +202,34 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
                 clock,
                 scheduler,
                 cache,
-                lambda: registry.count,
+                registry,
                 lambda: readings.count,
                 lambda: VoicesHealth(len(catalogue.built_in()), len(store.all())),
+                lambda: thrown_away.seconds,
             ),
-            lambda: scheduler.ready,
+            lambda: scheduler.ready and not gate.closed,
             lambda: scheduler.capabilities.cloning,
             scheduler.forget,
             scheduler.check_room,
+            gate,
             decoders,
             clock,
             WallClock(),
         )
+
+        async def load() -> None:
+            log.info("loading", engine=config.engine, runner=config.engine_runner)
+            languages = (each for voice in offer.voices.values() for each in voice.languages)
+            warming = asyncio.get_running_loop().run_in_executor(
+                encoders, warm_up, tuple(dict.fromkeys(languages))
+            )
+            await asyncio.gather(scheduler.start(), cache.start(), warming)
+            if levels is not None:
+                voice = offer.speaker(None, AUTO).voice
+                await levels.gain_db(voice.id, voice.languages[0], None)
+
         runner = web.AppRunner(
-            make_application(rooms, __version__, keys, origins),
+            make_application(rooms, __version__, keys, origins, address_limits),
             handle_signals=False,
             shutdown_timeout=CLOSE_SESSIONS_S,
         )
@@ -192,16 +239,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
                 runner, config.request_timeout_s, host, config.port, uds, int(config.uds_mode, 8)
             ) as addresses:
                 warn_if_open(host, addresses.port or 0, bool(keys.keys))
-                log.info("loading", engine=config.engine, runner=config.engine_runner)
-                languages = (each for voice in offer.voices.values() for each in voice.languages)
-                warming = asyncio.get_running_loop().run_in_executor(
-                    encoders, warm_up, tuple(dict.fromkeys(languages))
-                )
-                await asyncio.gather(scheduler.start(), cache.start(), warming)
-                if levels is not None:
-                    voice = offer.speaker(None, AUTO).voice
-                    await levels.gain_db(voice.id, voice.languages[0], None)
-                yield Server(host, addresses.port, addresses.uds, registry, scheduler, cache)
+                yield Server(host, addresses.port, addresses.uds, registry, scheduler, cache, gate, load)
         finally:
             await registry.close_all(CLOSE_SESSIONS_S)
             await runner.cleanup()
@@ -211,21 +249,71 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
             await cache.stop()
 
 
+class _Signals:
+    """SIGINT and SIGTERM: the first has the server finish what is running, the second ends it at once."""
+
+    def __init__(self) -> None:
+        """They are caught from now on."""
+        self._came = asyncio.Event()
+        self._cancelled: asyncio.Task[None] | None = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._first)
+
+    def cancel(self, task: asyncio.Task[None]) -> None:
+        """Cancel a task when the first signal comes, or now when it has come."""
+        self._cancelled = task
+        if self._came.is_set():
+            task.cancel()
+
+    async def first(self) -> None:
+        """Returns when the first signal has come."""
+        await self._came.wait()
+
+    def _first(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(number)
+            # Not by way of the loop: it may be what hangs.
+            signal.signal(number, _end_at_once)
+        self._came.set()
+        if self._cancelled is not None:
+            self._cancelled.cancel()
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    """End this process and its engines, whatever they are at; asked for, so it is no failure."""
+    told = {"event": "ended_at_once", "signal": signal.Signals(number).name}
+    # Not here: this may have interrupted the logger, which is not to be entered twice.
+    telling = threading.Thread(target=structlog.get_logger("realtime").warning, kwargs=told, daemon=True)
+    telling.start()
+    telling.join(_LAST_WORD_S)
+    # An engine that is well ends with us. One that hangs would stay; where the system tells them, none does.
+    for listed in Path("/proc/self/task").glob("*/children"):
+        for child in listed.read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+    os._exit(0)
+
+
 async def serve(config: Config) -> None:
     """Run until SIGINT or SIGTERM, also while the voice is still being loaded; a second one ends at once."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    this = asyncio.current_task()
-    assert this is not None, "a coroutine runs in a task"
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, this.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        async with running(config) as server:
+    signals = _Signals()
+    async with listening_server(config) as server:
+        loading = asyncio.create_task(server.load())
+        signals.cancel(loading)
+        try:
+            await asyncio.wait({loading})
+        finally:
+            loading.cancel()
+        if not loading.cancelled():
+            loading.result()
             # What was loaded stays for good: the collector need not look at it again and again.
             gc.collect()
             gc.freeze()
             structlog.get_logger("realtime").info("ready", url=server.url, uds=server.uds and str(server.uds))
             print(_welcome(server), flush=True)
-            await asyncio.Event().wait()
+            await signals.first()
+        await server.drain(config.drain_s)
 
 
 def _welcome(server: Server) -> str:

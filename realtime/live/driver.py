@@ -328,6 +328,8 @@ class Driver:
                 return self._next_urgent()
             if self._fetched:
                 return self._fetched.popleft()
+            if self._closing is not None:
+                return None
             again = self._session.next_again()
             if again is not None:
                 return again

@@ -11,14 +11,23 @@ from math import inf
 from realtime.errors import ErrorCode, RealtimeError
 from realtime.live.driver import OpenSpeakerFor
 from realtime.speech.speaker import Speaker
-from realtime.types import AudioSettings, Failed, Finished, SpeechEvent, Timing, VoiceSettings
+from realtime.types import (
+    TIMELINE_PER_MS,
+    AudioSettings,
+    Failed,
+    Finished,
+    Packet,
+    SpeechEvent,
+    Timing,
+    VoiceSettings,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingSummary:
     """What became of a reading; `reason` is completed, failed or disconnected.
 
-    `code`: why it has failed.
+    `code`: why it has failed. `wasted_ms`: sound that was synthesized for it and did not reach the listener.
     """
 
     request_id: str
@@ -28,6 +37,7 @@ class ReadingSummary:
     text: str
     timing: Timing
     code: ErrorCode | None = None
+    wasted_ms: float = 0.0
 
 
 #: Reason and code of a `ReadingSummary`.
@@ -60,8 +70,9 @@ class Reading:
         self._speaker = speaker
         self._changed = changed
         self._over = False
-        #: Whether all of it was fetched.
+        #: Whether all of it was fetched, and how much sound that was.
         self.completed = False
+        self.fetched_ms = 0.0
 
     @property
     def timing(self) -> Timing:
@@ -73,6 +84,8 @@ class Reading:
         event = None if self._over else self._speaker.take()
         self._over = self._over or isinstance(event, Finished | Failed)
         self.completed = self.completed or isinstance(event, Finished)
+        if isinstance(event, Packet):
+            self.fetched_ms += event.duration / TIMELINE_PER_MS
         return event
 
     def __aiter__(self) -> AsyncIterator[SpeechEvent]:
@@ -131,7 +144,13 @@ class Readings:
                 await _stopped(task)
             finally:
                 reason, code = _outcome(speaker, reading, early)
-                self._observe(ReadingSummary(request_id, reason, settings, audio, text, speaker.timing, code))
+                # A file that is sent when it is whole was not sent at all.
+                heard_ms = 0.0 if audio.whole else reading.fetched_ms
+                wasted_ms = 0.0 if reason == "completed" else max(0.0, speaker.synthesized_ms - heard_ms)
+                timing = speaker.timing
+                self._observe(
+                    ReadingSummary(request_id, reason, settings, audio, text, timing, code, wasted_ms)
+                )
 
 
 async def _stopped(task: asyncio.Task[None]) -> None:

@@ -1,4 +1,4 @@
-"""All routes of the server, and what every request passes: errors, origins, keys."""
+"""All routes of the server, and what every request passes: errors, origins, addresses, keys."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from aiohttp import web
 from realtime.clock import Clock, WallClock
 from realtime.live.driver import Driver
 from realtime.live.registry import Registry
+from realtime.server.addresses import AddressLimits, address_guard
 from realtime.server.catalogue import (
     Catalogue,
     audio_models_handler,
@@ -24,6 +25,7 @@ from realtime.server.catalogue import (
 )
 from realtime.server.connection import time_limit
 from realtime.server.errors import errors, name_response
+from realtime.server.gate import Gate
 from realtime.server.guard import key_guard
 from realtime.server.keys import KeyRing
 from realtime.server.openapi import make_document, openapi_handler
@@ -45,6 +47,8 @@ from realtime.server.websocket import speech_handler as session_handler
 OPEN_ROUTES = frozenset({"/", "/health", "/ready", "/openapi.json"})
 #: What probes ask for, by whatever name of the server.
 PROBES = frozenset({"/health", "/ready"})
+#: Sessions are counted, and refused, by their registry.
+SESSIONS = "/v1/audio/speech/ws"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Rooms:
     """What the routes lead to. `decoders` read recordings; `clones`: whether the engine clones voices.
 
     `forget` has it drop what it keeps of a recording, by its key. `check_room` raises `RealtimeError` when
-    nothing more can be spoken.
+    nothing more can be spoken. All requests but those of sessions pass the `gate`.
     """
 
     catalogue: Catalogue
@@ -64,12 +68,15 @@ class Rooms:
     clones: Callable[[], bool]
     forget: Callable[[str], Awaitable[None]]
     check_room: Callable[[], None]
+    gate: Gate
     decoders: Executor
     clock: Clock
     wall_clock: WallClock
 
 
-def make_application(rooms: Rooms, version: str, keys: KeyRing, origins: OriginPolicy) -> web.Application:
+def make_application(
+    rooms: Rooms, version: str, keys: KeyRing, origins: OriginPolicy, addresses: AddressLimits
+) -> web.Application:
     """The application, ready to be run."""
     offer = rooms.catalogue.offer
     text_bytes = offer.limits.text_bytes_per_context
@@ -88,7 +95,10 @@ def make_application(rooms: Rooms, version: str, keys: KeyRing, origins: OriginP
         middlewares=[
             errors,
             time_limit,
+            rooms.gate.middleware({*OPEN_ROUTES, SESSIONS}),
             origin_guard(origins, OPEN_ROUTES, PROBES),
+            # Before keys are looked at: who tries out keys comes to an end as well.
+            address_guard(addresses, rooms.clock, OPEN_ROUTES),
             key_guard(keys, rooms.clock, OPEN_ROUTES),
         ],
         client_max_size=most_body_bytes(text_bytes),
@@ -101,7 +111,7 @@ def make_application(rooms: Rooms, version: str, keys: KeyRing, origins: OriginP
             web.get("/health", health_handler(rooms.health)),
             web.get("/ready", ready_handler(rooms.ready)),
             web.get("/openapi.json", openapi_handler(document)),
-            web.get("/v1/audio/speech/ws", session),
+            web.get(SESSIONS, session),
             web.post("/v1/audio/speech", speech_handler(rules, rooms.answers)),
             web.post("/v1/audio/speech/pcm", pcm_handler(rules, rooms.answers)),
             web.post("/v1/audio/speech/stream", sentences_handler(rules, rooms.answers)),

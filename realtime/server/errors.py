@@ -59,7 +59,7 @@ class ErrorBody(Struct, frozen=True):
 
 
 class RateLimitedError(TryLaterError):
-    """A key has used up what it may use."""
+    """A key or an address has used up what it may use."""
 
     code = ErrorCode.RATE_LIMITED
 

@@ -1,4 +1,4 @@
-"""Who may speak, and how much: a key for every request, and limits for every key."""
+"""Who may speak, and how much: a key for every request, and what a key or an address may use."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ _MINUTE_S = 60.0
 
 
 class Allowance:
-    """What one key uses: how much at the same time, and how much in a minute.
+    """What one key or address uses: how much at the same time, and how much in a minute.
 
-    The rate is that of a token bucket which holds a minute's worth: a key that rested may use it all at once.
+    The rate is that of a token bucket which holds a minute's worth: who rested may use it all at once.
     It is kept as one number, the time at which all that was used would have come evenly (the generic cell
     rate algorithm of ITU-T I.371).
     """
 
-    def __init__(self, limits: KeyLimits, clock: Clock) -> None:
+    def __init__(self, limits: KeyLimits, clock: Clock, whose: str = "this key") -> None:
+        """`whose` it is, for those who are refused."""
         self._limits = limits
+        self._whose = whose
         self._clock = clock
         self._running = 0
         self._even_until = clock.now()
@@ -38,13 +40,18 @@ class Allowance:
         """Requests and sessions under way."""
         return self._running
 
+    @property
+    def unused(self) -> bool:
+        """Whether nothing is under way, and a whole minute's worth is left: as it was made."""
+        return not self._running and self._even_until <= self._clock.now()
+
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Counts a request or session for as long as the block runs. Raises `RateLimitedError`."""
         limits = self._limits
         if limits.concurrency and self._running >= limits.concurrency:
             raise RateLimitedError(
-                f"this key has {limits.concurrency} requests and sessions under way, and may have no more",
+                f"{self._whose} has {limits.concurrency} requests and sessions under way, and gets no more",
                 _BUSY_RETRY_MS,
             )
         if limits.requests_per_minute:
@@ -63,7 +70,7 @@ class Allowance:
         # Less than a microsecond is the rounding of these sums.
         if too_early_s > 1e-6:
             raise RateLimitedError(
-                f"this key has begun all the {per_minute} requests and sessions of its minute",
+                f"{self._whose} has begun all the {per_minute} requests and sessions of its minute",
                 int(too_early_s * 1000) + 1,
             )
         self._even_until = even_until

@@ -38,7 +38,7 @@ _OPTIONS = "name=..., concurrency=... and requests_per_minute=..."
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """What one key may use; 0: no limit."""
+    """What one key, or one address, may use; 0: no limit."""
 
     concurrency: int = 0
     requests_per_minute: int = 0

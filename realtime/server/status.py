@@ -24,13 +24,15 @@ class EngineHealth(Struct, frozen=True):
 class QueueHealth(Struct, frozen=True):
     """`waiting` of at most `limit` contexts and requests have no sound yet; `speaking` are under way in all.
 
-    `segments_waiting`: pieces of text that no worker of the engine has taken up.
+    `segments_waiting`: pieces of text that no worker of the engine has taken up. `thrown_away_s`: seconds of
+    sound that were synthesized since the start and never heard.
     """
 
     waiting: int
     limit: int
     speaking: int
     segments_waiting: int
+    thrown_away_s: float
 
 
 class AudioCacheHealth(Struct, frozen=True):
@@ -63,13 +65,17 @@ class VoicesHealth(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True):
-    """What `/health` tells. `sessions` are WebSockets, `requests` are HTTP requests that speak now."""
+    """What `/health` tells. `requests` are HTTP requests that speak now.
+
+    Of the `sessions`, `sessions_detached` have lost their connection and may be resumed.
+    """
 
     version: str
     uptime_s: float
     engine: EngineHealth
     queue: QueueHealth
     sessions: int
+    sessions_detached: int
     requests: int
     audio_cache: AudioCacheHealth
     voice_prompts: VoicePromptsHealth

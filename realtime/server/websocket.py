@@ -94,7 +94,8 @@ class WebSocketTransport:
 
         It has two seconds, but thirty when all is done: who takes sound as it plays has still to take it.
         """
-        patience_s = _DRAIN_TIMEOUT_S if code == CloseCode.DONE else _CLOSE_TIMEOUT_S
+        is_done = code in (CloseCode.DONE, CloseCode.GOING_AWAY)
+        patience_s = _DRAIN_TIMEOUT_S if is_done else _CLOSE_TIMEOUT_S
         with contextlib.suppress(OSError, RuntimeError, TimeoutError):
             async with asyncio.timeout(patience_s):
                 # Not drained: a listener that takes nothing would hold us here.

@@ -14,10 +14,11 @@ from typing import Any
 from aiohttp import web
 
 from realtime.clock import Clock, MonotonicClock
+from realtime.server.addresses import AddressLimits, TrustedProxies, address_guard
 from realtime.server.connection import MAX_BODY_BYTES, time_limit
 from realtime.server.errors import errors, name_response
 from realtime.server.guard import key_guard
-from realtime.server.keys import KeyRing
+from realtime.server.keys import KeyLimits, KeyRing
 from realtime.server.listen import listening
 from realtime.server.origins import OriginPolicy, cors_headers, origin_guard
 
@@ -71,6 +72,7 @@ async def small_server(
     *,
     policy: OriginPolicy | None = None,
     ring: KeyRing | None = None,
+    addresses: AddressLimits | None = None,
     clock: Clock | None = None,
     timeout_s: float = 20.0,
     host: str | None = "127.0.0.1",
@@ -79,12 +81,15 @@ async def small_server(
 ) -> AsyncIterator[Small]:
     """A server whose middlewares are those of the real one. `routes`: "METHOD /path" and its handler."""
     policy = policy or OriginPolicy()
+    addresses = addresses or AddressLimits(KeyLimits(), TrustedProxies())
+    clock = clock or MonotonicClock()
     app = web.Application(
         middlewares=[
             errors,
             time_limit,
             origin_guard(policy, OPEN_ROUTES, PROBES),
-            key_guard(ring or KeyRing([]), clock or MonotonicClock(), OPEN_ROUTES),
+            address_guard(addresses, clock, OPEN_ROUTES),
+            key_guard(ring or KeyRing([]), clock, OPEN_ROUTES),
         ],
         client_max_size=MAX_BODY_BYTES,
     )

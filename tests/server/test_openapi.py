@@ -24,9 +24,11 @@ from realtime.app import Server
 from realtime.app.building import make_offer
 from realtime.config import Config
 from realtime.errors import ERRORS, ErrorCode
+from realtime.server.addresses import AddressLimits, TrustedProxies
 from realtime.server.application import Rooms, make_application
 from realtime.server.catalogue import Catalogue
-from realtime.server.keys import KeyRing
+from realtime.server.gate import Gate
+from realtime.server.keys import KeyLimits, KeyRing
 from realtime.server.openapi import make_document
 from realtime.server.origins import OriginPolicy
 from realtime.server.speech import SpeechAnswers
@@ -140,8 +142,9 @@ def routes(tmp_path: Path) -> set[tuple[str, str]]:
     unused: Any = None
     catalogue = Catalogue(make_offer(Config(engine="tone")), VoiceStore(tmp_path, 1), unused)
     answers = SpeechAnswers(unused, unused, unused, unused, "", lambda: True, unused, unused)
-    rooms = Rooms(catalogue, answers, *[unused] * 10)
-    application = make_application(rooms, __version__, KeyRing(()), OriginPolicy())
+    rooms = Rooms(catalogue, answers, *[unused] * 7, Gate(), *[unused] * 3)
+    unlimited = AddressLimits(KeyLimits(), TrustedProxies())
+    application = make_application(rooms, __version__, KeyRing(()), OriginPolicy(), unlimited)
     return {
         (route.method, route.resource.canonical)
         for route in application.router.routes()

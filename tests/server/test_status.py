@@ -9,7 +9,8 @@ import httpx
 from realtime import __version__
 from realtime.app import Server
 from tests.conftest import Serve
-from tests.wire_client import open_client
+from tests.server.http_server import PCM, connection, request
+from tests.wire_client import eventually, open_client
 
 
 async def get(server: Server, path: str) -> httpx.Response:
@@ -32,8 +33,9 @@ class TestHealth:
             "status": "ok",
             "version": __version__,
             "engine": {"name": "tone", "state": "ready"},
-            "queue": {"waiting": 0, "limit": 256, "speaking": 0, "segments_waiting": 0},
+            "queue": {"waiting": 0, "limit": 256, "speaking": 0, "segments_waiting": 0, "thrown_away_s": 0.0},
             "sessions": 0,
+            "sessions_detached": 0,
             "requests": 0,
             "audio_cache": {
                 "entries": 0,
@@ -56,6 +58,33 @@ class TestHealth:
             await client.until("context.opened")
             told = await health(server)
             assert told["sessions"] == 1 and told["queue"]["speaking"] == 1  # type: ignore[index]
+
+    async def test_a_session_that_lost_its_connection_is_told_apart(self, server: Server) -> None:
+        async with open_client(server.url) as client:
+            await client.speak("Hello.")
+            client.connection.transport.abort()
+        await eventually(lambda: server.registry.detached == 1)
+        told = await health(server)
+        assert (told["sessions"], told["sessions_detached"]) == (1, 1)
+
+    async def test_what_was_synthesized_for_nobody_is_summed_up(self, server: Server) -> None:
+        async with open_client(server.url) as client:
+            await client.speak("This is heard to its end.")
+            assert (await health(server))["queue"]["thrown_away_s"] == 0  # type: ignore[index]
+            await client.send("text", text="This is not. ", context_id="cut")
+            await client.send("flush", context_id="cut")
+            await client.until("flush.done")
+            await client.send("cancel", context_id="cut", played_ms=0)
+            await client.until("context.cancelled")
+        cut_s = (await health(server))["queue"]["thrown_away_s"]  # type: ignore[index]
+        assert 0.3 < cut_s < 3
+        async with connection(server.url) as (reader, writer):
+            writer.write(request(PCM, {"input": "And nobody stays to hear all of this. " * 20}))
+            await reader.readuntil(b"\r\n\r\n")
+        async with asyncio.timeout(20):
+            while (await health(server))["requests"] != 0:
+                pass
+        assert (await health(server))["queue"]["thrown_away_s"] > cut_s  # type: ignore[index]
 
     async def test_the_cache_tells_what_it_is_good_for(self, server: Server) -> None:
         async with httpx.AsyncClient(base_url=server.url) as http:
