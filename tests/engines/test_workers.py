@@ -51,7 +51,7 @@ class Gated:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities("gated", ("gated",), ("en",), RATE)
+        return Capabilities("gated", ("gated",), ("en",), RATE, concurrency=2)
 
     def load(self) -> None:
         pass
@@ -376,10 +376,10 @@ def test_stop_ends_the_threads_after_the_segments_under_way() -> None:
     with bench(threads=2) as b:
         b.speak(1, "one", "never")
         b.synthesizer.next_started()
-        threads = b.workers._threads
+        threads = [worker.thread for worker in b.workers._workers]
         b.synthesizer.open("one")
         b.workers.stop()
-        assert not any(thread.is_alive() for thread in threads)
+        assert len(threads) == 2 and not any(thread is None or thread.is_alive() for thread in threads)
         assert b.synthesizer.started.empty()
 
 
