@@ -331,7 +331,7 @@ def test_a_cancel_breaks_the_network_off_and_nothing_else(
     assert session.runs == ["broken off"]
     assert cancellation.told == [] and capfd.readouterr() == ("", "")
     assert np.array_equal(sound(synthesizer, SENTENCE, 1), before)
-    with pytest.raises(Exception, match="Missing Input: ids"):
+    with pytest.raises(Exception, match=r"ids.*missing"):
         run_network(synthesizer._session, {}, NeverCancelled())
 
 
