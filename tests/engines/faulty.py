@@ -27,11 +27,13 @@ LONG_CHUNK = 700_001
 class FaultySynthesizer(ToneSynthesizer):
     """Whistles, but KILL ends its process in mid-sentence, HANG never returns, and FAIL raises.
 
-    HOLD holds the GIL for a minute, and so does GRIP again and again, for `GRIP_S`.
+    DIE ends it before there is any sound. HOLD holds the GIL for a minute, GRIP again and again for `GRIP_S`.
     """
 
     def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
         (whole,) = super().synthesize(piece, request, cancellation)
+        if "DIE" in piece.text:
+            os.kill(os.getpid(), signal.SIGKILL)
         if "GRIP" in piece.text:
             for last in False, False, False, True:
                 _hold(GRIP_S)
