@@ -93,6 +93,7 @@ class Batches(Crew[Job]):
                 self._outbox.put((events, True))
             with self._changed:
                 while not (self._choose() or self._unwanted or self._stopping):
+                    self._note(worker)
                     self._changed.wait()
                 if self._stopping:
                     break
@@ -162,6 +163,7 @@ class Batches(Crew[Job]):
         self._running.append(utterance)
 
     def _note(self, worker: Worker[Job]) -> None:
+        """Write down who runs, for those who look from outside."""
         if list(worker.at) != self._running:
             for place in range(self._size):
                 running = place < len(self._running)

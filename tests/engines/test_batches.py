@@ -114,7 +114,7 @@ def test_the_more_urgent_takes_the_place_of_the_least_at_the_next_step() -> None
         b.log.wait_freed(1, 2, 3, 4)
         assert levels(b.log, 2) == [0, 1, 2], "it was parked and went on"
         b.log.wait(lambda events: events[-1] == Stats(0, 0, 0))
-        assert b.table == [1, 0]
+    assert b.table == [0, 0]
 
 
 def test_the_segments_of_an_utterance_come_one_after_the_other() -> None:
