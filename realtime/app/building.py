@@ -17,7 +17,7 @@ from realtime.audio.formats import FORMATS, pre_skip
 from realtime.audio.rubberband import is_installed as is_installed_rubber_band
 from realtime.clock import Clock
 from realtime.config import Config
-from realtime.engines.engine import Capabilities, Engine, EngineSettings, Synthesizer
+from realtime.engines.engine import AnySynthesizer, Capabilities, Engine, EngineSettings
 from realtime.engines.process import ProcessEngine
 from realtime.engines.routed import Part, RoutedEngine
 from realtime.engines.thread import ThreadEngine
@@ -109,8 +109,8 @@ def _part_engine(name: str, config: Config) -> Engine:
     settings = EngineSettings(str(prompts), config.voice_cache_max)
     if apart or config.engine_runner == "process":
         return ProcessEngine(f"{module}:make", threads, config.engine_timeout_s, settings)
-    synthesizer: Synthesizer = importlib.import_module(module).make(settings)
-    return ThreadEngine(synthesizer, threads)
+    synthesizer: AnySynthesizer = importlib.import_module(module).make(settings)
+    return ThreadEngine(synthesizer, threads, config.engine_timeout_s)
 
 
 def _cores() -> int:

@@ -40,7 +40,7 @@ from realtime.app.observing import ThrownAway, context_observer, reading_observe
 from realtime.app.speaking import speaker_opener
 from realtime.clock import Clock, MonotonicClock, WallClock
 from realtime.config import SECRETS, Config, from_environment, without_effect
-from realtime.engines.workers import SWITCH_INTERVAL_S
+from realtime.engines.crew import SWITCH_INTERVAL_S
 from realtime.live.driver import Driver
 from realtime.live.reading import Readings
 from realtime.live.registry import Registry, new_id

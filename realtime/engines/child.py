@@ -11,12 +11,16 @@ import socket
 import sys
 import threading
 import time
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from realtime.engines.engine import Chunk, EngineSettings, Event, Failure, Freed, Synthesizer
+from realtime.engines.crew import SWITCH_INTERVAL_S, Crew
+from realtime.engines.crews import crew_for
+from realtime.engines.engine import AnySynthesizer, Chunk, EngineSettings, Event, Failure, Freed
 from realtime.engines.wire import (
+    MOST_WORKERS,
     RING_BYTES,
     SHARED_BYTES,
     TABLE_BYTES,
@@ -34,7 +38,6 @@ from realtime.engines.wire import (
     encode_message,
     read_message_blocking,
 )
-from realtime.engines.workers import SWITCH_INTERVAL_S, Workers
 from realtime.types import Pcm
 
 _SAMPLE_BYTES = 4
@@ -123,18 +126,18 @@ class _Parent:
             words, queue_s, infer_s = (), 0.0, 0.0
 
 
-def _load(factory: str, settings: EngineSettings) -> Synthesizer:
+def _load(factory: str, settings: EngineSettings) -> AnySynthesizer:
     module, _, function = factory.partition(":")
-    synthesizer: Synthesizer = getattr(importlib.import_module(module), function)(settings)
+    synthesizer: AnySynthesizer = getattr(importlib.import_module(module), function)(settings)
     synthesizer.load()
     return synthesizer
 
 
-def _beat(parent: _Parent, workers: Workers, interval_s: float) -> None:
+def _beat(parent: _Parent, crew: Crew[Any], interval_s: float) -> None:
     """Tell the parent, for ever, that this process lives and how its workers fare."""
     while True:
         time.sleep(interval_s)
-        parent.send(Alive(workers.longest_step_s()))
+        parent.send(Alive(crew.longest_step_s()))
 
 
 def main(arguments: list[str]) -> None:
@@ -156,18 +159,19 @@ def main(arguments: list[str]) -> None:
         return
     gc.collect()
     gc.freeze()  # the models stay for good: the collector need not look at them again and again
-    workers = Workers(synthesizer, int(threads), parent.emit, memory[:TABLE_BYTES].cast("q"))
-    workers.start()
+    table = memory[:TABLE_BYTES].cast("q")
+    crew = crew_for(synthesizer, min(int(threads), MOST_WORKERS), parent.emit, table)
+    crew.start()
     parent.send(Loaded(synthesizer.capabilities))
-    threading.Thread(target=_beat, args=(parent, workers, float(heartbeat_s)), daemon=True).start()
+    threading.Thread(target=_beat, args=(parent, crew, float(heartbeat_s)), daemon=True).start()
     while (body := read_message_blocking(channel.recv)) is not None:
         message = decode_from_parent(body)
         if isinstance(message, Released):
             ring.release(message.end)
         elif isinstance(message, Forget):
-            workers.forget(message.voice_key)
+            crew.forget(message.voice_key)
         else:
-            workers.handle(message)
+            crew.handle(message)
     # The parent is gone, and with it everyone who wanted the segments under way.
     os._exit(0)
 

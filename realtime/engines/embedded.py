@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from realtime.engines.alignment import align_words
 from realtime.engines.engine import Cancellation, Capabilities, EngineSettings, NeverCancelled, Open
 from realtime.engines.ipa import to_voice_phonemes
-from realtime.engines.network import open_network, silence_telemetry
+from realtime.engines.network import open_network, run_network, silence_telemetry
 from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
 
 SAMPLE_RATE = 24_000
@@ -169,7 +169,10 @@ class EmbeddedSynthesizer:
         for number, run in enumerate(runs):
             if cancellation.cancelled:
                 return
-            *features, durations = self._infer(run.ids)
+            outputs = self._infer(run.ids, cancellation)
+            if outputs is None:
+                return
+            *features, durations = outputs
             start, end, words = _cut(run, durations, made, self._renderer.hop)
             last_run = number == len(runs) - 1
             done = start
@@ -183,9 +186,13 @@ class EmbeddedSynthesizer:
                 words = ()
                 made += len(pcm)
 
-    def _infer(self, ids: list[int]) -> list[NDArray[np.float32]]:
+    def _infer(self, ids: list[int], cancellation: Cancellation) -> list[NDArray[np.float32]] | None:
+        """The network's outputs; None when it was cancelled."""
         feed = {"ids": np.asarray([ids], np.int64), "speed": np.ones(1, np.float32)}
-        *features, durations = self._session.run(None, feed)
+        outputs = run_network(self._session, feed, cancellation)
+        if outputs is None:
+            return None
+        *features, durations = outputs
         return [*(feature[0] for feature in features), durations.reshape(-1)]
 
     def _runs(self, piece: TextPiece) -> list[_Run]:

@@ -12,12 +12,14 @@ Every utterance that was opened gets exactly one `Freed`, also when the engine's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from realtime.errors import EngineError
 from realtime.types import AudioChunk, TextPiece, VoiceReference
 
 
@@ -51,8 +53,10 @@ class Capabilities:
     language_fixed_per_utterance: bool = False
     #: What the sound of a segment depends on: itself alone, or also all that was said before it.
     context: Literal["segment", "utterance"] = "segment"
-    #: How many utterances can be worked on at the same time.
+    #: How many utterances can be worked on at the same time, by threads: there are never more of them.
     concurrency: int = 1
+    #: How many utterances a `BatchSynthesizer` works on in one step, by its only thread.
+    batch: int = 1
 
 
 class Open(msgspec.Struct, frozen=True, tag="open"):
@@ -207,11 +211,22 @@ class Cancellation(Protocol):
         """True from the cancel on."""
         ...
 
+    def on_cancel(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
+        """While the block runs, a cancel calls `callback`, on another thread; at once if it has been before.
+
+        It must return at once and not mind being called twice, or at the very end of the block.
+        """
+        ...
+
 
 class NeverCancelled:
     """The `Cancellation` of what nobody cancels, such as a warm-up."""
 
     cancelled = False
+
+    def on_cancel(self, callback: Callable[[], None]) -> AbstractContextManager[None]:
+        """Nothing is ever called."""
+        return nullcontext()
 
 
 class Synthesizer(Protocol):
@@ -232,6 +247,48 @@ class Synthesizer(Protocol):
         A piece with nothing to say gives one empty chunk. Raises `EngineError` when it cannot be spoken.
         """
         ...
+
+
+class Job(Protocol):
+    """A piece that a `BatchSynthesizer` speaks, step by step."""
+
+    def close(self) -> None:
+        """Give back what it holds; it is spoken to its end, has failed or is not wanted any more."""
+        ...
+
+
+_J = TypeVar("_J", bound=Job)
+
+
+@runtime_checkable
+class BatchSynthesizer(Protocol[_J]):
+    """The heart of an engine that works on several utterances in one step; run by `engines.batches`.
+
+    After `load` one thread alone calls it. A job that is not in a step is parked, or waits to be closed.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do, known after `load`; `batch` is the number of jobs in a step."""
+        ...
+
+    def load(self) -> None:
+        """Read the models and warm up. Called once, before anything else."""
+        ...
+
+    def begin(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> _J:
+        """Get ready to speak a piece; all others wait. Raises `EngineError` when it cannot be spoken."""
+        ...
+
+    def step(self, jobs: Sequence[_J]) -> Sequence[AudioChunk | EngineError]:
+        """A chunk for each job, in their order, the last of its piece marked; or why that job cannot go on.
+
+        A job with nothing to say yet gives an empty chunk. What is raised fails all jobs of the step.
+        """
+        ...
+
+
+AnySynthesizer = Synthesizer | BatchSynthesizer[Any]
 
 
 class Prompts(Protocol):

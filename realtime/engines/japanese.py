@@ -7,7 +7,6 @@ spoken in runs of a few seconds, for the network is hardly faster than its own s
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import re
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from realtime.engines.engine import Cancellation, Capabilities, EngineSettings, NeverCancelled, Open
 from realtime.engines.japanese_text import JapaneseReader, Phoneme
-from realtime.engines.network import open_network, silence_telemetry
+from realtime.engines.network import open_network, run_network, silence_telemetry
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
 
@@ -41,7 +40,6 @@ _DURATIONS = "/encoder/Clip_output_0"
 _EDGE = 3 * _UNIT  # kept before the first word and after the last
 _AUDIBLE = 10 ** (-45 / 20)  # sound below this is silence: -45 dBFS, as amplitude
 _PARTS = 4  # packages that the network is split over
-_CANCEL_POLL_S = 0.05
 _PAUSE_S = {".": 0.35, "!": 0.35, "?": 0.35, "…": 0.35, ",": 0.2, ";": 0.2, ":": 0.2, "—": 0.2}
 _PUNCTUATION = frozenset(';:,.!?—…"“”() ')
 # What the dictionary reads at once: a sentence, or so much of a longer one.
@@ -143,15 +141,10 @@ class JapaneseSynthesizer:
             "style": style[min(len(ids) - 2, len(style)) - 1].reshape(1, -1),
             "speed": np.ones(1, np.float32),
         }
-        try:
-            with _ended_by(cancellation) as options:
-                audio, durations = self._session.run(None, feed, options)
-        except Exception:  # onnxruntime raises its own kind of failure when it is ended
-            if cancellation.cancelled:
-                return None
-            raise
-        if cancellation.cancelled:
+        outputs = run_network(self._session, feed, cancellation)
+        if outputs is None:
             return None
+        audio, durations = outputs
         return audio.reshape(-1) * np.float32(GAIN), durations.reshape(-1).astype(np.int64) * _UNIT
 
     def _runs(self, text: str) -> Iterator[_Run]:
@@ -188,29 +181,6 @@ def _read_network(digest: str) -> bytes:
     if hashlib.sha256(network).hexdigest() != digest:
         raise EngineError("the Japanese voice is damaged: install its packages again")
     return network
-
-
-@contextlib.contextmanager
-def _ended_by(cancellation: Cancellation) -> Iterator[Any]:
-    """Options for a run of the network that ends it, with an exception, soon after a cancel."""
-    import onnxruntime
-
-    options = onnxruntime.RunOptions()
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(_CANCEL_POLL_S):
-            if cancellation.cancelled:
-                options.terminate = True
-                return
-
-    watcher = threading.Thread(target=watch, name="cancel-watch", daemon=True)
-    watcher.start()
-    try:
-        yield options
-    finally:
-        over.set()
-        watcher.join()
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:

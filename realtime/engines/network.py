@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from realtime.engines.engine import Cancellation
+
+_FATAL = 4  # in onnxruntime's count of what is worth a line on stderr
+
 
 def silence_telemetry() -> None:
     """To be called before anything imports onnxruntime.
@@ -29,3 +33,23 @@ def open_network(model: Any, durations: str) -> Any:
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
+
+
+def run_network(session: Any, feed: dict[str, Any], cancellation: Cancellation) -> list[Any] | None:
+    """All outputs of a network; None when it was cancelled, which ends it after the node under way."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _FATAL  # that it was told to end is no error
+
+    def end() -> None:
+        options.terminate = True
+
+    try:
+        with cancellation.on_cancel(end):
+            outputs: list[Any] = session.run(None, feed, options)
+    except Exception:  # onnxruntime raises its own kind of failure when it is told to end
+        if cancellation.cancelled:
+            return None
+        raise
+    return None if cancellation.cancelled else outputs

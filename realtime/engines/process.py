@@ -61,6 +61,9 @@ from realtime.errors import EngineError
 from realtime.types import AudioChunk
 
 _STOP_S = 1.0
+_KILL_S = (
+    5.0  # a process that does not end so long after it was killed is stuck in the system, and left there
+)
 _LOAD_S = 600.0
 _RESTART_S = (0.0, 0.5, 1.0, 2.0, 5.0)  # waits before the nth start in a row
 _WELL_S = 10.0  # a child that has lived for so long, or has spoken, was well
@@ -141,11 +144,17 @@ class _Child:
         """Utterances that its workers are at, or were when it died."""
         return frozenset(np.frombuffer(self._memory, np.int64, MOST_WORKERS).tolist())
 
-    async def end(self) -> int:
+    def kill(self) -> None:
+        """End it by force."""
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            self.process.kill()
+
+    async def end(self) -> int | None:
         """Have it go, by force if need be; returns its exit code when everything is given back.
 
-        May be called again when a call was cancelled.
+        None: it cannot even be killed. May be called again when a call was cancelled.
         """
+        code: int | None
         self.writer.close()  # at which a child that is well ends by itself
         try:
             async with asyncio.timeout(_STOP_S):
@@ -154,9 +163,13 @@ class _Child:
                 code = await self.process.wait()
         except TimeoutError:
             self.writer.transport.abort()  # a child that reads nothing would never have the rest
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-            code = await self.process.wait()
+            self.kill()
+            try:
+                async with asyncio.timeout(_KILL_S):
+                    code = await self.process.wait()
+            except TimeoutError:
+                code = None
+                _log.error("engine_process_not_ended", pid=self.process.pid)
         self._memory.close()
         self._memory_file.close()
         return code
@@ -257,7 +270,7 @@ class ProcessEngine:
             async with asyncio.timeout(_LOAD_S):
                 message = decode_from_child(await read_message(child.reader))
         except TimeoutError:
-            child.process.kill()
+            child.kill()
             await self._end_child()
             raise EngineError(f"the engine was not loaded after {_LOAD_S:g} s") from None
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -377,6 +390,7 @@ class ProcessEngine:
                 silent_s = time.monotonic() - child.last_heard
             if max(silent_s, child.longest_step_s) > self._timeout_s:
                 _log.error("engine_process_hangs", timeout_s=self._timeout_s)
-                with contextlib.suppress(ProcessLookupError):  # it has just died
-                    child.process.kill()
+                child.kill()
+                await asyncio.sleep(_KILL_S)
+                child.writer.transport.abort()  # it is listened to no longer
                 return

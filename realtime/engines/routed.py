@@ -112,15 +112,16 @@ class RoutedEngine:
             self._starts[number] = asyncio.create_task(self._try_start(number, part))
 
     async def _try_start(self, number: int, part: Part) -> None:
-        started = False
         try:
             await self._start(part)
-            started = True
         except EngineError as error:  # the engine has failed what was opened meanwhile
             _log.error("engine_not_started", voices=sorted(part.voices), message=error.message)
-        finally:
-            if not started:
-                del self._starts[number]  # the next utterance may try again
+            del self._starts[number]  # the next utterance may try again
+            if part in self._by_utterance.values():  # it was opened by one who heard of the failure
+                self._start_on_demand(part)
+        except BaseException:
+            del self._starts[number]
+            raise
 
     def _take(self, number: int, event: Event) -> None:
         if isinstance(event, Stats):

@@ -61,7 +61,7 @@ class ToneSynthesizer:
             sample_rate=SAMPLE_RATE,
             word_timings="exact",
             cloning=True,
-            concurrency=1,
+            concurrency=16,
         )
 
     def load(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import threading
@@ -17,16 +18,28 @@ from realtime.types import AudioChunk, Pcm, TextPiece
 
 #: How long one that is late takes to load, at least.
 LATE_S = 0.3
+#: How long one that grips lets no other thread run.
+GRIP_S = 0.5
 #: Samples of one chunk of a long sound: more than a part in the shared memory, and no round number.
 LONG_CHUNK = 700_001
 
 
 class FaultySynthesizer(ToneSynthesizer):
-    """Whistles, but KILL ends its process in mid-sentence, HANG never returns, and FAIL raises."""
+    """Whistles, but KILL ends its process in mid-sentence, HANG never returns, and FAIL raises.
+
+    DIE ends it before there is any sound. HOLD holds the GIL for a minute, GRIP again and again for `GRIP_S`.
+    """
 
     def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
         (whole,) = super().synthesize(piece, request, cancellation)
-        if not {"KILL", "HANG", "FAIL", "REFUSE"} & set(piece.text.split()):
+        if "DIE" in piece.text:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "GRIP" in piece.text:
+            for last in False, False, False, True:
+                _hold(GRIP_S)
+                yield AudioChunk(piece.segment, whole.pcm, SAMPLE_RATE, last_of_segment=last)
+            return
+        if not {"KILL", "HANG", "HOLD", "FAIL", "REFUSE"} & set(piece.text.split()):
             yield whole
             return
         half = len(whole.pcm) // 2
@@ -37,7 +50,14 @@ class FaultySynthesizer(ToneSynthesizer):
             raise ValueError("a secret of the inside")
         if "REFUSE" in piece.text:
             raise EngineError("this text cannot be spoken")
+        if "HOLD" in piece.text:
+            _hold(60)
         threading.Event().wait()
+
+
+def _hold(seconds: float) -> None:
+    """As native code does that never lets go of Python."""
+    ctypes.PyDLL(None).usleep(round(seconds * 1_000_000))
 
 
 class LongSynthesizer(ToneSynthesizer):

@@ -12,28 +12,14 @@ import pytest
 
 from realtime.audio.silence import audible_range
 from realtime.engines.embedded import SAMPLE_RATE, UNIT_FRAMES, EmbeddedSynthesizer, _readable
-from realtime.engines.engine import Open
+from realtime.engines.engine import NeverCancelled, Open
+from realtime.engines.network import run_network
 from realtime.types import AudioChunk, Pcm, Pronunciation, TextPiece
+from tests.engines.cancelling import After, BrokenOff, ByHand
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
 #: As the front end hands pieces on unless it is told not to, and as it does then.
 BOTH_WAYS = pytest.mark.parametrize("normalized", [True, False])
-
-
-class Never:
-    cancelled = False
-
-
-class After:
-    """Cancelled once it has been asked `count` times."""
-
-    def __init__(self, count: int) -> None:
-        self.left = count
-
-    @property
-    def cancelled(self) -> bool:
-        self.left -= 1
-        return self.left < 0
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +33,7 @@ def chunks_of(
     synthesizer: EmbeddedSynthesizer, text: str, seed: int = 0, normalized: bool = False
 ) -> list[AudioChunk]:
     piece = TextPiece(2, text, (0, len(text)), (), "en", normalized=normalized)
-    return list(synthesizer.synthesize(piece, Open(1, "heart", "en", seed), Never()))
+    return list(synthesizer.synthesize(piece, Open(1, "heart", "en", seed), NeverCancelled()))
 
 
 def sound(synthesizer: EmbeddedSynthesizer, text: str, seed: int = 0) -> Pcm:
@@ -167,7 +153,9 @@ def test_blocks_are_the_sound_of_the_original_synthesis(synthesizer: EmbeddedSyn
     from hibari import dsp
 
     (run,) = synthesizer._runs(written(SENTENCE))
-    *features, durations = synthesizer._infer(run.ids)
+    outputs = synthesizer._infer(run.ids, NeverCancelled())
+    assert outputs is not None
+    *features, durations = outputs
     features[2] = np.full_like(features[2], -50)
     frames = features[0].shape[1]
     whole = dsp.synth(*features, np.random.default_rng(0))
@@ -271,7 +259,7 @@ def test_text_without_space_is_cut_into_runs(synthesizer: EmbeddedSynthesizer, n
 def test_the_first_of_many_runs_comes_before_the_rest(synthesizer: EmbeddedSynthesizer) -> None:
     text = "wonderful " * 60
     piece = TextPiece(0, text, (0, len(text)), (), "en")
-    sound = synthesizer.synthesize(piece, Open(1, "heart", "en"), Never())
+    sound = synthesizer.synthesize(piece, Open(1, "heart", "en"), NeverCancelled())
     first = next(sound)
     assert len(first.words) < 60 and not first.last_of_segment
     rest = list(sound)
@@ -319,14 +307,32 @@ def test_any_character_beside_a_word_leaves_the_word_spoken(
         assert "word" in said(synthesizer, f"a {character} word", normalized)
 
 
-@pytest.mark.parametrize("asked", [0, 1, 2, 3])
+@pytest.mark.parametrize("asked", [0, 1, 2, 3, 4])
 def test_a_cancel_stops_between_blocks(synthesizer: EmbeddedSynthesizer, asked: int) -> None:
-    """It is asked before each run and after each block: what was made by then is all that comes out."""
+    """It is asked before and after each run and after each block; what was made by then is all there is."""
     text = "A sentence that is long enough to have many blocks of sound, one after the other. " * 3
     piece = TextPiece(0, text, (0, len(text)), (), "en")
     chunks = list(synthesizer.synthesize(piece, Open(1, "heart", "en"), After(asked)))
-    assert len(chunks) == max(0, asked - 1)
+    assert len(chunks) == max(0, asked - 2)
     assert not any(chunk.last_of_segment for chunk in chunks)
+
+
+def test_a_cancel_breaks_the_network_off_and_nothing_else(
+    synthesizer: EmbeddedSynthesizer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is said of it, and the next run is as good as ever; what fails by itself does so aloud."""
+    before = sound(synthesizer, SENTENCE, 1)
+    cancellation = ByHand()
+    session = BrokenOff(synthesizer._session, cancellation.cancel)
+    with monkeypatch.context() as patch:
+        patch.setattr(synthesizer, "_session", session)
+        request = Open(1, "heart", "en")
+        assert list(synthesizer.synthesize(written(SENTENCE), request, cancellation)) == []
+    assert session.runs == ["broken off"]
+    assert cancellation.told == [] and capfd.readouterr() == ("", "")
+    assert np.array_equal(sound(synthesizer, SENTENCE, 1), before)
+    with pytest.raises(Exception, match=r"ids.*missing"):
+        run_network(synthesizer._session, {}, NeverCancelled())
 
 
 def test_the_voice_is_in_the_package(synthesizer: EmbeddedSynthesizer) -> None:

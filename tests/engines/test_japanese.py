@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import numpy as np
 import pytest
 
 from realtime.engines import japanese
-from realtime.engines.engine import Open
+from realtime.engines.engine import NeverCancelled, Open
 from realtime.engines.japanese import SAMPLE_RATE, JapaneseSynthesizer
 from realtime.engines.japanese_text import JapaneseReader
 from realtime.errors import EngineError
 from realtime.types import Pcm, TextPiece
+from tests.engines.cancelling import BrokenOff, ByHand
 from tests.engines.speaking import Speech, Spoken, active_level, check_words
 
 #: Level of the English voice, by the same measure; see `active_level`.
@@ -24,36 +24,6 @@ ENGLISH_LEVEL = -25.2
 SENTENCE = "私は昨日、2人で東京へ行きました。"
 WORDS = ["私", "は", "昨日", "2人", "で", "東京", "へ", "行き", "ました"]
 MORAE = 20
-
-
-class Never:
-    cancelled = False
-
-
-class After:
-    """Cancelled once it has been asked `count` times."""
-
-    def __init__(self, count: int) -> None:
-        self.left = count
-
-    @property
-    def cancelled(self) -> bool:
-        self.left -= 1
-        return self.left < 0
-
-
-class Spied:
-    """A session of onnxruntime that keeps how its runs ended."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-        self.runs: list[str] = []
-
-    def run(self, *arguments: Any) -> Any:
-        self.runs.append("broken off")
-        result = self._session.run(*arguments)
-        self.runs[-1] = "complete"
-        return result
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +40,7 @@ def reader() -> JapaneseReader:
 
 def speak(synthesizer: JapaneseSynthesizer, text: str, voice: str = "kokoro-ja") -> Spoken:
     piece = TextPiece(2, text, (0, len(text)), (), "ja")
-    return Spoken(text, tuple(synthesizer.synthesize(piece, Open(1, voice, "ja"), Never())), None)
+    return Spoken(text, tuple(synthesizer.synthesize(piece, Open(1, voice, "ja"), NeverCancelled())), None)
 
 
 @pytest.fixture(scope="module")
@@ -146,18 +116,20 @@ def test_nothing_to_say_gives_one_empty_chunk(synthesizer: JapaneseSynthesizer, 
 def test_a_cancel_breaks_the_network_off(
     synthesizer: JapaneseSynthesizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spy = Spied(synthesizer._session)
-    monkeypatch.setattr(synthesizer, "_session", spy)
-    monkeypatch.setattr(japanese, "_CANCEL_POLL_S", 0.001)
+    cancellation = ByHand()
+    session = BrokenOff(synthesizer._session, cancellation.cancel)
     piece = TextPiece(0, SENTENCE * 3, (0, len(SENTENCE) * 3), (), "ja")
-    assert list(synthesizer.synthesize(piece, Open(1, "kokoro-ja", "ja"), After(3))) == []
-    assert spy.runs == ["broken off"]
+    with monkeypatch.context() as patch:
+        patch.setattr(synthesizer, "_session", session)
+        assert list(synthesizer.synthesize(piece, Open(1, "kokoro-ja", "ja"), cancellation)) == []
+    assert session.runs == ["broken off"]
+    assert speak(synthesizer, SENTENCE).said == WORDS
 
 
 def test_an_unknown_voice_is_named(synthesizer: JapaneseSynthesizer) -> None:
     piece = TextPiece(0, "はい", (0, 2), (), "ja")
     with pytest.raises(EngineError, match='there is no voice "heart"'):
-        next(synthesizer.synthesize(piece, Open(1, "heart", "ja"), Never()))
+        next(synthesizer.synthesize(piece, Open(1, "heart", "ja"), NeverCancelled()))
 
 
 def test_without_the_packages_the_start_names_the_extra() -> None:

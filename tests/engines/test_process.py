@@ -60,7 +60,7 @@ from realtime.engines.wire import (
 )
 from realtime.errors import EngineError
 from realtime.types import Pcm, TextPiece, VoiceReference
-from tests.engines.faulty import LATE_S, LONG_CHUNK, long_chunk
+from tests.engines.faulty import GRIP_S, LATE_S, LONG_CHUNK, long_chunk
 
 PATIENCE_S = 30
 FAULTY = "tests.engines.faulty:make_faulty"
@@ -397,6 +397,51 @@ async def test_the_watchdog_replaces_a_child_that_hangs() -> None:
         say(engine, 3, "next")
         await log.wait_freed(3)
         assert log.of(3) == ["Chunk", "Freed"] and engine.restarts == 1
+
+
+async def test_the_watchdog_replaces_a_child_that_holds_the_gil() -> None:
+    """Its heartbeat cannot run either."""
+    async with running(FAULTY, threads=2, timeout_s=1) as (engine, log):
+        say(engine, 1, "HOLD it")
+        await log.wait_freed(1)
+        assert log.of(1) == ["Chunk", "Failure", "Freed"] and log.lost() == {1: True}
+        say(engine, 2, "next")
+        await log.wait_freed(2)
+        assert log.of(2) == ["Chunk", "Freed"] and engine.restarts == 1
+
+
+async def test_a_child_that_makes_progress_is_not_killed_for_a_late_heartbeat() -> None:
+    async with running(FAULTY, timeout_s=4 * GRIP_S) as (engine, log):
+        say(engine, 1, "GRIP")
+        await log.wait_freed(1)
+        assert log.of(1) == ["Chunk"] * 4 + ["Freed"] and engine.restarts == 0
+
+
+@pytest.mark.parametrize("can_be_killed", [True, False])
+async def test_the_watchdog_replaces_a_child_that_is_frozen(
+    can_be_killed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that the system will not end, as when it is stuck in a driver."""
+    monkeypatch.setattr(process, "_KILL_S", PATIENCE_S if can_be_killed else 0.2)
+    async with running(FAULTY, timeout_s=1) as (engine, log):
+        (child,) = children()
+        assert engine._child is not None
+        frozen = engine._child.process
+        if not can_be_killed:
+            monkeypatch.setattr(frozen, "kill", lambda: None)
+        say(engine, 1, "HANG")
+        await log.wait(lambda events: "Chunk" in log.of(1))
+        child.suspend()
+        say(engine, 2, "waits behind")
+        await log.wait_freed(1, 2)
+        assert log.lost() == {1: True, 2: False}
+        say(engine, 3, "next")
+        await log.wait_freed(3)
+        assert log.of(3) == ["Chunk", "Freed"] and engine.restarts == 1
+        assert (frozen.returncode is None) is not can_be_killed
+        if not can_be_killed:
+            child.kill()
+            await frozen.wait()
 
 
 async def test_a_cancelled_utterance_that_hangs_is_freed_all_the_same() -> None:

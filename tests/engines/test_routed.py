@@ -16,6 +16,7 @@ from realtime.engines.engine import (
     Capabilities,
     Chunk,
     Engine,
+    Event,
     Failure,
     Feed,
     Finish,
@@ -29,9 +30,11 @@ from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.errors import EngineError
 from realtime.types import TextPiece
-from tests.engines.test_process import PATIENCE_S, Log, clone, pitch, reference, wait_prompts
+from tests.engines.test_process import PATIENCE_S, Log, children, clone, pitch, reference, wait_prompts
+from tests.wire_client import eventually
 
 HELLO = TextPiece(0, "Hello.", (0, 6), (), "en")
+LONG = TextPiece(0, "1", (0, 1), (), "en")  # for one that makes long sounds, which come in two parts
 KILL = TextPiece(0, "One KILL two.", (0, 13), (), "en")
 
 
@@ -214,6 +217,32 @@ async def test_on_demand_and_no_process_to_be_had(monkeypatch: pytest.MonkeyPatc
         assert log.failures() == [1]
         (failure,) = (event for event in log.events if isinstance(event, Failure))
         assert "temporarily unavailable" in failure.message
+
+
+async def test_on_demand_and_killed_while_it_loads() -> None:
+    """What waited for it fails; one who speaks again at once, from within the failure, has the next."""
+
+    class Retrying(Log):
+        def __call__(self, event: Event) -> None:
+            super().__call__(event)
+            if isinstance(event, Failure):
+                say(engine, event.utterance + 1, "bert", LONG)
+
+    lazy = _process("make_late")
+    parts = Part(_tone(), frozenset({"anna"})), Part(lazy, frozenset({"bert"}), on_demand=True)
+    engine, log = RoutedEngine(parts), Retrying()
+    await engine.start(log)
+    try:
+        say(engine, 1, "bert", LONG)
+        await eventually(lambda: bool(children()))
+        children()[0].kill()
+        await log.wait_freed(1, 2)
+        (failure,) = (event for event in log.events if isinstance(event, Failure))
+        assert failure.message == "the engine's process ended with code -9 while it loaded"
+        assert not failure.lost, "who starts such a one again by itself might do so for ever"
+        assert log.of(1) == ["Failure", "Freed"] and log.of(2) == ["Chunk", "Chunk", "Freed"]
+    finally:
+        await engine.stop()
 
 
 def say_in_languages(engine: Engine, utterance: int, voices: dict[str, str], *pieces: TextPiece) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from realtime.engines.engine import EngineSettings, KeepsPrompts, Open, PromptStats
+from realtime.engines.engine import EngineSettings, KeepsPrompts, NeverCancelled, Open, PromptStats
 from realtime.engines.tone import (
     AMPLITUDE,
     CHARACTER_SAMPLES,
@@ -22,16 +22,12 @@ from realtime.errors import EngineError
 from realtime.types import AudioChunk, Pcm, TextPiece, VoiceReference
 
 
-class Never:
-    cancelled = False
-
-
 def speak(
     text: str, synthesizer: ToneSynthesizer | None = None, reference: VoiceReference | None = None
 ) -> AudioChunk:
     piece = TextPiece(3, text, (0, len(text)), (), "en")
     request = Open(1, "tone", "en", reference=reference)
-    (chunk,) = (synthesizer or ToneSynthesizer()).synthesize(piece, request, Never())
+    (chunk,) = (synthesizer or ToneSynthesizer()).synthesize(piece, request, NeverCancelled())
     return chunk
 
 

@@ -6,6 +6,7 @@ something does *not* begin is shown by a later utterance that the only worker ta
 
 from __future__ import annotations
 
+import math
 import queue
 import random
 import threading
@@ -51,7 +52,7 @@ class Gated:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities("gated", ("gated",), ("en",), RATE)
+        return Capabilities("gated", ("gated",), ("en",), RATE, concurrency=2)
 
     def load(self) -> None:
         pass
@@ -156,6 +157,41 @@ def test_the_earliest_deadline_is_served_first() -> None:
         b.synthesizer.open("busy", "at 10.0", "at 20.0", "at 30.0")
         assert [b.synthesizer.next_started() for _ in range(3)] == ["at 10.0", "at 20.0", "at 30.0"]
         b.log.wait_freed(1, 2, 3, 4)
+
+
+def test_between_equal_deadlines_the_text_that_came_first_is_served_first() -> None:
+    with bench() as b:
+        b.speak(1, "busy")
+        assert b.synthesizer.next_started() == "busy"
+        for utterance in 2, 3, 4:
+            b.workers.handle(Open(utterance, "gated", "en"))
+            b.workers.handle(Grant(utterance, 1_000_000, 7.0))
+        for utterance in 4, 2, 3:
+            b.feed(utterance, f"of {utterance}")
+        b.synthesizer.open("busy", "of 2", "of 3", "of 4")
+        assert [b.synthesizer.next_started() for _ in range(3)] == ["of 4", "of 2", "of 3"]
+
+
+def test_a_paused_listener_comes_last() -> None:
+    with bench() as b:
+        b.speak(1, "busy")
+        assert b.synthesizer.next_started() == "busy"
+        b.speak(2, "paused", deadline=math.inf)
+        b.speak(3, "late", deadline=1e9)
+        b.synthesizer.open("busy", "late", "paused")
+        assert [b.synthesizer.next_started() for _ in range(2)] == ["late", "paused"]
+
+
+def test_no_more_threads_than_the_synthesizer_is_capable_of() -> None:
+    with bench(threads=9) as b:
+        assert b.synthesizer.capabilities.concurrency == 2
+        for utterance in 1, 2, 3:
+            b.speak(utterance, f"of {utterance}", deadline=utterance)
+        assert {b.synthesizer.next_started() for _ in range(2)} == {"of 1", "of 2"}
+        assert b.workers.stats() == Stats(open=3, waiting=1, busy=2)
+        assert len(b.workers._workers) == 2
+        b.synthesizer.open("of 1", "of 2", "of 3")
+        b.log.wait_freed(1, 2, 3)
 
 
 def test_a_new_grant_moves_the_deadline() -> None:
@@ -376,10 +412,10 @@ def test_stop_ends_the_threads_after_the_segments_under_way() -> None:
     with bench(threads=2) as b:
         b.speak(1, "one", "never")
         b.synthesizer.next_started()
-        threads = b.workers._threads
+        threads = [worker.thread for worker in b.workers._workers]
         b.synthesizer.open("one")
         b.workers.stop()
-        assert not any(thread.is_alive() for thread in threads)
+        assert len(threads) == 2 and not any(thread is None or thread.is_alive() for thread in threads)
         assert b.synthesizer.started.empty()
 
 
