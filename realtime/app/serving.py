@@ -152,7 +152,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
             return Driver(session, transport, open_speaker, clock, observe)
 
         observe = reading_observer(config.log_text)
-        readings = Readings(open_speaker, observe)
+        readings = Readings(open_speaker, clock, observe)
         catalogue = Catalogue(offer, store, disk)
         rooms = Rooms(
             catalogue,
