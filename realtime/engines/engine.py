@@ -129,10 +129,17 @@ class Freed:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The utterance cannot go on. `message` may be shown to a client."""
+    """The utterance cannot go on. `message` may be shown to a client.
+
+    `lost`: not because of this text, but because the engine was lost: it died, or hung and was given up. Then
+    `begun` says whether a worker was at this utterance, so that its text may have been the reason after all;
+    one that was not begun only waited, and can be opened again.
+    """
 
     utterance: int
     message: str
+    lost: bool = False
+    begun: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import math
 import random
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,15 +14,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realtime.audio.formats import PacketEncoder, PcmS16leEncoder
+from realtime.audio.formats import PcmS16leEncoder
 from realtime.audio.loudness import measure
-from realtime.audio.opus import OpusEncoder
-from realtime.clock import MonotonicClock
 from realtime.engines.engine import (
     Cancel,
     Cancellation,
     Capabilities,
-    Engine,
     Finish,
     Open,
     Stats,
@@ -33,16 +30,10 @@ from realtime.errors import ErrorCode
 from realtime.speech.cache import AudioCache
 from realtime.speech.levels import Levels
 from realtime.speech.pace import AHEAD_S
-from realtime.speech.scheduler import Scheduler
-from realtime.speech.speaker import Speaker, Studio
-from realtime.speech.synthesis import Syntheses
-from realtime.speech.text_feed import TextTurns
-from realtime.speech.timeline import GAP_S, Timeline
-from realtime.text.frontend import Frontend, TextOptions
+from realtime.speech.timeline import GAP_S
 from realtime.types import (
     TIMELINE_RATE,
     AudioChunk,
-    Buffering,
     Failed,
     Finished,
     Flushed,
@@ -56,15 +47,9 @@ from realtime.types import (
     WordsTimed,
 )
 from tests.engines.faulty import FaultySynthesizer
-from tests.speech.by_hand import HandEngine, HandListener
+from tests.speech.by_hand import HandEngine
+from tests.speech.house import ALONE, CLOCK, PATIENCE_S, TONE, House, house_of
 from tests.speech.sounds import PRE_SKIP, check_packets, hear_opus, until
-
-PATIENCE_S = 20
-CLOCK = MonotonicClock()
-CACHE_BYTES = 64 * 2**20
-TONE = VoiceSettings("tone", "en")
-#: Nothing out of the cache: every sentence is the engine's.
-ALONE = replace(TONE, cache=False)
 
 
 class TickingClock:
@@ -76,116 +61,6 @@ class TickingClock:
     def now(self) -> float:
         self.seconds += 1
         return self.seconds
-
-
-class House:
-    """A studio on its engine, and speakers in it."""
-
-    def __init__(self, scheduler: Scheduler, executor: ThreadPoolExecutor, cache: AudioCache) -> None:
-        self.scheduler = scheduler
-        self.cache = cache
-        syntheses = Syntheses(cache, CLOCK)
-        self.studio = Studio(
-            scheduler, syntheses, "revision", executor, CLOCK, TextTurns(CLOCK), buffer_ms=60_000
-        )
-
-    def speaker(
-        self,
-        buffer_ms: int = 60_000,
-        buffering: Buffering = "auto",
-        encoder: PacketEncoder | None = None,
-        *,
-        settings: VoiceSettings = TONE,
-        segment_ends: bool = False,
-    ) -> Talk:
-        settings = replace(settings, buffer=buffering)
-        studio = replace(self.studio, buffer_ms=buffer_ms)
-        return Talk(studio, settings, encoder or OpusEncoder(32_000), segment_ends)
-
-    async def settled(self) -> None:
-        """Until nothing is held any more."""
-        await until(lambda: not self.scheduler._held)
-        assert not self.scheduler._listeners and not self.studio.syntheses._under_way
-
-
-class Talk:
-    """A speaker, its task, and its listener."""
-
-    def __init__(
-        self, studio: Studio, settings: VoiceSettings, encoder: PacketEncoder, segment_ends: bool
-    ) -> None:
-        self.changed = asyncio.Event()
-        self.listener = HandListener(self.changed.set)
-        languages = tuple(language for language, _ in settings.auto_voices)
-        self.speaker = Speaker(
-            studio,
-            settings,
-            Frontend(TextOptions(settings.language, languages=languages, buffering=settings.buffer)),
-            Timeline(encoder, settings.speed),
-            self.listener,
-            segment_ends=segment_ends,
-        )
-        self.task: asyncio.Task[None] | None = None
-
-    def start(self, *texts: str, end: bool = True, turn: bool = True) -> Talk:
-        if turn:
-            self.speaker.take_turn()
-        self.task = asyncio.create_task(self.speaker.run())
-        for text in texts:
-            self.speaker.append(text)
-        if end:
-            self.speaker.end()
-        return self
-
-    def take_all(self) -> list[SpeechEvent]:
-        taken: list[SpeechEvent] = []
-        while (event := self.speaker.take()) is not None:
-            taken.append(event)
-        return taken
-
-    async def until(self, condition: Callable[[SpeechEvent], bool]) -> list[SpeechEvent]:
-        """Take until an event for which the condition holds, that included."""
-        taken: list[SpeechEvent] = []
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                while (event := self.speaker.take()) is not None:
-                    taken.append(event)
-                    if condition(event):
-                        return taken
-                self.changed.clear()
-                await self.changed.wait()
-
-    async def rest(self) -> list[SpeechEvent]:
-        """Everything up to its end, of whatever kind."""
-        return await self.until(lambda event: isinstance(event, Finished | Failed))
-
-    async def cancel(self) -> None:
-        assert self.task is not None
-        self.task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await self.task
-
-
-@pytest.fixture
-def executor() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as executor:
-        yield executor
-
-
-@asynccontextmanager
-async def house_of(
-    engine: Engine,
-    executor: ThreadPoolExecutor,
-    limit: int = 100,
-    cache: AudioCache | None = None,
-    max_queue_depth: int = 100,
-) -> AsyncIterator[House]:
-    scheduler = Scheduler(engine, CLOCK, limit, max_queue_depth=max_queue_depth)
-    await scheduler.start()
-    try:
-        yield House(scheduler, executor, cache or AudioCache(CACHE_BYTES, 1000))
-    finally:
-        await scheduler.stop()
 
 
 @pytest.fixture
