@@ -128,10 +128,11 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
         encoders = stack.enter_context(threads(config.encoder_threads, "encode"))
         decoders = stack.enter_context(threads(DECODER_THREADS, "decode"))
         disk = stack.enter_context(threads(DISK_THREADS, "disk"))
-        levels = make_levels(config, scheduler, encoders, clock)
+        syntheses = Syntheses(cache, clock)
+        levels = make_levels(config, scheduler, syntheses, encoders, clock)
         studio = Studio(
             scheduler,
-            Syntheses(cache, clock),
+            syntheses,
             revision,
             encoders,
             clock,

@@ -789,7 +789,14 @@ async def test_each_voice_is_brought_to_its_level(executor: ThreadPoolExecutor) 
     """By a sentence of its own, once; and the text of another language by the level of its voice."""
     engine = ThreadEngine(FaultySynthesizer(), 1)
     async with house_of(engine, executor) as house:
-        levels = Levels(house.scheduler, executor, CLOCK, -30.0, {"en": "One two three four five."})
+        levels = Levels(
+            house.scheduler,
+            house.studio.syntheses,
+            executor,
+            CLOCK,
+            -30.0,
+            {"en": "One two three four five."},
+        )
         house.studio = replace(house.studio, levels=levels)
         usual = await house.speaker(encoder=PcmS16leEncoder(24_000, 20)).start("One two three four.").rest()
         pcm = np.frombuffer(b"".join(packet.payload for packet in packets_of(usual)), "<i2")
@@ -800,7 +807,7 @@ async def test_each_voice_is_brought_to_its_level(executor: ThreadPoolExecutor) 
 
 async def test_a_voice_that_cannot_be_measured_fails_what_it_was_to_say(executor: ThreadPoolExecutor) -> None:
     async with house_of(ThreadEngine(FaultySynthesizer(), 1), executor) as house:
-        levels = Levels(house.scheduler, executor, CLOCK, -30.0, {"en": "FAIL here."})
+        levels = Levels(house.scheduler, house.studio.syntheses, executor, CLOCK, -30.0, {"en": "FAIL here."})
         house.studio = replace(house.studio, levels=levels)
         failed = (await house.speaker().start("One two.").rest())[-1]
         assert isinstance(failed, Failed) and failed.code == ErrorCode.ENGINE_FAILED
@@ -808,10 +815,26 @@ async def test_a_voice_that_cannot_be_measured_fails_what_it_was_to_say(executor
         await house.settled()
 
 
+async def test_a_loudness_lost_with_the_engine_is_measured_again(
+    executor: ThreadPoolExecutor,
+) -> None:
+    engine = HandEngine()
+    async with house_of(engine, executor) as house:
+        levels = Levels(house.scheduler, house.studio.syntheses, executor, CLOCK, -30.0, {"en": "One."})
+        gain = asyncio.create_task(levels.gain_db("tone", "en", None))
+        await until(lambda: bool(engine.opened()))
+        assert engine.grants(1)[0][1] < CLOCK.now(), "it goes before sound for those who hear something"
+        engine.lose(1, begun=True)
+        engine.make(2, AudioChunk(0, np.full(24_000, 0.5, np.float32), 24_000))
+        assert math.isfinite(await gain)
+        engine.free(2)
+        await house.settled()
+
+
 async def test_who_waits_for_a_level_may_leave(executor: ThreadPoolExecutor) -> None:
     engine = HandEngine()
     async with house_of(engine, executor) as house:
-        levels = Levels(house.scheduler, executor, CLOCK, -30.0, {"en": "One."})
+        levels = Levels(house.scheduler, house.studio.syntheses, executor, CLOCK, -30.0, {"en": "One."})
         first = asyncio.create_task(levels.gain_db("tone", "en", None))
         second = asyncio.create_task(levels.gain_db("tone", "en", None))
         await until(lambda: len(engine.opened()) == 1)
