@@ -30,6 +30,7 @@ WHOLE = [
     ("MAX_VOICES", 0, 1_000_000),
     ("VOICE_CACHE_MAX", 0, 100_000),
     ("MAX_QUEUE_DEPTH", 1, 100_000),
+    ("MAX_WAIT_MS", 0, 600_000),
 ]
 #: (name, least, most) of seconds.
 SECONDS = [

@@ -120,6 +120,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
             "engine_freed", utterance=utterance, engine_freed_ms=round(seconds * 1000, 1)
         ),
         config.max_queue_depth,
+        config.max_wait_ms,
     )
     registry = Registry(config.max_sessions)
     offer = make_offer(config, lambda name: cloned_voice(name, store, scheduler))

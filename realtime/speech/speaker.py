@@ -25,11 +25,12 @@ from realtime.errors import INTERNAL_MESSAGE, ErrorCode, QueueFullError, Realtim
 from realtime.speech.encoding import BlockEncoder, parts
 from realtime.speech.levels import Levels
 from realtime.speech.pace import Pace, Whereabouts
-from realtime.speech.scheduler import Place, Scheduler
+from realtime.speech.scheduler import Scheduler
 from realtime.speech.sounds import Sounds, open_sounds
 from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextFeed, TextTurns
 from realtime.speech.timeline import Timeline
+from realtime.speech.waiting import Place
 from realtime.text.frontend import Frontend
 from realtime.types import (
     TIMELINE_RATE,
@@ -162,7 +163,7 @@ class Speaker:
         assert self._sounds is not None and self._place is not None, "text is worked on while it runs"
         if pieces and self.timing.first_text is None:
             self.timing.first_text = self._clock.now()
-            self._place.waits()
+            self._wait_in_line()
         if pieces and self._rendered == len(self._pieces):
             self._pace.on_text()
             self._grant()
@@ -253,8 +254,15 @@ class Speaker:
     def take_turn(self) -> None:
         """The contexts before this one are over: from now on its sound is waited for."""
         if self._pace.on_turn():
+            self._wait_in_line()
             self._changed.set()
             self._grant()
+
+    def _wait_in_line(self) -> None:
+        """Who has text and its turn, and hears nothing, is one of those whom a newcomer would wait for."""
+        has_text, has_sound = self.timing.first_text is not None, self.timing.first_pcm is not None
+        if self._place is not None and self._pace.has_turn and has_text and not has_sound:
+            self._place.waits()
 
     def _put(self, events: list[SpeechEvent]) -> None:
         if not events:
@@ -350,7 +358,8 @@ class Speaker:
         if self.timing.first_pcm is None:
             self.timing.first_pcm = self._clock.now()
             self.timing.load_s, self.timing.queue_s = chunk.load_s, chunk.queue_s
-            self._place.sounds()
+            # What was found is of no utterance.
+            self._place.sounds(is_typical=bool(chunk.utterance) and not chunk.load_s)
         self.timing.infer_s += chunk.infer_s
         self.timing.idle_s = self._sounds.idle_s
         self._pace.on_made(audio.audio_ms)
