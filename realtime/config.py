@@ -171,6 +171,9 @@ class Config:
     max_queue_depth: int = _setting(
         256, _whole(1, 100_000), "contexts and requests that may wait for their first sound; more get 503"
     )
+    max_wait_ms: int = _setting(
+        5000, _whole(0, 600_000), "who would wait longer for the first sound gets 503; 0: no limit"
+    )
     max_contexts: int = _setting(16, _whole(1, 1024), "contexts open at the same time, per session")
     max_text_per_message: int = _setting(16 * 1024, _whole(1, 1024 * 1024), "bytes of text in one message")
     max_text_per_context: int = _setting(

@@ -34,6 +34,7 @@ WHOLE = [
     ("MAX_QUEUE_DEPTH", 1, 100_000),
     ("MAX_LEAD_MS", 0, 3_600_000),
     ("MAX_MESSAGES_PER_S", 0, 1_000_000),
+    ("MAX_WAIT_MS", 0, 600_000),
 ]
 #: (name, least, most) of seconds.
 SECONDS = [

@@ -31,6 +31,7 @@ from realtime.speech.cache import AudioCache
 from realtime.speech.levels import Levels
 from realtime.speech.scheduler import Scheduler
 from realtime.speech.shared_cache import RedisCache
+from realtime.speech.synthesis import Syntheses
 from realtime.text.frontend import TextOptions
 from realtime.text.lexicon import Lexicon, check_entries
 from realtime.types import BlockReading, Voice, VoiceSettings
@@ -174,11 +175,13 @@ def sound_revision(config: Config, lexicon: Mapping[str, str]) -> str:
     return f"{revision(config.engine)}, text {digest}"
 
 
-def make_levels(config: Config, scheduler: Scheduler, executor: Executor, clock: Clock) -> Levels | None:
+def make_levels(
+    config: Config, scheduler: Scheduler, syntheses: Syntheses, executor: Executor, clock: Clock
+) -> Levels | None:
     """What brings all voices to one loudness; None when they are left alone."""
     if config.loudness_lufs is None:
         return None
-    return Levels(scheduler, executor, clock, config.loudness_lufs, SAMPLES)
+    return Levels(scheduler, syntheses, executor, clock, config.loudness_lufs, SAMPLES)
 
 
 def has_rubber_band(config: Config) -> bool:

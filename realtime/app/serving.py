@@ -152,6 +152,7 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
             "engine_freed", utterance=utterance, engine_freed_ms=round(seconds * 1000, 1)
         ),
         config.max_queue_depth,
+        config.max_wait_ms,
     )
     registry = Registry(config.max_sessions)
     gate = Gate()
@@ -162,10 +163,11 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
         encoders = stack.enter_context(threads(config.encoder_threads, "encode"))
         decoders = stack.enter_context(threads(DECODER_THREADS, "decode"))
         disk = stack.enter_context(threads(DISK_THREADS, "disk"))
-        levels = make_levels(config, scheduler, encoders, clock)
+        syntheses = Syntheses(cache, clock)
+        levels = make_levels(config, scheduler, syntheses, encoders, clock)
         studio = Studio(
             scheduler,
-            Syntheses(cache, clock),
+            syntheses,
             revision,
             encoders,
             clock,
@@ -188,7 +190,7 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
             return Driver(session, open_speaker, clock, observe, registry.find, sockets)
 
         observe = reading_observer(config.log_text, thrown_away)
-        readings = Readings(open_speaker, observe)
+        readings = Readings(open_speaker, clock, observe)
         catalogue = Catalogue(offer, store, disk)
         rooms = Rooms(
             catalogue,

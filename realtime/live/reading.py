@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from math import inf
 
+from realtime.clock import Clock
 from realtime.errors import ErrorCode, RealtimeError
 from realtime.live.driver import OpenSpeakerFor
 from realtime.speech.speaker import Speaker
 from realtime.types import (
     TIMELINE_PER_MS,
+    TIMELINE_RATE,
     AudioSettings,
     Failed,
     Finished,
@@ -47,16 +49,24 @@ ReadingObserver = Callable[[ReadingSummary], None]
 
 
 class _Listener:
-    """Takes what there is at its own pace: the connection holds it back, nobody knows what it has heard."""
+    """Takes what there is at its own pace, which its connection sets, and plays it as it comes.
 
-    def __init__(self, changed: asyncio.Event) -> None:
+    It tells nothing: where it is, is known by the clock alone.
+    """
+
+    def __init__(self, changed: asyncio.Event, clock: Clock) -> None:
         self._changed = changed
+        self._clock = clock
+        self._dry_at = -inf
+
+    def took(self, packet: Packet) -> None:
+        self._dry_at = max(self._dry_at, self._clock.now()) + packet.duration / TIMELINE_RATE
 
     def on_output(self) -> None:
         self._changed.set()
 
     def dry_at(self) -> float:
-        return 0.0
+        return self._dry_at
 
     def credit_ms(self) -> float:
         return inf
@@ -65,9 +75,10 @@ class _Listener:
 class Reading:
     """Gives the events of one utterance as they are fetched; who fetches slowly slows its synthesis down."""
 
-    def __init__(self, speaker: Speaker, changed: asyncio.Event) -> None:
-        """`changed` is set when `speaker` has something to fetch."""
+    def __init__(self, speaker: Speaker, listener: _Listener, changed: asyncio.Event) -> None:
+        """`changed` is set when `speaker` has something for `listener` to fetch."""
         self._speaker = speaker
+        self._listener = listener
         self._changed = changed
         self._over = False
         #: Whether all of it was fetched, and how much sound that was.
@@ -85,6 +96,7 @@ class Reading:
         self._over = self._over or isinstance(event, Finished | Failed)
         self.completed = self.completed or isinstance(event, Finished)
         if isinstance(event, Packet):
+            self._listener.took(event)
             self.fetched_ms += event.duration / TIMELINE_PER_MS
         return event
 
@@ -104,9 +116,10 @@ class Reading:
 class Readings:
     """Opens readings, counts them, and tells what became of them."""
 
-    def __init__(self, open_speaker: OpenSpeakerFor, observe: ReadingObserver) -> None:
+    def __init__(self, open_speaker: OpenSpeakerFor, clock: Clock, observe: ReadingObserver) -> None:
         """`open_speaker` is the one of the sessions: there is one way from text to sound."""
         self._open_speaker = open_speaker
+        self._clock = clock
         self._observe = observe
         self._count = 0
 
@@ -125,13 +138,14 @@ class Readings:
         fetched all is told as completed only when the block then ends well.
         """
         changed = asyncio.Event()
-        speaker = self._open_speaker(settings, audio, _Listener(changed))
+        listener = _Listener(changed, self._clock)
+        speaker = self._open_speaker(settings, audio, listener)
         speaker.append(text)
         speaker.end()
         speaker.take_turn()
         task = asyncio.create_task(speaker.run())
         self._count += 1
-        reading = Reading(speaker, changed)
+        reading = Reading(speaker, listener, changed)
         early: _Outcome | None = None
         try:
             yield reading

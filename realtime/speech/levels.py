@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from functools import partial
 
 import numpy as np
 import structlog
@@ -13,7 +14,9 @@ from realtime.audio.loudness import gain_db, measure
 from realtime.clock import Clock
 from realtime.engines.engine import Chunk, Failure
 from realtime.errors import ErrorCode, RealtimeError
-from realtime.speech.scheduler import Scheduler, UtteranceEvent
+from realtime.speech.pace import FIRST_AUDIO_S
+from realtime.speech.scheduler import Scheduler
+from realtime.speech.synthesis import Syntheses
 from realtime.types import AudioChunk, TextPiece, VoiceReference
 
 #: All of the sentence may be made at once.
@@ -29,6 +32,7 @@ class Levels:
     def __init__(
         self,
         scheduler: Scheduler,
+        syntheses: Syntheses,
         executor: Executor,
         clock: Clock,
         target_lufs: float,
@@ -36,6 +40,7 @@ class Levels:
     ) -> None:
         """`sentences` to be spoken for it, by language; `executor` measures them."""
         self._scheduler = scheduler
+        self._syntheses = syntheses
         self._executor = executor
         self._clock = clock
         self._target_lufs = target_lufs
@@ -85,18 +90,24 @@ class Levels:
     async def _speak(self, voice: str, language: str, reference: VoiceReference | None) -> list[AudioChunk]:
         """The sound of the sentence."""
         text = self._sentences.get(language, next(iter(self._sentences.values())))
-        events: asyncio.Queue[UtteranceEvent] = asyncio.Queue()
-        utterance = self._scheduler.open(voice, language, events.put_nowait, reference=reference)
+        changed = asyncio.Event()
+        open_utterance = partial(self._scheduler.open, voice, language, reference=reference)
+        listening = self._syntheses.listen(None, open_utterance, changed.set, is_segment=True)
         try:
-            utterance.feed(TextPiece(0, text, (0, len(text)), (), language))
-            utterance.finish()
-            utterance.grant(_GRANTED_MS, self._clock.now())
+            listening.feed(TextPiece(0, text, (0, len(text)), (), language))
+            listening.finish()
+            # Somebody waits for it with a first sound.
+            listening.grant(_GRANTED_MS, self._clock.now() - FIRST_AUDIO_S)
             chunks: list[AudioChunk] = []
-            while isinstance(event := await events.get(), Chunk):
-                chunks.append(event.audio)
-                if event.audio.last_of_segment:
-                    return chunks
-            message = event.message if isinstance(event, Failure) else "the engine stopped"
-            raise RealtimeError(message, ErrorCode.ENGINE_FAILED)
+            while not chunks or not chunks[-1].last_of_segment:
+                event = listening.take()
+                if isinstance(event, Failure):
+                    raise RealtimeError(event.message, ErrorCode.ENGINE_FAILED)
+                if isinstance(event, Chunk):
+                    chunks.append(event.audio)
+                else:
+                    changed.clear()
+                    await changed.wait()
+            return chunks
         finally:
-            utterance.close()
+            listening.close()

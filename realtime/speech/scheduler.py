@@ -26,11 +26,14 @@ from realtime.engines.engine import (
     Stats,
 )
 from realtime.errors import QueueFullError
+from realtime.speech.waiting import Place, Waiting
 from realtime.types import TextPiece, VoiceReference
 
 #: What an utterance hears from the engine; `Freed` is the last.
 UtteranceEvent = Chunk | Failure | Freed
+#: When to try again where nothing is known of how long it takes; else no sooner and no later than so.
 _RETRY_AFTER_MS = 1000
+_LEAST_RETRY_AFTER_MS, _MOST_RETRY_AFTER_MS = 100, 30_000
 
 
 class CancelObserver(Protocol):
@@ -39,22 +42,6 @@ class CancelObserver(Protocol):
     def __call__(self, utterance: int, seconds: float) -> None:
         """`seconds` from the cancel to the engine's word that everything is free."""
         ...
-
-
-class Place:
-    """A place among those who are spoken to: one context, or one request."""
-
-    def __init__(self, waiting: set[Place]) -> None:
-        """`waiting` holds all places that wait for their first sound."""
-        self._waiting = waiting
-
-    def waits(self) -> None:
-        """It has text, and hears nothing yet."""
-        self._waiting.add(self)
-
-    def sounds(self) -> None:
-        """It waits no longer."""
-        self._waiting.discard(self)
 
 
 class Utterance:
@@ -93,15 +80,21 @@ class Scheduler:
         max_utterances: int,
         on_cancelled: CancelObserver | None = None,
         max_queue_depth: int = 100_000,
+        max_wait_ms: int = 0,
     ) -> None:
-        """More than `max_utterances` at a time are refused, and when `max_queue_depth` wait for a sound."""
+        """More than `max_utterances` at a time are refused, and when `max_queue_depth` wait for a sound.
+
+        So is one that would wait longer than `max_wait_ms` for its first sound; 0: there is no such limit.
+        """
         self._engine = engine
         self._clock = clock
         self._max_utterances = max_utterances
         self._max_queue_depth = max_queue_depth
+        self._max_wait_ms = max_wait_ms
+        self._shuts_down = False
         self._on_cancelled = on_cancelled
         self._places: set[Place] = set()
-        self._waiting: set[Place] = set()
+        self._waiting = Waiting(clock)
         self._listeners: dict[int, Callable[[UtteranceEvent], None]] = {}
         self._held: set[int] = set()  # utterances of which the engine still holds something
         self._cancelled_at: dict[int, float] = {}
@@ -132,8 +125,13 @@ class Scheduler:
 
     @property
     def queue_depth(self) -> int:
-        """How many of them have given text and hear nothing yet."""
+        """How many of them have given text, have their turn, and hear nothing yet."""
         return len(self._waiting)
+
+    @property
+    def estimated_wait_ms(self) -> float:
+        """How long one more would wait for its first sound, as far as is known."""
+        return self._waiting.estimate_ms
 
     async def start(self) -> None:
         """Load the engine."""
@@ -148,12 +146,25 @@ class Scheduler:
         """Drop what the engine keeps of a recording (`VoiceReference.key`)."""
         await self._engine.forget(voice_key)
 
+    def refuse_new(self) -> None:
+        """The server shuts down: nobody is admitted from now on; those who are go on."""
+        self._shuts_down = True
+
     def check_room(self) -> None:
         """Raises `QueueFullError` when there is no room for one more."""
         if (refusal := self._refusal()) is not None:
-            raise QueueFullError(refusal, _RETRY_AFTER_MS)
+            raise QueueFullError(refusal, self._retry_after_ms())
+
+    def _retry_after_ms(self) -> int:
+        """When all who wait now will have had their first sound."""
+        estimate_ms = 0.0 if self._shuts_down else self._waiting.estimate_ms
+        if not estimate_ms:
+            return _RETRY_AFTER_MS
+        return round(min(max(estimate_ms, _LEAST_RETRY_AFTER_MS), _MOST_RETRY_AFTER_MS))
 
     def _refusal(self) -> str | None:
+        if self._shuts_down:
+            return "the server is shutting down; try again soon, or elsewhere"
         if len(self._places) >= self._max_utterances:
             return (
                 f"{self._max_utterances} utterances are being spoken, which is all this server takes; "
@@ -161,6 +172,9 @@ class Scheduler:
             )
         if len(self._waiting) >= self._max_queue_depth:
             return f"{len(self._waiting)} utterances wait for their first sound already; try again soon"
+        estimate_ms = self._waiting.estimate_ms
+        if self._max_wait_ms and estimate_ms > self._max_wait_ms:
+            return f"the first sound would be {estimate_ms / 1000:.1f} s away; try again soon"
         return None
 
     @contextmanager
@@ -173,7 +187,7 @@ class Scheduler:
             yield place
         finally:
             self._places.discard(place)
-            self._waiting.discard(place)
+            place.leaves()
 
     def open(
         self,

@@ -14,12 +14,11 @@ from typing import Protocol
 
 from realtime.engines.engine import Chunk, Failure
 from realtime.speech.cache import sound_key, utterance_key
+from realtime.speech.pace import AHEAD_S
 from realtime.speech.scheduler import Scheduler, Utterance, UtteranceEvent
 from realtime.speech.synthesis import Listening, Syntheses
 from realtime.types import TextPiece, VoiceSettings
 
-#: What is made ahead of its turn is not needed before this many seconds.
-AHEAD_S = 5.0
 #: A longer text is not kept as one sound, nor shared: a slow listener would keep all of it in memory.
 MOST_SHARED_CHARACTERS = 4_096
 #: About how long a character of text sounds: to guess whether there is room for the segment after it.
@@ -295,12 +294,12 @@ class SegmentSounds:
             listening = self._listen(number)
             if not listening.complete:
                 # Rounded up: an engine goes on while less was made, be it by a part of a millisecond.
-                needed_at = deadline + self._played_s(ahead_ms)
+                needed_at = deadline + self._played_s(ahead_ms + self._untaken_ms(number))
                 listening.grant(math.ceil(round(left_ms, 6)), needed_at, urgent=number == self._head)
                 self._prepare_next(number, left_ms, deadline)
                 return
             left_ms -= listening.made_ms
-            ahead_ms += listening.made_ms - (self._head_ms if number == self._head else 0.0)
+            ahead_ms += self._untaken_ms(number)
             number += 1
 
     def _prepare_next(self, number: int, left_ms: float, deadline: float) -> None:
@@ -308,6 +307,10 @@ class SegmentSounds:
         expected_ms = max(self._listen(number).made_ms, len(self._pieces[number].text) * _MS_PER_CHARACTER)
         if left_ms > expected_ms and number + 1 < len(self._pieces):
             self._listen(number + 1).grant(1, deadline + AHEAD_S, urgent=False)
+
+    def _untaken_ms(self, number: int) -> float:
+        """What was made of a segment and not taken."""
+        return self._listen(number).made_ms - (self._head_ms if number == self._head else 0.0)
 
     def _played_s(self, sound_ms: float) -> float:
         return sound_ms / 1000 / self._settings.speed

@@ -24,11 +24,13 @@ from realtime.engines.engine import Chunk, Failure
 from realtime.errors import INTERNAL_MESSAGE, ErrorCode, QueueFullError, RealtimeError
 from realtime.speech.encoding import BlockEncoder, parts
 from realtime.speech.levels import Levels
-from realtime.speech.scheduler import Place, Scheduler
-from realtime.speech.sounds import AHEAD_S, Sounds, open_sounds
+from realtime.speech.pace import Pace, Whereabouts
+from realtime.speech.scheduler import Scheduler
+from realtime.speech.sounds import Sounds, open_sounds
 from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextFeed, TextTurns
 from realtime.speech.timeline import Timeline
+from realtime.speech.waiting import Place
 from realtime.text.frontend import Frontend
 from realtime.types import (
     TIMELINE_RATE,
@@ -83,25 +85,11 @@ class Studio:
     levels: Levels | None = None
 
 
-class Listener(Protocol):
+class Listener(Whereabouts, Protocol):
     """Who hears a context, as its speaker sees it. All calls are made on the event loop."""
 
     def on_output(self) -> None:
         """There is something to take, or the speaker has failed."""
-        ...
-
-    def dry_at(self) -> float:
-        """When all that was taken so far, of any context of the session, will have been heard.
-
-        In monotonic seconds, perhaps in the past; infinity while it is paused.
-        """
-        ...
-
-    def credit_ms(self) -> float:
-        """How much more sound may be taken before the listener is far enough ahead.
-
-        In milliseconds of the timeline. Infinity: there is no limit; 0: it has to wait.
-        """
         ...
 
 
@@ -130,6 +118,7 @@ class Speaker:
         self._whole_text: str | None = ""  # None when it does not come whole before `run`
         self._ended = False
         self._listener = listener
+        self._pace = Pace(listener, studio.clock, studio.buffer_ms, settings.speed)
         self._timeline = timeline
         self._encoder = BlockEncoder(timeline, studio.executor, studio.clock)
         self._segment_ends = segment_ends
@@ -143,13 +132,7 @@ class Speaker:
         self._output: deque[SpeechEvent] = deque()
         self._place: Place | None = None
         self._sounds: Sounds | None = None
-        self._made_ms = 0.0
-        self._waiting_ms = 0.0
-        self._granted_ms = 0
         self._synthesized_ms = 0.0  # of the engine's sound, once the sounds are closed
-        self._first_taken_at: float | None = None
-        self._has_turn = False
-        self._turn_at = 0.0
         self.timing = Timing()
         self.failure: Failed | None = None
 
@@ -180,7 +163,10 @@ class Speaker:
         assert self._sounds is not None and self._place is not None, "text is worked on while it runs"
         if pieces and self.timing.first_text is None:
             self.timing.first_text = self._clock.now()
-            self._place.waits()
+            self._wait_in_line()
+        if pieces and self._rendered == len(self._pieces):
+            self._pace.on_text()
+            self._grant()
         for piece in pieces:
             if piece.segment < len(self._pieces):
                 piece_so_far = self._pieces[piece.segment]
@@ -216,7 +202,7 @@ class Speaker:
 
     def dry_at(self) -> float:
         """When all sound will have been heard; infinity while some is to be made or fetched."""
-        if not self._has_turn or self._rendered < len(self._pieces) or self._output:
+        if not self._pace.has_turn or self._rendered < len(self._pieces) or self._output:
             return math.inf
         return self._listener.dry_at()
 
@@ -233,19 +219,16 @@ class Speaker:
             return None
         self._output.popleft()
         if isinstance(event, Packet):
-            if self._first_taken_at is None:
-                self._first_taken_at = self._clock.now()
-            self._waiting_ms -= event.duration * 1000 / TIMELINE_RATE
             self._changed.set()
-            step_ms = self._studio.buffer_ms * self._settings.speed / 4
-            # One who has taken all that there is may have little room, and yet nothing else would grant it.
-            if self._waiting_ms < 1 or self._made_ms + self._room_ms() >= self._granted_ms + step_ms:
+            if self._pace.on_taken(_milliseconds(event)):
                 self._grant()
         return event
 
     def peek(self) -> SpeechEvent | None:
         """What `take` would give; only the head is asked."""
         self.take_turn()
+        if self._pace.is_paused:  # it may have gone on
+            self._grant()
         return self._output[0] if self._output else None
 
     def on_credit(self) -> None:
@@ -270,44 +253,32 @@ class Speaker:
 
     def take_turn(self) -> None:
         """The contexts before this one are over: from now on its sound is waited for."""
-        if not self._has_turn:
-            self._has_turn, self._turn_at = True, self._clock.now()
+        if self._pace.on_turn():
+            self._wait_in_line()
             self._changed.set()
             self._grant()
+
+    def _wait_in_line(self) -> None:
+        """Who has text and its turn, and hears nothing, is one of those whom a newcomer would wait for."""
+        has_text, has_sound = self.timing.first_text is not None, self.timing.first_pcm is not None
+        if self._place is not None and self._pace.has_turn and has_text and not has_sound:
+            self._place.waits()
 
     def _put(self, events: list[SpeechEvent]) -> None:
         if not events:
             return
         for event in events:
             if isinstance(event, Packet):
-                self._waiting_ms += event.duration * 1000 / TIMELINE_RATE
+                self._pace.on_output(_milliseconds(event))
                 if self.timing.first_packet is None:
                     self.timing.first_packet = self._clock.now()
         self._output.extend(events)
         self._listener.on_output()
 
-    def _most_waiting_ms(self) -> float:
-        """How much may wait to be taken: no more than the buffer holds, nor than may be taken soon."""
-        return min(self._studio.buffer_ms, self._listener.credit_ms())
-
-    def _room_ms(self) -> float:
-        """Sound of the engine's that there is room for, before the tempo is set."""
-        return max(0.0, self._most_waiting_ms() - self._waiting_ms) * self._settings.speed
-
     def _grant(self) -> None:
-        """Allow as much as there is room for; it is needed when what was taken so far has been played."""
-        if self._sounds is None:
-            return
-        if not self._has_turn:
-            # One segment is made ahead of its turn, when nobody who is being listened to needs the engine.
-            self._sounds.grant(1, self._clock.now() + AHEAD_S)
-            return
-        self._granted_ms = max(self._granted_ms, math.ceil(round(self._made_ms + self._room_ms(), 6)))
-        if self._first_taken_at is None:
-            deadline = self._turn_at
-        else:
-            deadline = self._first_taken_at + self._timeline.length / TIMELINE_RATE
-        self._sounds.grant(self._granted_ms, deadline)
+        """Allow as much as there is room for, by when it is needed."""
+        if self._sounds is not None:
+            self._sounds.grant(*self._pace.grant())
 
     # -- the work ---------------------------------------------------------------------------------------
 
@@ -378,10 +349,7 @@ class Speaker:
         assert self._sounds is not None, "it is called while the sounds are open"
         # Sound of a whole text out of a cache may be there before the text has been worked on.
         is_known = self._rendered < len(self._pieces)
-        if self._has_turn:
-            has_room = self._waiting_ms < self._most_waiting_ms()
-        else:
-            has_room = self._waiting_ms < self._studio.buffer_ms and not self._rendered
+        has_room = self._pace.has_room and (self._pace.has_turn or not self._rendered)
         return self._sounds.take(is_known and has_room)
 
     async def _render(self, chunk: Chunk) -> None:
@@ -390,10 +358,11 @@ class Speaker:
         if self.timing.first_pcm is None:
             self.timing.first_pcm = self._clock.now()
             self.timing.load_s, self.timing.queue_s = chunk.load_s, chunk.queue_s
-            self._place.sounds()
+            # What was found is of no utterance.
+            self._place.sounds(is_typical=bool(chunk.utterance) and not chunk.load_s)
         self.timing.infer_s += chunk.infer_s
         self.timing.idle_s = self._sounds.idle_s
-        self._made_ms += audio.audio_ms
+        self._pace.on_made(audio.audio_ms)
         piece = self._pieces[self._rendered]
         gain_db = await self._gain_db(piece)
         for part in parts(audio, self._settings.speed):
@@ -438,3 +407,7 @@ class Speaker:
             self.timing.audio_s = self._timeline.length / TIMELINE_RATE
             self._put(events)
             self._tell_completed()
+
+
+def _milliseconds(packet: Packet) -> float:
+    return packet.duration * 1000 / TIMELINE_RATE

@@ -3,6 +3,9 @@
 A synthesis is one utterance of the engine with any number of listeners. Each reads its log of chunks from the
 beginning at a pace of its own; the engine may make as much as the one who wants most, by when the first one
 needs it. The last who leaves cancels it. So equal texts are synthesized once, whoever hangs up.
+
+When the engine is lost, one of which nothing has sounded is begun again by itself: always if it only waited,
+and once if the engine was at it, for its text may be what the engine is lost by.
 """
 
 from __future__ import annotations
@@ -109,7 +112,8 @@ class _Synthesis:
         self._is_segment = is_segment
         self._utterance: Utterance | None = None
         self._started = False
-        self._unfed: list[TextPiece] = []  # before it is started
+        self._pieces: list[TextPiece] = []  # before it sounds: it may have to be started again
+        self._was_begun = False  # when the engine was lost
         self._fed = 0
         self._finished = False
         self._listeners: list[Listening] = []
@@ -162,10 +166,10 @@ class _Synthesis:
         if number <= self._fed:
             return
         self._fed = number
+        if self.begun_at is None and not self.complete and not self.failed:
+            self._pieces.append(piece)
         if self._utterance is not None:
             self._utterance.feed(piece)
-        elif not self._started:
-            self._unfed.append(piece)
 
     def finish(self) -> None:
         if not self._finished:
@@ -196,9 +200,8 @@ class _Synthesis:
             return
         self._started = True
         utterance = self._utterance = self._open_utterance(self._on_event)
-        for piece in self._unfed:
+        for piece in self._pieces:
             utterance.feed(piece)
-        self._unfed.clear()
         if self._finished:
             utterance.finish()
         self._pass_grant()
@@ -234,6 +237,7 @@ class _Synthesis:
             self.made_at = self._table.clock.now()
             if self.begun_at is None:
                 self.begun_at = self.made_at - event.infer_s
+                self._pieces.clear()
             self.size += event.audio.pcm.nbytes
             self.made_ms += event.audio.audio_ms
             self._table.on_growth(self)
@@ -241,6 +245,9 @@ class _Synthesis:
                 self._complete()
             else:
                 self._pass_grant()  # who has all that it was granted needs nothing now
+        elif isinstance(event, Failure) and self._may_start_again(event):
+            self._start_again(event)
+            return
         elif isinstance(event, Failure):
             self._fail(event)
         elif self._failure is None and not self.complete:
@@ -249,6 +256,19 @@ class _Synthesis:
             else:
                 self._fail(Failure(event.utterance, "the engine stopped before the end of the text"))
         self._tell()
+
+    def _may_start_again(self, failure: Failure) -> bool:
+        if not failure.lost or self.begun_at is not None or self._utterance is None:
+            return False
+        return not (failure.begun and self._was_begun)
+
+    def _start_again(self, failure: Failure) -> None:
+        self._was_begun = self._was_begun or failure.begun
+        lost, self._utterance = self._utterance, None
+        if lost is not None:
+            lost.close()
+        self._started, self._granted = False, (0, 0.0)
+        self.start()
 
     def _fail(self, failure: Failure) -> None:
         self._failure = failure

@@ -85,7 +85,7 @@ class House:
         self.speaker_type: type[Speaker] = Speaker
         self.speakers: list[Speaker] = []
         self.summaries: list[ReadingSummary] = []
-        self.readings = Readings(self.open_speaker, self.summaries.append)
+        self.readings = Readings(self.open_speaker, studio.clock, self.summaries.append)
 
     def open_speaker(self, settings: VoiceSettings, audio: AudioSettings, listener: Listener) -> Speaker:
         frontend = Frontend(TextOptions(settings.language))
@@ -213,7 +213,7 @@ class TestToItsEnd:
         async with house.readings.open(LONG, TONE, PCM, "r") as reading:
             first = await anext(reading)
             assert isinstance(first, SegmentStarted)
-            await until(lambda: house.speakers[0]._waiting_ms >= 2000)
+            await until(lambda: house.speakers[0]._pace.waiting_ms >= 2000)
             for _ in range(20):
                 await asyncio.sleep(0.001)
             made = len(house.synthesizer.spoken)

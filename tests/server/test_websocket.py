@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime.app import FEATURES, Server
 from realtime.engines.tone import CHARACTER_SAMPLES, GAP_SAMPLES
-from realtime.live import driver
+from realtime.live import socket as socket_module
 from realtime.session.frames import FrameKind
 from realtime.speech.timeline import GAP_S
 from realtime.types import FrameFlags

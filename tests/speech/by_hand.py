@@ -84,6 +84,11 @@ class HandEngine:
         self.on_event(Failure(utterance, message))
         self.on_event(Freed(utterance))
 
+    def lose(self, utterance: int, *, begun: bool) -> None:
+        """The engine is lost, and with it this one, at which it was working or not."""
+        self.on_event(Failure(utterance, "the engine is lost", lost=True, begun=begun))
+        self.on_event(Freed(utterance))
+
     def free(self, utterance: int) -> None:
         self.on_event(Freed(utterance))
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from realtime.engines.engine import Cancel, Chunk, Failure, Feed, Finish, Freed, Grant, Open, Stats
 from realtime.errors import ErrorCode, QueueFullError
-from realtime.speech.scheduler import Place, Scheduler, Utterance, UtteranceEvent
+from realtime.speech.scheduler import Scheduler, Utterance, UtteranceEvent
+from realtime.speech.waiting import Place
 from realtime.types import AudioChunk, TextPiece, VoiceReference
 from tests.speech.by_hand import HandClock, HandEngine
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from realtime.engines.engine import Chunk, Failure, Feed, Finish, Grant, Open
 from realtime.speech.cache import AudioCache, CachedSound
+from realtime.speech.pace import AHEAD_S
 from realtime.speech.scheduler import Scheduler
-from realtime.speech.sounds import AHEAD_S, SegmentSounds, Sounds, UtteranceSounds, open_sounds
+from realtime.speech.sounds import SegmentSounds, Sounds, UtteranceSounds, open_sounds
 from realtime.speech.synthesis import Syntheses
 from realtime.types import AudioChunk, TextPiece, VoiceReference, VoiceSettings
 from tests.speech.by_hand import RATE, HandClock, HandEngine, HandShared, sound_of

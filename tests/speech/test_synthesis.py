@@ -719,6 +719,10 @@ class World(Stage):
         elif kind == "fail" and running:
             self.failed.add(running[which % len(running)])
             self.engine.fail(running[which % len(running)])
+        elif kind == "crash":
+            self.failed.update(running)
+            for number in running:
+                self.engine.lose(number, begun=bool(number % 3))
         elif kind == "free" and (held := self.scheduler._held - set(running)):
             number = sorted(held)[which % len(held)]
             if ms % 2 and number in self.text_of:  # a chunk that was under way
@@ -774,7 +778,7 @@ class World(Stage):
 
 
 OFTEN = ["enter", "enter", "enter", "grant", "grant", "take", "take", "make", "make", "make"]
-SELDOM = ["leave", "fail", "free", "answer", "lose", "prepare"]
+SELDOM = ["leave", "fail", "crash", "free", "answer", "lose", "prepare"]
 
 
 @settings(max_examples=300)
