@@ -17,8 +17,8 @@ from tests.wire_client import WireClient, open_client
 hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")
 
-#: The engine whose sound and time are exact, in this process: a server starts in milliseconds. A client has all
-#: sound at once, and one that vanishes is gone: tests of credit and resume say otherwise.
+#: The engine whose sound and time are exact, in this process: a server starts in milliseconds. A client has
+#: all sound at once, and one that vanishes is gone: tests of credit and resume say otherwise.
 TONE = Config(
     port=0,
     engine="tone",

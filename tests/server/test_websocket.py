@@ -404,7 +404,7 @@ class TestBadInput:
             ('{"type": "context.open", "voice": "nobody"}', "unknown_voice", "tone"),
             ('{"type": "session.start", "speed": 9}', "invalid_message", "$.speed"),
             ('{"type": "session.start", "normalize": 0}', "invalid_message", "`bool`"),
-            ('{"type": "session.start", "max_lead_ms": 5}', "unsupported", "max_lead_ms"),
+            ('{"type": "session.start", "max_lead_ms": -5}', "invalid_message", "max_lead_ms"),
             ('{"type": "session.update", "frame_ms": 30}', "invalid_message", "20, 40, 60"),
             ('{"type": "session.update", "formats": 5, "voice": "nobody"}', "unknown_voice", "tone"),
             ('{"type": "playback"}', "invalid_message", "played_ms"),
