@@ -355,6 +355,22 @@ class TestSending:
             )
             assert 0 < await most_sent(folder / "s", request, lambda: sent) < 32 * 1024
 
+    async def test_over_tcp_a_peer_that_is_gone_is_found(self) -> None:
+        """Both when nothing is sent, and when what was sent is not acknowledged."""
+
+        async def tell(request: web.Request) -> web.StreamResponse:
+            connection.set_up_sending(request.transport, 1000)
+            raw = request.transport.get_extra_info("socket")
+            names = ("TCP_KEEPIDLE", "TCP_USER_TIMEOUT")
+            options = [getattr(socket, name) for name in names if hasattr(socket, name)]
+            told = [raw.getsockopt(socket.IPPROTO_TCP, option) for option in options]
+            told.append(raw.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+            return web.json_response(told)
+
+        async with small_server({"GET /v1/x": tell}) as server:
+            answer = await send_raw(server, b"GET /v1/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert parts(answer)[2].decode() in ("[20, 60000, 1]", "[1]")  # not every system has them
+
     async def test_over_http_on_a_unix_socket(self, folder: Path) -> None:
         sent = 0
 

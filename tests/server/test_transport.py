@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from realtime.live.driver import Pong, TransportClosedError
+from realtime.live.transport import Pong, TransportClosedError
 from realtime.server.websocket import WebSocketTransport, opened
 from tests.server.small_server import small_server
 
