@@ -16,6 +16,7 @@ from aiohttp import web
 from websockets.asyncio.client import connect, unix_connect
 
 from realtime.live.registry import Registry
+from realtime.live.transport import Transport
 from realtime.server import connection
 from realtime.server.streaming import StreamedResponse
 from realtime.server.websocket import speech_handler
@@ -336,18 +337,18 @@ class TestSending:
         sent = 0
 
         class Flood:
+            session_id = "flood"
+
             async def run(self) -> None:
+                pass
+
+            async def serve(self, transport: Transport) -> None:
                 nonlocal sent
                 while True:
-                    await self.transport.send_bytes(b"x" * 200)
+                    await transport.send_bytes(b"x" * 200)
                     sent += 200
 
-        def make(transport, request_id):
-            flood = Flood()
-            flood.transport = transport
-            return flood
-
-        handler = speech_handler(Registry(1), make, 1024, lambda: True)
+        handler = speech_handler(Registry(1), lambda request_id: Flood(), 1024, lambda: True)  # type: ignore[arg-type,return-value]
         async with small_server({"GET /v1/flood": handler}, host=None, uds=folder / "s"):
             request = (
                 b"GET /v1/flood HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
