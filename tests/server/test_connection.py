@@ -16,6 +16,7 @@ from aiohttp import web
 from websockets.asyncio.client import connect, unix_connect
 
 from realtime.live.registry import Registry
+from realtime.live.transport import Transport
 from realtime.server import connection
 from realtime.server.streaming import StreamedResponse
 from realtime.server.websocket import speech_handler
@@ -336,24 +337,40 @@ class TestSending:
         sent = 0
 
         class Flood:
+            session_id = "flood"
+
             async def run(self) -> None:
+                pass
+
+            async def serve(self, transport: Transport) -> None:
                 nonlocal sent
                 while True:
-                    await self.transport.send_bytes(b"x" * 200)
+                    await transport.send_bytes(b"x" * 200)
                     sent += 200
 
-        def make(transport, request_id):
-            flood = Flood()
-            flood.transport = transport
-            return flood
-
-        handler = speech_handler(Registry(1), make, 1024, lambda: True)
+        handler = speech_handler(Registry(1), lambda request_id: Flood(), 1024, lambda: True)  # type: ignore[arg-type,return-value]
         async with small_server({"GET /v1/flood": handler}, host=None, uds=folder / "s"):
             request = (
                 b"GET /v1/flood HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
             )
             assert 0 < await most_sent(folder / "s", request, lambda: sent) < 32 * 1024
+
+    async def test_over_tcp_a_peer_that_is_gone_is_found(self) -> None:
+        """Both when nothing is sent, and when what was sent is not acknowledged."""
+
+        async def tell(request: web.Request) -> web.StreamResponse:
+            connection.set_up_sending(request.transport, 1000)
+            raw = request.transport.get_extra_info("socket")
+            names = ("TCP_KEEPIDLE", "TCP_USER_TIMEOUT")
+            options = [getattr(socket, name) for name in names if hasattr(socket, name)]
+            told = [raw.getsockopt(socket.IPPROTO_TCP, option) for option in options]
+            told.append(raw.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+            return web.json_response(told)
+
+        async with small_server({"GET /v1/x": tell}) as server:
+            answer = await send_raw(server, b"GET /v1/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert parts(answer)[2].decode() in ("[20, 60000, 1]", "[1]")  # not every system has them
 
     async def test_over_http_on_a_unix_socket(self, folder: Path) -> None:
         sent = 0

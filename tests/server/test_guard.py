@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from realtime.live.driver import Transport
 from realtime.live.registry import Registry
+from realtime.live.transport import Transport
 from realtime.server.errors import RateLimitedError
 from realtime.server.guard import Allowance
 from realtime.server.keys import KeyLimits, KeyRing, load_keys
@@ -146,12 +146,17 @@ class TestSpeechOverWebSocket:
     @staticmethod
     def handler(loaded: bool = True):
         class Telling:
-            def __init__(self, transport: Transport, request_id: str | None) -> None:
-                self.transport, self.request_id = transport, request_id
+            session_id = "telling"
+
+            def __init__(self, request_id: str | None) -> None:
+                self.request_id = request_id
 
             async def run(self) -> None:
-                await self.transport.send_text(self.request_id or "")
-                await self.transport.close(1000, "done")
+                pass
+
+            async def serve(self, transport: Transport) -> None:
+                await transport.send_text(self.request_id or "")
+                await transport.close(1000, "done")
 
         return speech_handler(Registry(1), Telling, 1024, lambda: loaded)  # type: ignore[arg-type]
 
