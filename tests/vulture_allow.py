@@ -55,6 +55,7 @@ _ = (
     catalogue.Model.owned_by,
     catalogue.VoiceEntry.ref_text,
     status.QueueHealth.segments_waiting,
+    status.QueueHealth.estimated_wait_ms,
     status.QueueHealth.thrown_away_s,
     voices.DeletedVoice.deleted,
     speech_events.AudioDone.usage,

@@ -45,6 +45,7 @@ def make_health(
                 limit=config.max_queue_depth,
                 speaking=scheduler.admitted,
                 segments_waiting=engine.waiting,
+                estimated_wait_ms=round(scheduler.estimated_wait_ms),
                 thrown_away_s=round(thrown_away_s(), 3),
             ),
             sessions=registry.count,

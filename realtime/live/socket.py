@@ -28,6 +28,8 @@ READ_S = 0.001
 BURST = 25
 #: A client that sends too fast is told so no more often than this.
 _TOO_FAST_EVERY_S = 1.0
+#: What a close frame without a code is said to bear (RFC 6455, 7.1.5): a browser's `close()` sends that.
+_NO_CODE = 1005
 #: A connection that cannot be written to any more tells its reader why, and soon.
 _LAST_WORD_S = 1.0
 
@@ -166,7 +168,7 @@ class Socket:
                     await asyncio.sleep(0)  # a flood that has come already would be read without a pause
                 paused = now
         except TransportClosedError as closed:
-            return Ending.OVER if closed.code == CloseCode.DONE else Ending.LOST
+            return Ending.OVER if closed.code in (CloseCode.DONE, _NO_CODE) else Ending.LOST
 
     async def _write(self) -> Ending:
         """`OVER` when everything was sent before a close, or nothing was taken for too long; or `LOST`."""

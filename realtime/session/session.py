@@ -144,6 +144,8 @@ class Session:
         """The server is going away: finish the contexts that are open, open no more, and close."""
         if self._phase is _Phase.CLOSED:
             return []
+        if self._lost_at is not None:
+            return self.shut_down()  # no socket is let in any more that could take it up
         self._phase, self._closes_with = _Phase.DRAINING, CloseCode.GOING_AWAY
         return [Send(wire.SessionClosing("shutdown", drain_ms)), *self._close_if_drained()]
 
@@ -237,7 +239,7 @@ class Session:
 
     def lost(self, now: float) -> bool:
         """The socket is gone; whether a new one is waited for."""
-        if self._phase not in (_Phase.READY, _Phase.DRAINING):
+        if self._phase not in (_Phase.READY, _Phase.DRAINING) or self._closes_with == CloseCode.GOING_AWAY:
             return False
         self._lost_at = now
         self._turns.lost()
