@@ -90,6 +90,7 @@ class _Child:
         self.writer = writer
         self.last_heard = time.monotonic()
         self.longest_step_s = 0.0
+        self._closed: asyncio.Task[None] | None = None
         self.loaded_at = 0.0
         self.has_spoken = False
 
@@ -158,11 +159,11 @@ class _Child:
         self.writer.close()  # at which a child that is well ends by itself
         try:
             async with asyncio.timeout(_STOP_S):
-                with contextlib.suppress(ConnectionError):
-                    await self.writer.wait_closed()
+                await self._wait_closed()
                 code = await self.process.wait()
         except TimeoutError:
             self.writer.transport.abort()  # a child that reads nothing would never have the rest
+            await self._wait_closed()
             self.kill()
             try:
                 async with asyncio.timeout(_KILL_S):
@@ -173,6 +174,13 @@ class _Child:
         self._memory.close()
         self._memory_file.close()
         return code
+
+    async def _wait_closed(self) -> None:
+        """As `StreamWriter.wait_closed`, which is of no more use once a wait has been cancelled."""
+        if self._closed is None:
+            self._closed = asyncio.create_task(self.writer.wait_closed())
+        with contextlib.suppress(ConnectionError):
+            await asyncio.shield(self._closed)
 
 
 class ProcessEngine:

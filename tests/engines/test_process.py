@@ -686,6 +686,26 @@ async def test_a_stop_before_anything_else_ends_the_child() -> None:
     assert psutil.Process().num_fds() == before
 
 
+async def test_a_stop_that_is_cancelled_can_be_done_again() -> None:
+    """As when the engine is stopped just as its keeper gives back a child that died."""
+    engine, log = ProcessEngine(TONE, 1, PATIENCE_S), Log()
+    await engine.start(log)
+    (child,) = children()
+    child.suspend()
+    assert engine._child is not None
+    transport = engine._child.writer.transport
+    while not transport.get_write_buffer_size():  # which cannot be closed before it is empty
+        say(engine, 1, "x" * 100_000)
+    stopping = asyncio.create_task(engine.stop())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    await engine.stop()
+    assert children() == []
+
+
 @pytest.mark.parametrize("moments", [0, 1, 2, 3, 5, 10, 100])
 async def test_a_stop_right_after_a_death_leaves_nothing_behind(moments: int) -> None:
     """Whatever the keeper is at: hearing of the end, giving back, or starting the next."""
