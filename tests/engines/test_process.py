@@ -24,7 +24,7 @@ import soundfile
 import structlog
 import uvloop
 
-from realtime.engines import process, prompts
+from realtime.engines import child_process, process, prompts
 from realtime.engines.child import _MAX_SAMPLES
 from realtime.engines.embedded import EmbeddedSynthesizer
 from realtime.engines.engine import (
@@ -422,7 +422,7 @@ async def test_the_watchdog_replaces_a_child_that_is_frozen(
     can_be_killed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also one that the system will not end, as when it is stuck in a driver."""
-    monkeypatch.setattr(process, "_KILL_S", PATIENCE_S if can_be_killed else 0.2)
+    monkeypatch.setattr(child_process, "_KILL_S", PATIENCE_S if can_be_killed else 0.2)
     async with running(FAULTY, timeout_s=1) as (engine, log):
         (child,) = children()
         assert engine._child is not None
