@@ -11,20 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import mmap
-import os
-import socket
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Set
 from pathlib import Path
-from typing import IO
 
-import msgspec
-import numpy as np
 import structlog
 
+from realtime.engines.child_process import ChildProcess
 from realtime.engines.engine import (
     Capabilities,
     Chunk,
@@ -39,140 +32,25 @@ from realtime.engines.engine import (
 from realtime.engines.loading import LoadTimes
 from realtime.engines.prompts import forget_on_disk
 from realtime.engines.wire import (
-    MOST_WORKERS,
-    RING_BYTES,
-    SHARED_BYTES,
-    TABLE_BYTES,
     Alive,
     ChildMessage,
     ChunkMade,
     Forget,
     Loaded,
     LoadFailed,
-    Released,
     UtteranceFailed,
     UtteranceFreed,
     WorkersBusy,
     decode_from_child,
-    encode_message,
     read_message,
 )
 from realtime.errors import EngineError
-from realtime.types import AudioChunk
 
-_STOP_S = 1.0
-_KILL_S = (
-    5.0  # a process that does not end so long after it was killed is stuck in the system, and left there
-)
 _LOAD_S = 600.0
 _RESTART_S = (0.0, 0.5, 1.0, 2.0, 5.0)  # waits before the nth start in a row
 _WELL_S = 10.0  # a child that has lived for so long, or has spoken, was well
-# A file in memory where the system has such a folder; it has no name, so nothing can be left behind.
-_MEMORY_FOLDER = "/dev/shm" if os.path.isdir("/dev/shm") else None
 _RESTARTING = "the voice engine stopped working and is being restarted"
 _log = structlog.get_logger(__name__)
-
-
-class _Child:
-    """One child process and its channels."""
-
-    def __init__(
-        self,
-        process: asyncio.subprocess.Process,
-        memory: IO[bytes],
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        self.process = process
-        self._memory_file = memory
-        self._memory = mmap.mmap(memory.fileno(), SHARED_BYTES)
-        self.reader = reader
-        self.writer = writer
-        self.last_heard = time.monotonic()
-        self.longest_step_s = 0.0
-        self.loaded_at = 0.0
-        self.has_spoken = False
-
-    @classmethod
-    async def start(cls, factory: str, settings: EngineSettings, threads: int, heartbeat_s: float) -> _Child:
-        ours, theirs = socket.socketpair()
-        memory = tempfile.TemporaryFile(dir=_MEMORY_FOLDER)
-        writer: asyncio.StreamWriter | None = None
-        try:
-            os.ftruncate(memory.fileno(), SHARED_BYTES)
-            reader, writer = await asyncio.open_connection(sock=ours)
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",  # what happens to lie in the current folder is no module of ours
-                "-m",
-                "realtime.engines.child",
-                factory,
-                msgspec.json.encode(settings).decode(),
-                str(threads),
-                str(heartbeat_s),
-                str(theirs.fileno()),
-                str(memory.fileno()),
-                pass_fds=(theirs.fileno(), memory.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
-            )
-        except BaseException:
-            (writer or ours).close()
-            memory.close()
-            raise
-        finally:
-            theirs.close()
-        # Nothing is waited for once the process exists: nobody else would end it.
-        return cls(process, memory, reader, writer)
-
-    def send(self, message: Command | Released | Forget) -> None:
-        """Does nothing once the child is gone: whoever listens to it will notice, and fail what it held."""
-        if not self.writer.is_closing():
-            with contextlib.suppress(ConnectionError, RuntimeError):  # uvloop raises either
-                self.writer.write(encode_message(message))
-
-    def take_sound(self, made: ChunkMade) -> AudioChunk:
-        """Copy a chunk out of the ring, and give its room back."""
-        at = TABLE_BYTES + made.offset % RING_BYTES
-        pcm = np.frombuffer(self._memory, np.float32, made.samples, at).copy()
-        self.send(Released(made.end))
-        return AudioChunk(
-            made.segment, pcm, made.sample_rate, made.words, made.estimated, made.last_of_segment
-        )
-
-    def begun(self) -> frozenset[int]:
-        """Utterances that its workers are at, or were when it died."""
-        return frozenset(np.frombuffer(self._memory, np.int64, MOST_WORKERS).tolist())
-
-    def kill(self) -> None:
-        """End it by force."""
-        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
-            self.process.kill()
-
-    async def end(self) -> int | None:
-        """Have it go, by force if need be; returns its exit code when everything is given back.
-
-        None: it cannot even be killed. May be called again when a call was cancelled.
-        """
-        code: int | None
-        self.writer.close()  # at which a child that is well ends by itself
-        try:
-            async with asyncio.timeout(_STOP_S):
-                with contextlib.suppress(ConnectionError):
-                    await self.writer.wait_closed()
-                code = await self.process.wait()
-        except TimeoutError:
-            self.writer.transport.abort()  # a child that reads nothing would never have the rest
-            self.kill()
-            try:
-                async with asyncio.timeout(_KILL_S):
-                    code = await self.process.wait()
-            except TimeoutError:
-                code = None
-                _log.error("engine_process_not_ended", pid=self.process.pid)
-        self._memory.close()
-        self._memory_file.close()
-        return code
 
 
 class ProcessEngine:
@@ -188,8 +66,8 @@ class ProcessEngine:
         self._timeout_s = timeout_s
         self._on_event: Callable[[Event], None] = lambda event: None
         self._capabilities: Capabilities | None = None
-        self._child: _Child | None = None  # while it can be given commands
-        self._living: _Child | None = None  # until it has been ended
+        self._child: ChildProcess | None = None  # while it can be given commands
+        self._living: ChildProcess | None = None  # until it has been ended
         self._keeper: asyncio.Task[None] | None = None
         self._open: set[int] = set()  # utterances that were opened and not freed
         self._early: list[Command] = []  # commands that came while no child was ready
@@ -263,8 +141,8 @@ class ProcessEngine:
         self._living = None  # not before: what is cancelled while it waits here is done again by `stop`
         return code
 
-    async def _load(self) -> _Child:
-        child = await _Child.start(self._factory, self._settings, self._threads, self._timeout_s / 4)
+    async def _load(self) -> ChildProcess:
+        child = await ChildProcess.start(self._factory, self._settings, self._threads, self._timeout_s / 4)
         self._living = child
         try:
             async with asyncio.timeout(_LOAD_S):
@@ -289,7 +167,7 @@ class ProcessEngine:
             child.send(command)
         return child
 
-    async def _keep(self, child: _Child) -> None:
+    async def _keep(self, child: ChildProcess) -> None:
         """Listen to the child; when it is gone, fail what it held and start another."""
         ill = 0  # children in a row that died by themselves, before they did anything
         while True:
@@ -312,7 +190,7 @@ class ProcessEngine:
             child = await self._replace(ill)
             ill += 1
 
-    async def _replace(self, first: int) -> _Child:
+    async def _replace(self, first: int) -> ChildProcess:
         """Start another, for as long as it takes; `first` says how long to wait before.
 
         What waits for it fails as lost when it cannot be started, so that it may be given to the next; but
@@ -351,14 +229,14 @@ class ProcessEngine:
                     _log.exception("engine_events_failed")
         return len(utterances)
 
-    async def _listen(self, child: _Child) -> None:
+    async def _listen(self, child: ChildProcess) -> None:
         try:
             while True:
                 self._receive(child, decode_from_child(await read_message(child.reader)))
         except (asyncio.IncompleteReadError, ConnectionError):
             return
 
-    def _receive(self, child: _Child, message: ChildMessage) -> None:
+    def _receive(self, child: ChildProcess, message: ChildMessage) -> None:
         child.last_heard = time.monotonic()
         if isinstance(message, ChunkMade):
             audio = child.take_sound(message)
@@ -379,7 +257,7 @@ class ProcessEngine:
         elif isinstance(message, Alive):
             child.longest_step_s = message.longest_step_s
 
-    async def _watch(self, child: _Child) -> None:
+    async def _watch(self, child: ChildProcess) -> None:
         """Kill the child when one step takes too long, or when nothing at all is heard of it."""
         while True:
             await asyncio.sleep(self._timeout_s / 8)
@@ -390,7 +268,5 @@ class ProcessEngine:
                 silent_s = time.monotonic() - child.last_heard
             if max(silent_s, child.longest_step_s) > self._timeout_s:
                 _log.error("engine_process_hangs", timeout_s=self._timeout_s)
-                child.kill()
-                await asyncio.sleep(_KILL_S)
-                child.writer.transport.abort()  # it is listened to no longer
+                await child.break_off()
                 return

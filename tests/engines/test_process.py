@@ -24,7 +24,7 @@ import soundfile
 import structlog
 import uvloop
 
-from realtime.engines import process, prompts
+from realtime.engines import child_process, process, prompts
 from realtime.engines.child import _MAX_SAMPLES
 from realtime.engines.embedded import EmbeddedSynthesizer
 from realtime.engines.engine import (
@@ -422,7 +422,7 @@ async def test_the_watchdog_replaces_a_child_that_is_frozen(
     can_be_killed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also one that the system will not end, as when it is stuck in a driver."""
-    monkeypatch.setattr(process, "_KILL_S", PATIENCE_S if can_be_killed else 0.2)
+    monkeypatch.setattr(child_process, "_KILL_S", PATIENCE_S if can_be_killed else 0.2)
     async with running(FAULTY, timeout_s=1) as (engine, log):
         (child,) = children()
         assert engine._child is not None
@@ -684,6 +684,26 @@ async def test_a_stop_before_anything_else_ends_the_child() -> None:
     assert not still_alive
     assert not engine.ready
     assert psutil.Process().num_fds() == before
+
+
+async def test_a_stop_that_is_cancelled_can_be_done_again() -> None:
+    """As when the engine is stopped just as its keeper gives back a child that died."""
+    engine, log = ProcessEngine(TONE, 1, PATIENCE_S), Log()
+    await engine.start(log)
+    (child,) = children()
+    child.suspend()
+    assert engine._child is not None
+    transport = engine._child.writer.transport
+    while not transport.get_write_buffer_size():  # which cannot be closed before it is empty
+        say(engine, 1, "x" * 100_000)
+    stopping = asyncio.create_task(engine.stop())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    await engine.stop()
+    assert children() == []
 
 
 @pytest.mark.parametrize("moments", [0, 1, 2, 3, 5, 10, 100])
