@@ -14,7 +14,7 @@ from random import Random
 from statistics import fmean, median
 
 from bench.bare import bare_cost_s
-from bench.figures import Figures, Run, Step, cpu_ms, first_audio_s, underruns
+from bench.figures import Figures, Run, Step, Wasted, cpu_ms, first_audio_s, underruns
 from bench.latency import TEN_WORDS, speak
 from bench.player import Crowd, Listened
 from bench.players import play
@@ -74,14 +74,16 @@ class Load:
         return replace(self._crowd, rate=listeners / length_s, warm_s=warm_s)
 
     def steady_crowd(self, listeners: int) -> Crowd:
-        """So many hear text after text; beside them comes somebody new every second."""
+        """So many hear text after text; beside them somebody new comes every second, on average."""
         ramp_s = max(1.0, listeners / 20)
         warm_s = ramp_s + (3 if self.quick else 10)
-        return replace(self._crowd, steady=listeners, ramp_s=ramp_s, warm_s=warm_s, rate=1.0)
+        rate = 3.0 if self.quick else 1.0
+        return replace(self._crowd, steady=listeners, ramp_s=ramp_s, warm_s=warm_s, rate=rate)
 
     def idle_crowd(self) -> Crowd:
         """Nobody says anything."""
-        return replace(self._crowd, idle=self.idle_sessions, ramp_s=2.0, warm_s=4.0, samples=0)
+        ramp_s = 0.5 if self.quick else 2.0
+        return replace(self._crowd, idle=self.idle_sessions, ramp_s=ramp_s, warm_s=2 * ramp_s, samples=0)
 
     def cancel_crowd(self) -> Crowd:
         """Steady listeners who interrupt, each about every eight seconds."""
@@ -147,18 +149,19 @@ def _tell(what: str) -> None:
         sys.stderr.flush()
 
 
-def wasted(log: Path, run: Run) -> dict[tuple[str, str], float]:
-    """Milliseconds of sound that were made and not heard, by session and context, of those cancelled."""
-    found: dict[tuple[str, str], float] = {}
+def wasted(log: Path, run: Run) -> Wasted:
+    """What the server has logged of sound that was made and not heard, because its context was cancelled."""
+    found: Wasted = {}
     sessions = set(run.listened.sessions.values())
     for line in log.read_text().splitlines():
-        if '"context_over"' not in line:
+        if '"context_over"' not in line and '"context_cut"' not in line:
             continue
         values = json.loads(line)
-        if values["session"] in sessions and values["reason"] == "cancelled":
-            if "wasted_ms" not in values:
-                raise RuntimeError("the server does not log `wasted_ms` with `context_over`")
-            found[values["session"], values["context"]] = values["wasted_ms"]
+        if "wasted_ms" not in values:
+            raise RuntimeError(f"the server does not log `wasted_ms`: {line}")
+        # A context that was sent whole is over before it is cut.
+        if values["session"] in sessions and values.get("reason", "cancelled") == "cancelled":
+            found[values["session"], values["handle"]] = values["wasted_ms"]
     return found
 
 

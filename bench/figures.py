@@ -13,6 +13,9 @@ from bench.player import Crowd, Listened, Spoken
 from bench.table import Row, quantile
 from realtime.session.frames import decode_frame
 
+#: Milliseconds of sound that were made and not heard, by session and handle.
+Wasted = dict[tuple[str, int], float]
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -200,7 +203,7 @@ def idle_rows(run: Run) -> list[Row]:
     ]
 
 
-def cancel_rows(run: Run, wasted_ms: dict[tuple[str, str], float], max_lead_ms: int) -> list[Row]:
+def cancel_rows(run: Run, wasted_ms: Wasted, max_lead_ms: int) -> list[Row]:
     """Barge-ins under load. What one wastes is the sum over its contexts."""
     cut = [each for each in run.listened.spoken if each.cancelled_at is not None]
     barge_ins: dict[tuple[int, float], list[Spoken]] = {}
@@ -215,7 +218,7 @@ def cancel_rows(run: Run, wasted_ms: dict[tuple[str, str], float], max_lead_ms: 
         silent_s.append(max(each.last_after_cancel or at for each in texts) - at)
         answered_s.append(max(answers) - at)
         session = run.listened.sessions[listener]
-        wastes.append(sum(wasted_ms.get((session, each.context), 0.0) for each in texts))
+        wastes.append(sum(wasted_ms.get((session, each.handle), 0.0) for each in texts))
     bound_ms = max_lead_ms + run.listened.longest_segment_ms if max_lead_ms else None
     share, longest_s = underruns([run])
     return [

@@ -124,7 +124,8 @@ class Listener(asyncio.Protocol):
     def _new_text(self, text: str, fresh: bool) -> Spoken:
         now = time.perf_counter()
         due = now if self.spoken else self._due
-        spoken = Spoken(self.number, str(len(self.spoken)), text, due, now, fresh)
+        context = str(len(self.spoken))
+        spoken = Spoken(self.number, context, text, due=due, sent=now, fresh=fresh)
         if self._players.wants_sample(spoken):
             spoken.kept = []
         self.spoken.append(spoken)
@@ -230,7 +231,8 @@ class WebSocketListener(Listener):
     def _on_message(self, message: _Message, now: float) -> None:
         kind = message.type
         if kind == "context.opened":
-            self._by_handle[message.handle] = self._by_context[message.context_id]
+            spoken = self._by_handle[message.handle] = self._by_context[message.context_id]
+            spoken.handle = message.handle
         elif kind == "segment":
             self._segment_ends(message.start_ms if message.index else 0.0)
             self._segment_start_ms = message.start_ms

@@ -69,8 +69,9 @@ class Spoken:
     listener: int
     context: str
     text: str
+    handle: int = 0
     #: When it was to be sent, by the plan; and when its first byte was.
-    due: float
+    due: float = 0.0
     sent: float = 0.0
     #: Nothing was to be heard before it: the time to its first sound is the listener's wait.
     fresh: bool = True
