@@ -52,12 +52,16 @@ class Heard:
         """The sound, at `CODED_RATE`."""
         return np.frombuffer(self.data, "<i2").astype(np.float32) / 32768
 
-    def first_audible_s(self) -> float:
-        """When the first audible window (-45 dBFS) was there whole."""
+    def silence_s(self) -> float:
+        """What comes before the first audible window (-45 dBFS)."""
         pcm = self.pcm
         windows = pcm[: len(pcm) // _WINDOW * _WINDOW].reshape(-1, _WINDOW)
         first = int(np.flatnonzero(np.sqrt((windows**2).mean(axis=1)) >= AUDIBLE)[0])
-        needed = first * _WINDOW * _BYTES_PER_SAMPLE + _BYTES_PER_SAMPLE
+        return first * _WINDOW / CODED_RATE
+
+    def first_audible_s(self) -> float:
+        """When the first sample of the first audible window was there."""
+        needed = round(self.silence_s() * CODED_RATE + 1) * _BYTES_PER_SAMPLE
         return next(arrival for arrival, size in self.arrivals if size >= needed)
 
 
