@@ -24,6 +24,7 @@ from typing import Any
 
 import aiohttp
 import psutil
+from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from bench.server import ServerProcess
@@ -202,9 +203,7 @@ def wrong_lines(log: Path) -> list[str]:
 async def soak(server: ServerProcess, seconds: float, sessions: int, seed: str) -> tuple[list[Row], Findings]:
     """The figures of a soak, and what was wrong."""
     findings, observer = Findings(), Observer(server)
-    connection = await server.session()
-    await connection.close()
-    place = Place(server.port, WINDOW_S, REQUEST_S, 0.0)
+    place = Place(server.port, WINDOW_S, REQUEST_S, 0.0, await _features(server))
     # Threads and the like are made when they are first needed: what there is before is looked at after that.
     warm_s = min(20.0, seconds / 5)
     place.until = time.monotonic() + warm_s
@@ -225,6 +224,14 @@ async def soak(server: ServerProcess, seconds: float, sessions: int, seed: str) 
         *_memory(observer.samples, before, after, seconds),
     ]
     return rows, findings
+
+
+async def _features(server: ServerProcess) -> frozenset[str]:
+    connection = await connect(f"ws://127.0.0.1:{server.port}/v1/audio/speech/ws", proxy=None)
+    await connection.send('{"type": "session.start"}')
+    features = json.loads(await connection.recv())["features"]
+    await connection.close()
+    return frozenset(features)
 
 
 async def _together(name: str, sessions: int, place: Place, findings: Findings) -> None:
@@ -254,6 +261,7 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         settings = {
+            "RESUME_WINDOW_S": str(WINDOW_S),
             "LOG_LEVEL": "info",
             "LOG_FORMAT": "json",
             "ENGINE": arguments.engine,
