@@ -24,13 +24,12 @@ from typing import Any
 
 import aiohttp
 import psutil
-from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from bench.server import ServerProcess
+from bench.soak_life import Life
 from bench.soak_line import PATIENCE_S, Place
 from bench.soak_others import half_a_handshake, one_shot, request
-from bench.soak_talk import Talk
 from bench.soak_witness import ViolationError
 from bench.table import Row, show
 
@@ -75,7 +74,7 @@ class Findings:
 
 async def talk(place: Place, chance: Random) -> None:
     """A session, from its first message to its end; what happened in it is told with what was wrong."""
-    session = Talk(place, chance)
+    session = Life(place, chance)
     try:
         await session.live()
     except Exception as error:
@@ -203,7 +202,7 @@ def wrong_lines(log: Path) -> list[str]:
 async def soak(server: ServerProcess, seconds: float, sessions: int, seed: str) -> tuple[list[Row], Findings]:
     """The figures of a soak, and what was wrong."""
     findings, observer = Findings(), Observer(server)
-    place = Place(server.port, WINDOW_S, REQUEST_S, 0.0, await _features(server))
+    place = Place(server.port, WINDOW_S, REQUEST_S, 0.0)
     # Threads and the like are made when they are first needed: what there is before is looked at after that.
     warm_s = min(20.0, seconds / 5)
     place.until = time.monotonic() + warm_s
@@ -224,14 +223,6 @@ async def soak(server: ServerProcess, seconds: float, sessions: int, seed: str) 
         *_memory(observer.samples, before, after, seconds),
     ]
     return rows, findings
-
-
-async def _features(server: ServerProcess) -> frozenset[str]:
-    connection = await connect(f"ws://127.0.0.1:{server.port}/v1/audio/speech/ws", proxy=None)
-    await connection.send('{"type": "session.start"}')
-    features = json.loads(await connection.recv())["features"]
-    await connection.close()
-    return frozenset(features)
 
 
 async def _together(name: str, sessions: int, place: Place, findings: Findings) -> None:

@@ -36,7 +36,6 @@ class Place:
     window_s: float
     request_s: float
     until: float
-    features: frozenset[str] = frozenset()
     sounds: dict[tuple[object, ...], int] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
