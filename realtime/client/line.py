@@ -57,9 +57,9 @@ class Line:
         """`connection` is the first one; `resume`: it is replaced, if the server can do that."""
         self.connection = connection
         self.is_up = True
-        self.can_resume = resume and _RESUME in ready.features
         self._dialer = dialer
         self._window_s = ready.limits.resume_window_s
+        self.can_resume = resume and _RESUME in ready.features and self._window_s > 0
         self._dial_s = min(_LONGEST_DIAL_S, max(1.0, stall_s))
         self._until: float | None = None
         self._tries = 0

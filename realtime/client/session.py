@@ -292,9 +292,8 @@ class Session:
                         self._take(wire.decode_server(data))
             verdict = self._pulse.judge(now, self._expects(now) if data is None else False)
             if verdict is Verdict.LOST:
-                connection.transport.abort()
-                return
-            if verdict is Verdict.ASK:
+                connection.transport.abort()  # what has come is taken all the same
+            elif verdict is Verdict.ASK:
                 self._outbox.mark()
                 self._sender.wake()
 
