@@ -8,6 +8,10 @@
         async for pcm in context.pcm():  # or `async for chunk in context` for the frames as they are
             play(pcm)
 
+When the network is lost, the session is taken up again by itself: not a frame and not a word is lost or
+comes twice, it only takes time, and `session.resumed` counts it. When that cannot be done within the server's
+resume window, or is not wanted (`resume=False`), `SessionClosedError` is raised.
+
 When the person interrupts, `await context.cancel(played_ms=...)` stops it and returns the text that was
 heard. What can go wrong is in `errors`, and all of it is a `ClientError`.
 """

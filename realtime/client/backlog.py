@@ -66,8 +66,13 @@ class Backlog:
         self._max = inf
         self._changed.set()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the socket may not be read now."""
+        return self._waiting >= self._max and not self._answers_awaited
+
     async def room(self) -> None:
         """Returns when the socket may be read."""
-        while self._waiting >= self._max and not self._answers_awaited:
+        while self.is_full:
             self._changed.clear()
             await self._changed.wait()

@@ -27,6 +27,10 @@ class Link(Protocol):
         """Send a message; raises `SessionClosedError`."""
         ...
 
+    async def report(self, message: wire.Playback) -> None:
+        """Send where the listener is, but wait for no connection; raises `SessionClosedError`."""
+        ...
+
     async def ask(self, message: wire.ClientMessage) -> list[wire.ServerMessage]:
         """Send a message and wait for its answers; raises `SessionClosedError`."""
         ...
@@ -110,7 +114,7 @@ class Context:
         A few reports a second make the cut of a cancel exact that knows no `played_ms` of its own.
         """
         if self._is_on_the_wire():
-            await self._link.send(wire.Playback(played_ms, self.context_id))
+            await self._link.report(wire.Playback(played_ms, self.context_id))
 
     async def pause(self) -> None:
         """Have the server hold the sound: for a cough, not for a barge-in. After this no frame comes.
@@ -134,10 +138,11 @@ class Context:
         """Barge-in: stop now. Returns the text that was heard and the text that was not.
 
         `played_ms` is what the listener has heard of this context; without it the server goes by `played`, or
-        by the clock. From the call on its frames are thrown away, and iterations over it end. A second cancel
-        has the answer of the first. An id that was opened more than once is cancelled in all its contexts.
-        Raises `ContextRefusedError` when the server has refused it, `ContextClosedError` when its id means
-        another context by now.
+        by the clock. From the call on its frames are thrown away, and iterations over it end, also while the
+        connection is lost: then the answer comes when it is there again. A second cancel has the answer of
+        the first. An id that was opened more than once is cancelled in all its contexts. Raises
+        `ContextRefusedError` when the server has refused it, `ContextClosedError` when its id means another
+        context by now.
         """
         inbox = self._inbox
         if self._opening is not None and inbox.cancelled is None:  # the server has never heard of it
@@ -151,7 +156,8 @@ class Context:
             for answer in answers:
                 # The server forgets a context a minute after it was heard.
                 if isinstance(answer, wire.ContextCancelled) and answer.handle == wire.NO_HANDLE:
-                    inbox.take_cancelled(answer)
+                    if answer.context_id == self.context_id:
+                        inbox.take_cancelled(answer)
         if inbox.cancelled is None:
             raise self._closed("another context has its id by now, and was cancelled in its place")
         return inbox.cancelled
@@ -167,7 +173,7 @@ class Context:
         chunk = await self._inbox.next()
         if chunk is not None:
             return chunk
-        if self._inbox.cancelled is None:
+        if not self._inbox.silenced:
             if (failure := self._inbox.failure) is not None:
                 raise failure
             if self._inbox.done is None:

@@ -22,6 +22,8 @@ class Inbox:
         self.context_id = context_id
         #: The settings in force when the context was opened; None until then.
         self.ready: wire.SessionReady | None = None
+        #: Those in force when its opening was sent, unless they were to be changed then.
+        self.asked_under: wire.SessionReady | None = None
         self.segments: list[wire.Segment] = []
         self.words: list[wire.Word] = []
         self.done: wire.ContextDone | None = None
@@ -46,7 +48,7 @@ class Inbox:
 
     async def next(self) -> Chunk | None:
         """The next frame; None when no more will come."""
-        while not self._chunks and not self._is_over():
+        while not self._chunks and not self.is_over:
             self._news.clear()
             await self._news.wait()
         if not self._chunks:
@@ -55,8 +57,10 @@ class Inbox:
         self._backlog.remove(chunk.duration)
         return chunk
 
-    def _is_over(self) -> bool:
-        ended = self.cancelled is not None or self.done is not None
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come."""
+        ended = self.silenced or self.done is not None
         return ended or self.refused or self._session_over
 
     # -- what comes in ----------------------------------------------------------------------------------
