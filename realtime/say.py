@@ -296,6 +296,8 @@ def main(arguments: list[str]) -> int:
     settings |= {name: value for name in ("voice", "language", "markup") if (value := getattr(parsed, name))}
     if parsed.no_normalize:
         settings["normalize"] = False
+    if parsed.out:
+        settings["max_lead_ms"] = 0  # a file does not wait for anybody to hear it
 
     def sink() -> Sink:
         return FileSink(parsed.out) if parsed.out else PlayerSink()
