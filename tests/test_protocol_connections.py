@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from realtime.session.replay import KEEP_S, MOST_BYTES, MOST_MS, is_kept
 from realtime.session.tokens import MOST_TOKENS
 from realtime.types import FrameFlags, Packet, SpeechEvent
 from tests import protocol_document as doc
+from tests.conftest import Serve
 from tests.wire_client import WireClient, eventually, open_client
 
 LOST = doc.section("Worked example: a lost connection")
@@ -52,6 +53,13 @@ def test_credit(row: dict[str, str]) -> None:
     (resumed,) = doc.told(session.on_deadline(back))
     assert resumed == paused | {"state": "resumed"}
     assert session.credit_ms(back) == pytest.approx(stops_at - goes_on_at)
+
+
+@pytest.fixture
+async def server(serve_tone: Serve) -> AsyncIterator[Server]:
+    """One that waits for clients which are gone, as by default."""
+    async with serve_tone(resume_window_s=Config().resume_window_s) as listening:
+        yield listening
 
 
 # -- a lost connection --------------------------------------------------------------------------------------
@@ -299,11 +307,13 @@ def test_numbers() -> None:
             f"sessions: {config.max_sessions} sockets",
             f"over all sessions: {config.max_utterances} (a setting)",
             f"first sound, over all sessions: {config.max_queue_depth} (a setting)",
+            f"longer than {config.max_wait_ms / 1000:g} s (a setting)",
             f"{config.max_messages_per_s} a second (a setting), and"
             f" {config.max_messages_per_s * BURST_S:g} at once",
             f"takes nothing for {STALL_S:g} s",
             f"no progress for {config.engine_timeout_s:g} s, a setting",
         ],
+        "Shutdown": [f"for a time ({config.drain_s:g} s, a setting)"],
         "`session.start`": [f"the server's, usually {config.max_lead_ms} "],
     }.items():
         text = " ".join(doc.section(heading).split())
