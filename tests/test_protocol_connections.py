@@ -17,6 +17,7 @@ from realtime.live.pace import BURST_S
 from realtime.live.socket import STALL_S
 from realtime.session import actions, frames
 from realtime.session import messages as wire
+from realtime.session.offer import Limits
 from realtime.session.replay import KEEP_S, MOST_BYTES, MOST_MS, is_kept
 from realtime.session.tokens import MOST_TOKENS
 from realtime.types import FrameFlags, Packet, SpeechEvent
@@ -222,6 +223,12 @@ async def _be_closed(client: WireClient, url: str) -> None:
     await client.connection.wait_closed()
 
 
+async def _send_too_much(client: WireClient, url: str) -> None:
+    await client.connection.send("x" * (Limits().message_bytes + 1))
+    await client.connection.wait_closed()
+    assert client.connection.close_code == 1009
+
+
 async def _be_taken_over(client: WireClient, url: str) -> None:
     (ready,) = client.messages("session.ready")
     async with open_client(url) as other:
@@ -237,6 +244,7 @@ ENDINGS: dict[str, Callable[[WireClient, str], Awaitable[None]]] = {
     "the client closed it with another code than 1000": _close_with_another_code,
     "the client closed it with 1000": _close,
     "the server closed it (1000": _be_closed,
+    "the server closed it with 1007 or 1009": _send_too_much,
     "the server closed it with 4001": _be_taken_over,
 }
 HOW_IT_ENDED = doc.table(
