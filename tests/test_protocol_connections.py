@@ -218,6 +218,12 @@ async def _close(client: WireClient, url: str) -> None:
     await client.connection.close()
 
 
+async def _close_without_a_code(client: WireClient, url: str) -> None:
+    client.connection.protocol.send_close()
+    client.connection.send_data()
+    await client.connection.wait_closed()
+
+
 async def _be_closed(client: WireClient, url: str) -> None:
     await client.send("session.close", drain=False)
     await client.connection.wait_closed()
@@ -242,7 +248,7 @@ async def _be_taken_over(client: WireClient, url: str) -> None:
 ENDINGS: dict[str, Callable[[WireClient, str], Awaitable[None]]] = {
     "without a close frame": _abort,
     "the client closed it with another code than 1000": _close_with_another_code,
-    "the client closed it with 1000": _close,
+    "the client closed it with 1000, or without a code": _close,
     "the server closed it (1000": _be_closed,
     "the server closed it with 1007 or 1009": _send_too_much,
     "the server closed it with 4001": _be_taken_over,
@@ -253,23 +259,41 @@ HOW_IT_ENDED = doc.table(
 )
 
 
-@pytest.mark.parametrize("row", HOW_IT_ENDED, ids=lambda row: row["how the connection ended"][:40])
-async def test_how_a_connection_ended(server: Server, row: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("how", "end", "expected"),
+    [
+        *(
+            (start, end, row["the session"])
+            for row in HOW_IT_ENDED
+            for start, end in ENDINGS.items()
+            if row["how the connection ended"].startswith(start)
+        ),
+        ("without a code", _close_without_a_code, "is over"),
+    ],
+)
+async def test_how_a_connection_ended(
+    server: Server, how: str, end: Callable[[WireClient, str], Awaitable[None]], expected: str
+) -> None:
     """Which sessions can be resumed after that."""
-    (end,) = [end for start, end in ENDINGS.items() if row["how the connection ended"].startswith(start)]
     async with open_client(server.url) as client:
         await client.send("text", text="One. ")
         await client.until("session.ready")
         await end(client, server.url)
-    is_over = row["the session"] == "is over"
+    is_over = expected == "is over"
     if is_over:
         await eventually(lambda: server.registry.count == 0)
     async with open_client(server.url) as again:
         await again.send("session.start", resume=_resume(client.messages("session.ready")[-1]))
         ready = await again.until("session.ready")
-    assert ("resumed" not in ready) is is_over
+    assert ("resumed" not in ready) is is_over, how
     failed = [message for message in again.messages("error") if message["code"] == "resume_failed"]
     assert bool(failed) is is_over
+
+
+def test_every_way_is_tried() -> None:
+    shown = [row["how the connection ended"] for row in HOW_IT_ENDED]
+    assert len(shown) == len(ENDINGS)
+    assert all(any(each.startswith(start) for each in shown) for start in ENDINGS)
 
 
 async def test_what_cannot_be_resumed_is_left_as_it_was(server: Server) -> None:
