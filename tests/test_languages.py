@@ -66,7 +66,7 @@ class Spoken:
 async def _speak_all() -> dict[str, Spoken]:
     results: dict[str, Spoken] = {}
     texts = {"en": ENGLISH} | {sample.language: sample.text for sample in SAMPLES}
-    async with running(Config(port=0)) as server, open_client(server.url) as client:
+    async with running(Config(port=0, max_lead_ms=0)) as server, open_client(server.url) as client:
         await client.send("session.start", formats=["pcm_s16le"], timestamps="word")
         for handle, (language, text) in enumerate(texts.items(), 1):
             # Where the extra is installed, another voice is the default of Japanese.

@@ -25,7 +25,7 @@ TEXT = " ".join(sentence for _, sentence in SENTENCES)
 
 
 async def test_each_sentence_is_spoken_in_its_language_by_its_voice() -> None:
-    async with running(Config(port=0)) as server, open_client(server.url) as client:
+    async with running(Config(port=0, max_lead_ms=0)) as server, open_client(server.url) as client:
         await client.send("session.start", formats=["pcm_s16le"], timestamps="word")
         await client.send("context.open", buffer="sentence")
         opened = await client.until("context.opened")
@@ -50,7 +50,7 @@ async def test_each_sentence_is_spoken_in_its_language_by_its_voice() -> None:
 
 
 async def test_a_barge_in_between_two_voices_frees_both() -> None:
-    async with running(Config(port=0)) as server, open_client(server.url) as client:
+    async with running(Config(port=0, max_lead_ms=0)) as server, open_client(server.url) as client:
         for number in range(5):
             name = f"c{number}"
             await client.send("text", context_id=name, text=TEXT * 3)

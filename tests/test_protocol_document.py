@@ -4,91 +4,44 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from realtime.app import FEATURES, make_offer
+from realtime.app import FEATURES
 from realtime.audio.containers import OggOpusEncoder, WebmOpusEncoder
-from realtime.audio.formats import FORMATS, make_encoder, pre_skip
+from realtime.audio.formats import FORMATS, pre_skip
 from realtime.audio.opus import OpusEncoder
 from realtime.config import Config
 from realtime.errors import ERRORS, CloseCode, ErrorCode, InvalidMessageError
 from realtime.session import actions, frames, one_shot
 from realtime.session import messages as wire
 from realtime.session.offer import Limits
-from realtime.session.session import Session
+from realtime.session.session import Session, no_such_session
 from realtime.speech.timeline import Timeline
 from realtime.types import (
     AudioChunk,
-    AudioSettings,
     Failed,
     Finished,
     FrameFlags,
     Packet,
-    SegmentStarted,
     SourceWord,
     SpanLink,
     TextPiece,
-    Timing,
     WordsTimed,
 )
 from realtime.voices.catalogue import by_name, voices_of
+from tests import protocol_document as doc
 
-DOCUMENT = (Path(__file__).parent.parent / "protocol.md").read_text(encoding="utf-8")
-NOT_YET = "*(not yet)*"
-_FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
-_NAME = re.compile(r"`([^`]+)`")
 KINDS: dict[str, type[msgspec.Struct]] = {
     wire.type_of(kind): kind for kind in (*wire.ClientMessage.__args__, *wire.ServerMessage.__args__)
 }
 PRE_SKIP = 312
-OFFER = make_offer(Config())
 RATES = [(name, rate) for name, rates in FORMATS.items() for rate in rates]
-
-
-def _blocks(info: str, text: str = DOCUMENT) -> list[str]:
-    return [match["body"] for match in _FENCE.finditer(text) if match["info"] == info]
-
-
-def _lines(info: str, text: str = DOCUMENT) -> list[str]:
-    return [line for body in _blocks(info, text) for line in body.splitlines() if line.strip()]
-
-
-def _section(heading: str) -> str:
-    """The text under a heading, up to the next one of any level."""
-    match = re.search(rf"^#+ {re.escape(heading)}$\n(.*?)(?=^#|\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
-    assert match is not None, f"protocol.md has no heading {heading!r}"
-    return match[1]
-
-
-def _table(text: str, first_column: str) -> list[dict[str, str]]:
-    """Rows of the one table in `text` whose first column has this title."""
-    tables = [
-        table
-        for table in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE)
-        if _cells(table.splitlines()[0])[0] == first_column
-    ]
-    assert len(tables) == 1, f"{len(tables)} tables begin with the column {first_column!r}"
-    header, _, *rows = [_cells(line) for line in tables[0].splitlines()]
-    assert all(len(row) == len(header) for row in rows), f"a row of the table {first_column!r} is too long"
-    return [dict(zip(header, row, strict=True)) for row in rows]
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")]
-
-
-def _name(cell: str) -> str:
-    match = _NAME.match(cell)
-    assert match is not None, f"no name in {cell!r}"
-    return match[1]
 
 
 def _missing(example: Any, coded: Any, at: str = "$") -> list[str]:
@@ -114,19 +67,17 @@ def _missing(example: Any, coded: Any, at: str = "$") -> list[str]:
 
 def test_fences_are_known() -> None:
     """A block with a mistyped info string would not be read at all."""
-    infos = {match["info"] for match in _FENCE.finditer(DOCUMENT)}
-    assert infos == {"json client", "json server", "json one-shot", "json planned", "hex frame", "text"}
-    assert DOCUMENT.count("```") == 2 * len(_FENCE.findall(DOCUMENT))
-    for line in _lines("json planned"):
-        assert isinstance(json.loads(line), dict)
+    infos = {match["info"] for match in doc.FENCE.finditer(doc.DOCUMENT)}
+    assert infos == {"json client", "json server", "json one-shot", "hex frame", "text"}
+    assert doc.DOCUMENT.count("```") == 2 * len(doc.FENCE.findall(doc.DOCUMENT))
 
 
 def test_links_lead_somewhere() -> None:
     """Every link inside the document has its heading, and every chapter is in the contents."""
-    headings = re.findall(r"^#+ (.+)$", DOCUMENT, re.MULTILINE)
-    links = re.findall(r"\]\(#([^)]+)\)", DOCUMENT)
+    headings = re.findall(r"^#+ (.+)$", doc.DOCUMENT, re.MULTILINE)
+    links = re.findall(r"\]\(#([^)]+)\)", doc.DOCUMENT)
     assert set(links) <= {_anchor(heading) for heading in headings}
-    chapters = re.findall(r"^## (.+)$", DOCUMENT, re.MULTILINE)
+    chapters = re.findall(r"^## (.+)$", doc.DOCUMENT, re.MULTILINE)
     assert links[: len(chapters)] == [_anchor(chapter) for chapter in chapters]
 
 
@@ -137,19 +88,19 @@ def _anchor(heading: str) -> str:
 # -- messages -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("line", _lines("json client"))
+@pytest.mark.parametrize("line", doc.lines("json client"))
 def test_client_examples_are_messages(line: str) -> None:
     """The real decoder takes each, and loses no field."""
     assert not _missing(json.loads(line), json.loads(wire.encode(wire.decode_client(line))))
 
 
-@pytest.mark.parametrize("line", _lines("json server"))
+@pytest.mark.parametrize("line", doc.lines("json server"))
 def test_server_examples_are_messages(line: str) -> None:
     """The real decoder takes each, and loses no field."""
     assert not _missing(json.loads(line), json.loads(wire.encode(wire.decode_server(line))))
 
 
-@pytest.mark.parametrize("line", _lines("json server"))
+@pytest.mark.parametrize("line", doc.lines("json server"))
 def test_server_examples_are_complete(line: str) -> None:
     """A server message in an example has all that the server would send."""
     assert not _missing(json.loads(wire.encode(wire.decode_server(line))), json.loads(line))
@@ -160,15 +111,15 @@ def test_server_examples_are_complete(line: str) -> None:
 )
 def test_every_message_has_an_example(info: str, union: Any) -> None:
     """No type is without one."""
-    shown = {json.loads(line)["type"] for line in _lines(info)}
+    shown = {json.loads(line)["type"] for line in doc.lines(info)}
     assert shown == {wire.type_of(kind) for kind in union.__args__}
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_field_tables(name: str) -> None:
     """The section of a message lists exactly its fields; what is planned may be missing from the code."""
-    rows = _table(_section(f"`{name}`"), "field")
-    documented = {_name(row["field"]): NOT_YET in row["meaning"] for row in rows}
+    rows = doc.table(doc.section(f"`{name}`"), "field")
+    documented = {doc.name(row["field"]): doc.NOT_YET in row["meaning"] for row in rows}
     fields = {field.encode_name for field in msgspec.structs.fields(KINDS[name])}
     assert fields <= documented.keys()
     assert all(planned for field, planned in documented.items() if field not in fields)
@@ -179,17 +130,18 @@ def test_nested_fields() -> None:
     tables: list[tuple[str, str, type[msgspec.Struct]]] = [
         ("`words`", "key of `words`", wire.Word),
         ("`context.done`", "key of `timing`", wire.ContextTiming),
-        ("Resume", "key of `resume`", wire.ResumeRequest),
+        ("The messages", "key of `resume`", wire.ResumeRequest),
+        ("The messages", "key of `contexts`", wire.ContextReport),
         ("Limits", "key of `limits`", wire.LimitsReport),
     ]
     for heading, title, kind in tables:
-        names = [_name(next(iter(row.values()))) for row in _table(_section(heading), title)]
+        names = [doc.name(next(iter(row.values()))) for row in doc.table(doc.section(heading), title)]
         assert names == [field.encode_name for field in msgspec.structs.fields(kind)]
 
 
 def test_cuts_in_examples_add_up() -> None:
     """`source_offset` is the length of `text_spoken` in characters."""
-    for line in _lines("json server"):
+    for line in doc.lines("json server"):
         message = wire.decode_server(line)
         if isinstance(message, wire.ContextCancelled):
             assert message.source_offset == len(message.text_spoken)
@@ -199,7 +151,7 @@ def test_cuts_in_examples_add_up() -> None:
 
 def test_words_in_examples_are_as_the_rules_say() -> None:
     """Slices of the text, in order, and none overlaps another."""
-    shown = [wire.decode_server(line) for line in _lines("json server") if '"words"' in line]
+    shown = [wire.decode_server(line) for line in doc.lines("json server") if '"words"' in line]
     entries = [message.words for message in shown if isinstance(message, wire.Words)]
     assert len(entries) >= 8
     for words in entries:
@@ -209,7 +161,9 @@ def test_words_in_examples_are_as_the_rules_say() -> None:
             assert word.start_ms <= word.end_ms
         for one, following in pairwise(words):
             assert one.source[1] <= following.source[0] and one.end_ms <= following.start_ms
-    texts = re.findall(r"^Of the text `([^\n]+?)`[,:].*?\n```json server\n(.*?)^```", DOCUMENT, re.M | re.S)
+    texts = re.findall(
+        r"^Of the text `([^\n]+?)`[,:].*?\n```json server\n(.*?)^```", doc.DOCUMENT, re.M | re.S
+    )
     assert len(texts) == 2
     for text, lines in texts:
         for line in lines.splitlines():
@@ -220,22 +174,9 @@ def test_words_in_examples_are_as_the_rules_say() -> None:
 # -- what is refused ----------------------------------------------------------------------------------------
 
 
-def _session() -> Session:
-    return Session("session", lambda: "token", OFFER, 0.0)
-
-
-def _sent(done: list[actions.Action]) -> list[msgspec.Struct]:
-    return [action.message for action in done if isinstance(action, actions.Send)]
-
-
-def _told(done: list[actions.Action]) -> list[Any]:
-    """What a client reads."""
-    return [msgspec.json.decode(wire.encode(message)) for message in _sent(done)]
-
-
 def _codes(session: Session, **message: Any) -> list[str]:
     """The codes of the errors that answer a message."""
-    answers = _sent(session.receive(json.dumps(message), 0.0))
+    answers = doc.sent(session.receive(json.dumps(message), 0.0))
     return [answer.code for answer in answers if isinstance(answer, wire.Error)]
 
 
@@ -245,12 +186,12 @@ REQUIRED: dict[str, dict[str, Any]] = {"text": {"text": "a"}, "playback": {"play
 
 def test_what_the_server_refuses_is_marked() -> None:
     """A client message that no session receives is visibly planned, and the others are not."""
-    session = _session()
+    session = doc.new_session()
     for kind in wire.ClientMessage.__args__:
         name = wire.type_of(kind)
         required = REQUIRED.get(name, {})
         codes = _codes(session, type=name, context_id="x", **required)
-        assert _section(f"`{name}`").strip().startswith(NOT_YET) is ("unsupported" in codes), name
+        assert doc.section(f"`{name}`").strip().startswith(doc.NOT_YET) is ("unsupported" in codes), name
 
 
 #: A value of each setting that is not its default.
@@ -279,34 +220,34 @@ OTHER_VALUES: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", ["session.start", "session.update", "context.open"])
 def test_settings_that_the_server_refuses_are_marked(name: str) -> None:
-    for row in _table(_section(f"`{name}`"), "field"):
-        field = _name(row["field"])
-        codes = _codes(_session(), type=name, **{field: OTHER_VALUES[field]})
-        assert codes == (["unsupported"] if NOT_YET in row["meaning"] else []), field
+    for row in doc.table(doc.section(f"`{name}`"), "field"):
+        field = doc.name(row["field"])
+        codes = _codes(doc.new_session(), type=name, **{field: OTHER_VALUES[field]})
+        assert codes == (["unsupported"] if doc.NOT_YET in row["meaning"] else []), field
 
 
-@pytest.mark.parametrize("line", _lines("json client"))
+@pytest.mark.parametrize("line", doc.lines("json client"))
 def test_examples_are_refused_only_for_what_is_not_there_yet(line: str) -> None:
     message = json.loads(line)
     if message["type"] not in ("session.start", "session.update", "context.open"):
         return
     marked = {
-        _name(row["field"])
-        for row in _table(_section(f"`{message['type']}`"), "field")
-        if NOT_YET in row["meaning"]
+        doc.name(row["field"])
+        for row in doc.table(doc.section(f"`{message['type']}`"), "field")
+        if doc.NOT_YET in row["meaning"]
     }
     asked = {field for field in marked & message.keys() if message[field] not in (0, "")}
-    assert _codes(_session(), **message) == (["unsupported"] if asked else [])
+    assert _codes(doc.new_session(), **message) == (["unsupported"] if asked else [])
 
 
 @pytest.mark.parametrize(
-    "row", _table(_section("Session and context"), "state"), ids=lambda row: row["state"]
+    "row", doc.table(doc.section("Session and context"), "state"), ids=lambda row: row["state"]
 )
 def test_states_of_a_context(row: dict[str, str]) -> None:
     """What `text`, `flush` and `end` do to an id in each state."""
 
     def reached() -> Session:
-        session = _session()
+        session = doc.new_session()
         if row["state"] == "(unknown)":
             session.receive('{"type": "ping"}', 0.0)
             return session
@@ -322,7 +263,7 @@ def test_states_of_a_context(row: dict[str, str]) -> None:
         return session
 
     def outcome(session: Session, message: str) -> str:
-        answers = _sent(session.receive(message, 0.0))
+        answers = doc.sent(session.receive(message, 0.0))
         assert len(answers) <= 1
         if answers and isinstance(answers[0], wire.Error):
             return answers[0].code
@@ -351,20 +292,20 @@ def test_states_of_a_context(row: dict[str, str]) -> None:
 
 def test_voices() -> None:
     """Those of the default engine, in the order in which they are chosen."""
-    rows = _table(_section("Voices and languages"), "voice")
+    rows = doc.table(doc.section("Voices and languages"), "voice")
     documented = [
         (
-            _name(row["voice"]),
-            tuple(_NAME.findall(row["language"])),
-            tuple(_NAME.findall(row["aliases"])),
-            _NAME.findall(row["needs"])[0] if row["needs"] else None,
+            doc.name(row["voice"]),
+            tuple(doc.NAME.findall(row["language"])),
+            tuple(doc.NAME.findall(row["aliases"])),
+            doc.NAME.findall(row["needs"])[0] if row["needs"] else None,
         )
         for row in rows
     ]
     assert documented == [
         (voice.id, voice.languages, voice.aliases, voice.extra) for voice in voices_of(Config().engine)
     ]
-    assert OFFER.default_voice == documented[0][0]
+    assert doc.OFFER.default_voice == documented[0][0]
 
 
 @pytest.mark.parametrize(
@@ -389,21 +330,24 @@ def test_which_voice_speaks(name: str | None, wanted: str, spoken: tuple[str, st
     """The table of what was asked for, and what is said about tags."""
     if isinstance(spoken, ErrorCode):
         with pytest.raises(InvalidMessageError) as refused:
-            OFFER.speaker(name, wanted)
+            doc.OFFER.speaker(name, wanted)
         assert refused.value.code == spoken
     else:
-        speaking = OFFER.speaker(name, wanted)
+        speaking = doc.OFFER.speaker(name, wanted)
         assert (speaking.voice.id, speaking.language) == spoken
         told_by_text = name is None and wanted == "auto"
         assert bool(speaking.auto_voices) is told_by_text
 
 
 def test_errors_in_examples_are_what_a_session_says() -> None:
-    """Those about voices, languages and wrong fields; also without the extra, which the tests install."""
-    shown = [json.loads(line) for line in _lines("json server") if '"type": "error"' in line]
+    """Those about voices, languages, wrong fields, messages that come too fast, and sessions that are gone.
+
+    Also without the extra, which the tests install.
+    """
+    shown = [json.loads(line) for line in doc.lines("json server") if '"type": "error"' in line]
     voices = voices_of(Config().engine)
     bare = replace(
-        OFFER,
+        doc.OFFER,
         voices=by_name(voice for voice in voices if voice.extra is None),
         missing_voices=by_name(voice for voice in voices if voice.extra is not None),
     )
@@ -414,8 +358,12 @@ def test_errors_in_examples_are_what_a_session_says() -> None:
         {"type": "context.open", "context_id": "antwort-3", "language": "de"},
         {"type": "session.update", "voice": "kokoro-ja"},
     ):
-        (answer,) = _told(session.receive(json.dumps(message), 0.0))
+        (answer,) = doc.told(session.receive(json.dumps(message), 0.0))
         assert answer in shown
+    (too_fast,) = doc.told(session.too_fast(Config().max_messages_per_s, 12))
+    assert too_fast in shown
+    failed, ready = doc.told(doc.new_session().resume_failed(no_such_session(), 0.0))
+    assert failed in shown and "resumed" not in ready
 
 
 # -- frames and formats -------------------------------------------------------------------------------------
@@ -425,7 +373,7 @@ def test_errors_in_examples_are_what_a_session_says() -> None:
 SAMPLES = {frames.FrameKind.PCM_S16LE: ("pcm_s16le", 24_000, 2), frames.FrameKind.MULAW: ("mulaw", 8_000, 1)}
 
 
-@pytest.mark.parametrize("text", _blocks("hex frame"))
+@pytest.mark.parametrize("text", doc.blocks("hex frame"))
 def test_frame_examples(text: str) -> None:
     """The real decoder takes each, and its encoder gives the same bytes."""
     data = bytes.fromhex(text)
@@ -438,15 +386,15 @@ def test_frame_examples(text: str) -> None:
     if frame.kind in SAMPLES:
         name, rate, width = SAMPLES[frame.kind]
         assert frame.packet.duration * rate == len(frame.packet.payload) // width * 48_000
-        delay = 2 * _encoder(name, rate, 20).lookahead
+        delay = 2 * doc.encoder_of(name, rate, 20).lookahead
         assert frame.packet.position + delay == frame.packet.seq * 960
 
 
 def test_frame_table() -> None:
     """The table that takes the first frame example apart holds its bytes and their values."""
-    data = bytes.fromhex(_blocks("hex frame")[0])
-    rows = _table(_section("Binary frames"), "bytes")
-    parts = [bytes.fromhex(_name(row["bytes"])) for row in rows]
+    data = bytes.fromhex(doc.blocks("hex frame")[0])
+    rows = doc.table(doc.section("Binary frames"), "bytes")
+    parts = [bytes.fromhex(doc.name(row["bytes"])) for row in rows]
     assert b"".join(parts) == data
     assert [int(row["value"]) for row in rows[:-1]] == [int.from_bytes(part) for part in parts[:-1]]
     assert int(rows[5]["value"]) == 960 - PRE_SKIP
@@ -454,7 +402,7 @@ def test_frame_table() -> None:
 
 def test_frame_layout() -> None:
     """Offsets and widths of the header's fields, and the kinds of payload."""
-    rows = _table(_section("Binary frames"), "offset")
+    rows = doc.table(doc.section("Binary frames"), "offset")
     end = 0
     for row in rows[:-1]:
         assert int(row["offset"]) == end
@@ -462,7 +410,7 @@ def test_frame_layout() -> None:
     assert int(rows[-1]["offset"]) == end == frames.HEADER_BYTES
     kinds = [int(number) for number in re.findall(r"(?<=[:,] )(\d) ", rows[1]["field"])]
     assert kinds == [kind.value for kind in frames.FrameKind]
-    flags = _table(_section("Binary frames"), "flag bit")
+    flags = doc.table(doc.section("Binary frames"), "flag bit")
     assert [int(row["value"]) for row in flags] == [flag.value for flag in FrameFlags]
     assert [1 << int(row["flag bit"]) for row in flags] == [flag.value for flag in FrameFlags]
 
@@ -470,30 +418,26 @@ def test_frame_layout() -> None:
 def test_formats() -> None:
     """All of them, their rates with the default first, and what is to be dropped."""
     documented = {
-        _name(row["format"]): (
+        doc.name(row["format"]): (
             int(row["kind"]),
             tuple(map(int, row["`sample_rate`"].split(", "))),
             int(row["`pre_skip`"]),
         )
-        for row in _table(_section("Formats"), "format")
+        for row in doc.table(doc.section("Formats"), "format")
     }
     assert documented == {
-        name: (OFFER.formats[name].kind.value, rates, pre_skip(name)) for name, rates in FORMATS.items()
+        name: (doc.OFFER.formats[name].kind.value, rates, pre_skip(name)) for name, rates in FORMATS.items()
     }
     assert documented["opus"][2] == PRE_SKIP
 
 
-def _encoder(name: str, rate: int, frame_ms: int) -> Any:
-    return make_encoder(AudioSettings(name, rate, frame_ms, 64_000))
-
-
 def test_durations() -> None:
     """The first frame of each format, as its timeline makes it, and the length of the second."""
-    rows = _table(_section("Durations"), "format")
-    assert sorted((_name(row["format"]), int(row["`sample_rate`"])) for row in rows) == sorted(RATES)
+    rows = doc.table(doc.section("Durations"), "format")
+    assert sorted((doc.name(row["format"]), int(row["`sample_rate`"])) for row in rows) == sorted(RATES)
     for row in rows:
         for column, frame_ms in (("first frame at 20 ms", 20), ("at 40 ms", 40), ("at 60 ms", 60)):
-            timeline, _ = _placed(_name(row["format"]), int(row["`sample_rate`"]), frame_ms, 9600)
+            timeline, _ = _placed(doc.name(row["format"]), int(row["`sample_rate`"]), frame_ms, 9600)
             first, second, *_ = timeline.packets(100)
             assert first.duration == int(row[column]) == 48 * frame_ms - int(row["d"])
             assert second.duration == 48 * frame_ms
@@ -501,7 +445,7 @@ def test_durations() -> None:
 
 def _placed(name: str, rate: int, frame_ms: int, samples: int) -> tuple[Timeline, int]:
     """A timeline with one segment of so many samples at 24 kHz, and its length at 48 kHz."""
-    timeline = Timeline(_encoder(name, rate, frame_ms))
+    timeline = Timeline(doc.encoder_of(name, rate, frame_ms))
     piece = TextPiece(0, "One.", (0, 4), (SpanLink(0, 4, 0, 4),), "en")
     timeline.add(piece, AudioChunk(0, np.full(samples, 0.5, np.float32), 24_000))
     return timeline, samples * 2
@@ -514,7 +458,7 @@ def test_what_a_flush_adds(frame_ms: int) -> None:
         "less than one `frame_ms`": (0, 1),
         "one `frame_ms`, and less than one more": (1, 2),
     }
-    rows = {_name(row["format"]): row for row in _table(_section("Flush and the end"), "format")}
+    rows = {doc.name(row["format"]): row for row in doc.table(doc.section("Flush and the end"), "format")}
     assert rows.keys() == FORMATS.keys()
     for name, rate in RATES:
         said = rows[name]["silence that a flush adds, at most"]
@@ -534,7 +478,7 @@ def test_what_a_flush_adds(frame_ms: int) -> None:
 
 def test_where_a_packet_is_in_a_file() -> None:
     """WebM: in its own frame; Ogg: in the next one, and a flushed end in an empty frame."""
-    section = _table(_section("Files"), "")
+    section = doc.table(doc.section("Files"), "")
     bare = OpusEncoder(64_000)
     loud = np.random.default_rng(1).integers(-9000, 9000, (4, 480)).astype(np.int16)
     sound = [samples.tobytes() for samples in loud]
@@ -565,9 +509,9 @@ def test_where_a_packet_is_in_a_file() -> None:
 
 def test_errors() -> None:
     """Every code, with what `errors.ERRORS` says of it."""
-    rows = _table(_section("Error codes"), "code")
+    rows = doc.table(doc.section("Error codes"), "code")
     documented = {
-        _name(row["code"]): (int(row["HTTP status"]), int(row["close code"]), row["retry"]) for row in rows
+        doc.name(row["code"]): (int(row["HTTP status"]), int(row["close code"]), row["retry"]) for row in rows
     }
     assert len(documented) == len(rows)
     assert documented == {
@@ -582,35 +526,39 @@ def test_errors() -> None:
 
 def test_close_codes() -> None:
     """Every code that the server closes with is explained."""
-    documented = {int(row["code"]) for row in _table(_section("Close codes"), "code")}
+    documented = {int(row["code"]) for row in doc.table(doc.section("Close codes"), "code")}
     used = {value for name, value in vars(CloseCode).items() if name.isupper()}
     assert used <= documented
 
 
 def test_limits() -> None:
     """Names and defaults."""
-    rows = _table(_section("Limits"), "key of `limits`")
-    documented = {_name(row["key of `limits`"]): float(row["default"]) for row in rows}
+    rows = doc.table(doc.section("Limits"), "key of `limits`")
+    documented = {doc.name(row["key of `limits`"]): float(row["default"]) for row in rows}
     assert documented == msgspec.to_builtins(Limits().report())
 
 
 def test_features() -> None:
     """The table of present features, in order, and the examples hold what the server reports."""
-    present = [_name(row["feature"]) for row in _table(_section("Features"), "feature")]
-    planned = [_name(row["planned feature"]) for row in _table(_section("Features"), "planned feature")]
+    present = [doc.name(row["feature"]) for row in doc.table(doc.section("Features"), "feature")]
+    planned = [
+        doc.name(row["planned feature"]) for row in doc.table(doc.section("Features"), "planned feature")
+    ]
     assert present == list(FEATURES)
     assert not set(planned) & set(FEATURES)
     assert set(FORMATS) <= set(present)
 
 
-@pytest.mark.parametrize("line", [line for line in _lines("json server") if '"session.ready"' in line])
+@pytest.mark.parametrize("line", [line for line in doc.lines("json server") if '"session.ready"' in line])
 def test_ready_examples_are_what_a_session_answers(line: str) -> None:
     """To a `session.start` that asks for what is in force then, without the voice."""
     shown = json.loads(line)
+    if "resumed" in shown:  # its example is played in test_protocol_connections
+        return
     asked = {name: shown[name] for name in ("sample_rate", "frame_ms", "language")}
-    session = Session(shown["session_id"], lambda: shown["resume_token"], OFFER, 0.0)
+    session = Session(shown["session_id"], lambda: shown["resume_token"], doc.OFFER, 0.0)
     start = {"type": "session.start", "formats": [shown["format"]], **asked}
-    assert _told(session.receive(json.dumps(start), 0.0)) == [shown]
+    assert doc.told(session.receive(json.dumps(start), 0.0)) == [shown]
 
 
 # -- the one-shot form --------------------------------------------------------------------------------------
@@ -618,35 +566,37 @@ def test_ready_examples_are_what_a_session_answers(line: str) -> None:
 
 def test_one_shot_examples() -> None:
     """Inputs choose the form and are spoken to their end; errors are what is answered to what they name."""
-    shown = [json.loads(line) for line in _lines("json one-shot")]
+    shown = [json.loads(line) for line in doc.lines("json one-shot")]
     inputs = [each for each in shown if "input" in each]
     errors = [each for each in shown if each.get("event") == "error"]
     assert len(inputs) >= 3 and len(errors) == 3
     assert [each for each in shown if each not in inputs + errors] == [{"event": "done"}]
-    machine = one_shot.OneShot(OFFER, 0.0)
+    machine = one_shot.OneShot(doc.OFFER, 0.0)
     for handle, each in enumerate(inputs, 1):
         line = json.dumps(each)
         assert one_shot.is_chosen_by(line)
         assert not _missing(each, msgspec.to_builtins(msgspec.json.decode(line, type=one_shot.Input)))
         assert isinstance(machine.receive(line, 0.0)[0], actions.OpenSpeaker)
-        assert _told(machine.on_event(handle, Finished(0), 0.0)) == [{"event": "done"}]
+        assert doc.told(machine.on_event(handle, Finished(0), 0.0)) == [{"event": "done"}]
     wrong: list[str | bytes] = [
         '{"input": "Hej.", "language": "sv"}',
         '{"type": "text", "text": "Hello."}',
         b"\0",
     ]
-    assert [_told(machine.receive(each, 0.0))[0] for each in wrong] == errors
+    assert [doc.told(machine.receive(each, 0.0))[0] for each in wrong] == errors
 
 
 def test_one_shot_fields() -> None:
-    rows = _table(_section("One-shot form"), "field")
+    rows = doc.table(doc.section("One-shot form"), "field")
     fields = msgspec.structs.fields(one_shot.Input)
-    assert [_name(row["field"]) for row in rows] == [field.encode_name for field in fields]
+    assert [doc.name(row["field"]) for row in rows] == [field.encode_name for field in fields]
     assert [row["default"] == "required" for row in rows] == [field.required for field in fields]
-    events = {_name(row["`event`"]): row["fields"] for row in _table(_section("One-shot form"), "`event`")}
+    events = {
+        doc.name(row["`event`"]): row["fields"] for row in doc.table(doc.section("One-shot form"), "`event`")
+    }
     assert events.keys() == {wire.type_of(one_shot.Done), wire.type_of(one_shot.ErrorEvent)}
-    assert _NAME.findall(events["error"]) == ["detail"]
-    assert f"others (see [Limits](#limits): {Limits().contexts})" in _section("One-shot form").replace(
+    assert doc.NAME.findall(events["error"]) == ["detail"]
+    assert f"others (see [Limits](#limits): {Limits().contexts})" in doc.section("One-shot form").replace(
         "\n  ", " "
     )
 
@@ -654,128 +604,43 @@ def test_one_shot_fields() -> None:
 # -- the worked examples are what a session really answers ---------------------------------------------------
 
 
-class _Replay:
-    """Plays an example of the document to a session on virtual time, and compares what it answers."""
-
-    def __init__(self, section: str) -> None:
-        self.lines = [
-            (match["info"], json.loads(line))
-            for match in _FENCE.finditer(section)
-            if match["info"] in ("json client", "json server")
-            for line in match["body"].splitlines()
-        ]
-        readies = [line for _, line in self.lines if line["type"] == "session.ready"]
-        tokens = iter([ready["resume_token"] for ready in readies])
-        self.ready = readies[0]
-        self.session = Session(self.ready["session_id"], lambda: next(tokens), OFFER, 0.0)
-        self.answers: list[Any] = []
-
-    def packets(self, done: dict[str, Any]) -> Iterator[Packet]:
-        """All frames of a context that ends so, by the rules of the format."""
-        encoder = _encoder(self.ready["format"], self.ready["sample_rate"], self.ready["frame_ms"])
-        late, size = 2 * encoder.lookahead, 2 * encoder.frame_samples
-        starts = [
-            round(line["start_ms"] * 48)
-            for _, line in self.lines
-            if line["type"] == "segment" and line["handle"] == done["handle"]
-        ]
-        length = round(done["audio_ms"] * 48)
-        for seq in range(done["last_seq"] + 1):
-            position, end = max(0, seq * size - late), min(length, (seq + 1) * size - late)
-            flags = FrameFlags.NONE if seq else FrameFlags.FIRST
-            if end == length:
-                flags |= FrameFlags.LAST
-            if any(position <= start < end for start in starts):
-                flags |= FrameFlags.SEGMENT
-            yield Packet(b"x", seq, position, end - position, flags)
-        assert end == length and position < length, "`last_seq` goes with `audio_ms`"
-
-    def send(self, message: dict[str, Any], now: float) -> None:
-        self.answers += _told(self.session.receive(json.dumps(message), now))
-
-    def expect(self, line: dict[str, Any]) -> None:
-        """What the server says: an answer that has come, or what follows from a speaker's event."""
-        if line["type"] == "segment":
-            start = round(line["start_ms"] * 48)
-            event = SegmentStarted(
-                line["index"], line["text"], (line["source"][0], line["source"][1]), line["language"], start
-            )
-            self.answers += _told(self.session.on_event(line["handle"], event, 0.0))
-        elif line["type"] == "words":
-            words = tuple(
-                SourceWord(
-                    word["source"][0],
-                    word["source"][1],
-                    round(word["start_ms"] * 48),
-                    round(word["end_ms"] * 48),
-                )
-                for word in line["words"]
-            )
-            timed = WordsTimed(line["segment"], words, line["estimated"])
-            self.answers += _told(self.session.on_event(line["handle"], timed, 0.0))
-        elif line["type"] == "context.done":
-            told = line["timing"]
-            for packet in self.packets(line):
-                self.session.on_event(line["handle"], packet, told["first_audio_ms"] / 1000)
-            timing = Timing(
-                cache=True,
-                queue_s=told["queue_ms"] / 1000,
-                infer_s=told["infer_ms"] / 1000,
-                encode_s=told["encode_ms"] / 1000,
-            )
-            finished = Finished(round(line["audio_ms"] * 48), timing)
-            self.answers += _told(self.session.on_event(line["handle"], finished, told["total_ms"] / 1000))
-        assert self.answers.pop(0) == line
-
-    def run(self, times: list[float] | None = None) -> None:
-        """The whole example; `times` of the client's messages, all 0 when there are none."""
-        clock = iter(times or [0.0] * len(self.lines))
-        for info, line in self.lines:
-            if info == "json client":
-                self.send(line, next(clock))
-            else:
-                self.expect(line)
-        assert not self.answers
-        assert next(clock, None) in (None, 0.0)
-
-
 @pytest.mark.parametrize("heading", ["Quick start", "With words"])
 def test_first_examples(heading: str) -> None:
     """They are what a session answers to them; and the frames that the text counts are those there are."""
-    replay = _Replay(_section(heading))
+    replay = doc.Replay(doc.section(heading))
     replay.run()
     done = next(line for _, line in replay.lines if line["type"] == "context.done")
     ends = [(packet.position + packet.duration) / 48 for packet in replay.packets(done)]
     if heading == "Quick start":
-        assert f"the {len(ends)} binary frames" in _section(heading)
+        assert f"the {len(ends)} binary frames" in doc.section(heading)
     else:
-        reach = re.search(r"frames 0 to (\d+), which reach to ([\d.]+) ms", _section(heading))
+        reach = re.search(r"frames 0 to (\d+), which reach to ([\d.]+) ms", doc.section(heading))
         assert reach is not None and ends[int(reach[1])] == float(reach[2])
-        assert f"frames {int(reach[1]) + 1} to {len(ends) - 1}." in _section(heading)
+        assert f"frames {int(reach[1]) + 1} to {len(ends) - 1}." in doc.section(heading)
 
 
 def _worked(info: str) -> list[str]:
-    return _lines(info, _section("Worked example: a barge-in"))
+    return doc.lines(info, doc.section("Worked example: a barge-in"))
 
 
 def test_worked_example() -> None:
     """Its text, word times and frames, given to a session, lead to its answers."""
-    section = _section("Worked example: a barge-in")
+    section = doc.section("Worked example: a barge-in")
     text, flush, cancel, *late = _worked("json client")
     answers = [json.loads(line) for line in _worked("json server")]
     source = json.loads(text)["text"]
-    session = _session()
+    session = doc.new_session()
     session.receive(text, 0.0)
     session.receive(flush, 0.0)
 
     words: list[SourceWord] = []
-    for row in _table(section, "word"):
+    for row in doc.table(section, "word"):
         start, end = map(int, row["source"].split("–"))
         assert source[start:end] == row["word"]
         words.append(SourceWord(start, end, int(row["start_ms"]) * 48, int(row["end_ms"]) * 48))
     session.on_event(1, WordsTimed(0, tuple(words), False), 0.1)
 
-    rows = [row for row in _table(section, "seq") if row["seq"] != "…"]
+    rows = [row for row in doc.table(section, "seq") if row["seq"] != "…"]
     for row in rows:
         seq, position, duration = int(row["seq"]), int(row["position"]), int(row["duration"])
         assert position == max(0, seq * 960 - PRE_SKIP)
@@ -787,29 +652,29 @@ def test_worked_example() -> None:
 
     got: list[Any] = []
     for message in (cancel, *late):
-        got += _told(session.receive(message, 1.78))
+        got += doc.told(session.receive(message, 1.78))
     assert got == answers
 
 
-REPORTED = _section("Worked example: words, reports and a cancel")
+REPORTED = doc.section("Worked example: words, reports and a cancel")
 
 
 def _times() -> list[float]:
     """When the client of the second worked example says what."""
-    return [float(row["time"]) for row in _table(REPORTED, "time") if row["who"] == "client"]
+    return [float(row["time"]) for row in doc.table(REPORTED, "time") if row["who"] == "client"]
 
 
 def test_worked_example_with_reports() -> None:
     """Played to a session at the times of its table, it is answered as it says."""
-    _Replay(REPORTED).run(_times())
+    doc.Replay(REPORTED).run(_times())
 
 
 def test_frames_of_the_worked_example_with_reports() -> None:
     """Its table, and how far the frames reach that lie between its messages."""
-    replay = _Replay(REPORTED)
+    replay = doc.Replay(REPORTED)
     done = next(line for _, line in replay.lines if line["type"] == "context.done")
     packets = list(replay.packets(done))
-    for row in _table(REPORTED, "seq"):
+    for row in doc.table(REPORTED, "seq"):
         packet = packets[int(row["seq"])]
         assert (packet.position, packet.duration) == (int(row["position"]), int(row["duration"]))
         assert int(row["flags"].split()[0]) == packet.flags
@@ -817,7 +682,9 @@ def test_frames_of_the_worked_example_with_reports() -> None:
         end = packet.position + packet.duration
         assert row["covers, in ms"] == f"{packet.position / 48:.2f} to {end / 48:.2f}".replace("0.00", "0")
     flagged = [packet.seq for packet in packets if packet.flags]
-    assert flagged == [int(row["seq"]) for row in _table(REPORTED, "seq") if not row["flags"].startswith("0")]
+    assert flagged == [
+        int(row["seq"]) for row in doc.table(REPORTED, "seq") if not row["flags"].startswith("0")
+    ]
     runs = [
         (int(a), int(b), float(ms))
         for a, b, ms in re.findall(r"Frames (\d+) to (\d+), up to ([\d.]+) ms", REPORTED)
@@ -831,17 +698,17 @@ def test_frames_of_the_worked_example_with_reports() -> None:
 def test_words_are_told_before_the_frame_in_which_they_end(heading: str) -> None:
     """The order of messages and frames in the examples."""
     sent_ms = 0.0
-    for part in re.split(r"((?:which reach|up) to [\d.]+ ms)", _section(heading)):
+    for part in re.split(r"((?:which reach|up) to [\d.]+ ms)", doc.section(heading)):
         if reached := re.fullmatch(r"(?:which reach|up) to ([\d.]+) ms", part):
             sent_ms = float(reached[1])
-        for line in _lines("json server", part):
+        for line in doc.lines("json server", part):
             for word in json.loads(line).get("words", []):
                 assert word["end_ms"] > sent_ms
 
 
-@pytest.mark.parametrize("row", _table(REPORTED, "reports"), ids=lambda row: row["why"][:20])
+@pytest.mark.parametrize("row", doc.table(REPORTED, "reports"), ids=lambda row: row["why"][:20])
 def test_other_cases_of_the_worked_example_with_reports(row: dict[str, str]) -> None:
-    replay = _Replay(REPORTED)
+    replay = doc.Replay(REPORTED)
     steps = iter(replay.lines)
     for info, line in steps:
         if info == "json client":
@@ -924,16 +791,18 @@ REPORTS: dict[str, tuple[list[tuple[Any, ...]], list[tuple[str, float]]]] = {
 }
 
 
-@pytest.mark.parametrize("row", _table(_section("Where the listener is"), "`playback` with `played_ms`"))
+@pytest.mark.parametrize(
+    "row", doc.table(doc.section("Where the listener is"), "`playback` with `played_ms`")
+)
 def test_reports(row: dict[str, str]) -> None:
     """Each row of the table is what a session does; at the end a minute passes."""
     steps, expected = REPORTS[row["`playback` with `played_ms`"]]
-    session, now = _session(), 0.0
+    session, now = doc.new_session(), 0.0
     sent: dict[str, tuple[int, int]] = {}  # by id: handle, samples sent
 
     def do(kind: str, context_id: str, **fields: Any) -> list[Any]:
         message = {"type": kind, "context_id": context_id, **fields}
-        return _told(session.receive(json.dumps(message), now))
+        return doc.told(session.receive(json.dumps(message), now))
 
     for kind, *values in [*steps, ("wait", 60)]:
         if kind == "wait":

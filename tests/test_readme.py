@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
 import re
 import subprocess
@@ -112,6 +114,48 @@ def test_recipe_with_the_sdk_of_openai(server: ServerProcess, tmp_path: Path) ->
     assert soundfile.info(tmp_path / "speech.mp3").duration > 2
 
 
+async def test_recipe_that_survives_a_cut(server: ServerProcess, tmp_path: Path) -> None:
+    """By way of a network that is cut in the midst of the sound: the file is as without that."""
+    written = tmp_path / "uncut.wav"
+
+    async def lost_connections(port: int) -> str:
+        url = f"ws://127.0.0.1:{port}"
+        return await asyncio.to_thread(_run_recipe, server, written.name, tmp_path, REALTIME_URL=url)
+
+    assert await lost_connections(server.port) == "connections lost: 0\n"
+    sound = written.read_bytes()
+    assert soundfile.info(written).duration > 4
+
+    ways = iter([100_000])  # the first connection is cut after so many bytes
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _carry(reader, writer, server.port, next(ways, math.inf))
+
+    async with await asyncio.start_server(carry, "127.0.0.1", 0) as network:
+        assert await lost_connections(network.sockets[0].getsockname()[1]) == "connections lost: 1\n"
+    assert written.read_bytes() == sound
+
+
+async def _carry(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, cut_after: float
+) -> None:
+    """One connection to the server, which is cut off when so many bytes have come back."""
+    from_server, to_server = await asyncio.open_connection("127.0.0.1", port)
+
+    async def one_way(source: asyncio.StreamReader, sink: asyncio.StreamWriter, most: float) -> None:
+        carried = 0
+        while (data := await source.read(4096)) and (carried := carried + len(data)) < most:
+            sink.write(data)
+            await sink.drain()
+        if data:
+            writer.transport.abort()
+            to_server.transport.abort()
+        sink.close()
+
+    ways = one_way(reader, to_server, math.inf), one_way(from_server, writer, cut_after)
+    await asyncio.gather(*ways, return_exceptions=True)
+
+
 def test_recipe_for_a_unix_socket(tmp_path: Path) -> None:
     """The server listens on nothing else."""
     path = tmp_path / "realtime.sock"
@@ -145,12 +189,12 @@ def _welcome(process: subprocess.Popen[str]) -> str:
     return printed
 
 
-def _run_recipe(server: ServerProcess, mark: str, folder: Path = ROOT) -> str:
+def _run_recipe(server: ServerProcess, mark: str, folder: Path = ROOT, **environment: str) -> str:
     """What the Python recipe prints that holds `mark`."""
     (recipe,) = [block for kind, block in BLOCKS if kind == "python" and mark in block]
     done = subprocess.run(
         [sys.executable, "-c", recipe.replace(":8000", f":{server.port}")],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         cwd=folder,
         capture_output=True,
         text=True,

@@ -33,7 +33,7 @@ class Said:
 
 
 async def _speak_all() -> list[Said]:
-    async with running(Config(port=0)) as server, open_client(server.url) as client:
+    async with running(Config(port=0, max_lead_ms=0)) as server, open_client(server.url) as client:
         said: list[Said] = []
         for number, (written, spoken) in enumerate(SENTENCES):
             handle = (await client.speak(written, f"c{number}"))["handle"]

@@ -28,7 +28,7 @@ class Spoken:
 
 
 async def _speak_all() -> list[Spoken]:
-    async with running(Config(port=0)) as server, open_client(server.url) as client:
+    async with running(Config(port=0, max_lead_ms=0)) as server, open_client(server.url) as client:
         results: list[Spoken] = []
         for number, sentence in enumerate(SENTENCES):
             await client.speak(sentence, f"c{number}")
@@ -72,7 +72,7 @@ def test_the_judges_notice_damage(spoken: list[Spoken]) -> None:
 
 async def test_tokens_of_one_character_give_the_same_audio() -> None:
     text = "Dr. Smith's train leaves at 5 p.m. today. It costs $3.50, I think."
-    async with running(Config(port=0)) as server:
+    async with running(Config(port=0, max_lead_ms=0)) as server:
         packets = []
         for tokens in ([text], list(text)):
             async with open_client(server.url) as client:
@@ -95,7 +95,7 @@ async def test_the_cut_of_a_cancel_is_where_the_sound_says_it_is() -> None:
     """The sound up to the cut, heard by the recogniser, is the text that is said to have been spoken."""
     chance = random.Random(5)
     wrong: list[tuple[str, str]] = []
-    async with running(Config(port=0)) as server, open_client(server.url) as client:
+    async with running(Config(port=0, max_lead_ms=0)) as server, open_client(server.url) as client:
         for number in range(12):
             text, name = CUT_TEXTS[number % len(CUT_TEXTS)], f"c{number}"
             await client.send("text", context_id=name, text=text)

@@ -63,7 +63,7 @@ class Spoken:
 
 
 async def _speak_all() -> list[tuple[str, Sound, list[dict[str, Any]]]]:
-    async with running(Config(port=0)) as server, open_client(server.url) as client:
+    async with running(Config(port=0, max_lead_ms=0)) as server, open_client(server.url) as client:
         await client.send("session.start", formats=["opus"], timestamps="word")
         results: list[tuple[str, Sound, list[dict[str, Any]]]] = []
         for number, sentence in enumerate(SENTENCES):

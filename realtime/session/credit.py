@@ -36,13 +36,19 @@ class Credit:
         """Sound that may still be sent; infinite without a limit, 0 while it is spent."""
         if not self.max_lead_ms:
             return inf
-        return 0.0 if self.spent else max(0.0, self.max_lead_ms - self._playout.lead_ms(now))
+        if self.spent:
+            return 0.0
+        left_ms = self.max_lead_ms - self._playout.lead_ms(now)
+        if left_ms > 0:
+            return left_ms
+        # Also without more sound: by a lower limit, or a report of a listener who is not as far as it seemed.
+        self.spent = True
+        self.returns_at = self._playout.lead_falls_at(self._goes_on_at_ms, now)
+        return 0.0
 
     def on_sent(self, now: float) -> None:
         """Sound was sent."""
-        if self.max_lead_ms and not self.spent and self._playout.lead_ms(now) >= self.max_lead_ms:
-            self.spent = True
-            self.returns_at = self._playout.lead_falls_at(self._goes_on_at_ms, now)
+        self.left_ms(now)
 
     def has_returned(self, now: float) -> bool:
         """Whether it was spent, and is there again from now on.
