@@ -85,8 +85,9 @@ class Feed(msgspec.Struct, frozen=True, tag="feed"):
 class Grant(msgspec.Struct, frozen=True, tag="grant"):
     """`audio_ms` of sound may be made in all since `Open`; its next part is needed at `deadline`.
 
-    Deadlines are seconds of the monotonic clock, which all processes of a machine share. An engine goes on
-    while less was made than granted, and may make a chunk more; it parks what is needed later than another.
+    Deadlines are seconds of the monotonic clock, which all processes of a machine share. An engine begins
+    nothing when enough was made, and may make more only to the end of what it is at; it parks what is needed
+    later than another.
     """
 
     utterance: int

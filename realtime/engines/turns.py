@@ -29,6 +29,7 @@ class Utterance(Generic[Work]):
     """One that is open. It is its own `Cancellation`: the only side of it that a synthesizer sees.
 
     `work`: the piece that has begun and is not over; parked while the utterance is not `busy`.
+    `is_to_be_finished`: it is made to its end, though more than was granted has been made.
     """
 
     request: Open
@@ -40,6 +41,7 @@ class Utterance(Generic[Work]):
     fed_at: float = 0.0  # when the text of `work` came
     queue_s: float = 0.0  # how long it waited, until that has been told
     busy: bool = False
+    is_to_be_finished: bool = False
     finished: bool = False
     cancelled: bool = False
     ticket: int = 0  # of its place in the queue; 0: it is in none
@@ -78,7 +80,7 @@ class Utterance(Generic[Work]):
         return (
             not self.busy
             and not self.cancelled
-            and not self.has_enough
+            and (self.is_to_be_finished or not self.has_enough)
             and (self.work is not None or bool(self.waiting))
         )
 

@@ -12,6 +12,8 @@ from realtime.types import AudioChunk, TextPiece
 
 #: So many threads may hang for each that works.
 _GIVEN_UP_FOR_EACH = 4
+#: Of pieces that have begun no more are put aside: each may hold 10 MB of what its sound is made of.
+_MOST_PARKED = 8
 
 _Sounds = Iterator[AudioChunk]
 
@@ -34,9 +36,17 @@ class Workers(Crew[_Sounds]):
         table = [0] * threads if table is None else table
         super().__init__(synthesizer, threads, _GIVEN_UP_FOR_EACH * threads, emit, table)
         self._synthesizer = synthesizer
+        self._parked = 0
 
     def _let_go(self, utterance: Utterance[_Sounds]) -> None:
+        self._take_up(utterance)
         utterance.work = None
+
+    def _take_up(self, utterance: Utterance[_Sounds]) -> None:
+        """It is parked no longer, if it was."""
+        if utterance.is_to_be_finished:
+            utterance.is_to_be_finished = False
+            self._parked -= 1
 
     def _work(self, worker: Worker[_Sounds]) -> None:
         while True:
@@ -45,6 +55,7 @@ class Workers(Crew[_Sounds]):
                     self._changed.wait()
                 if self._stopping or utterance is None:
                     return
+                self._take_up(utterance)
                 if utterance.work is None:
                     utterance.work = self._begin(utterance, self._turns.begin(utterance))
                 worker.at = (utterance,)
@@ -95,10 +106,18 @@ class Workers(Crew[_Sounds]):
         return True
 
     def _is_to_wait(self, utterance: Utterance[_Sounds]) -> bool:
-        """Whether a piece is put aside: enough of it was made, or another utterance needs sound sooner."""
+        """Whether a piece is put aside, as another utterance needs sound sooner.
+
+        A piece of which enough was made is made to its end all the same: its sound is small, and what the
+        synthesizer holds of a piece is not.
+        """
         with self._changed:
             if utterance.cancelled:
                 utterance.work = None
                 return True
             other = self._turns.first()  # never this one, which is busy
-            return utterance.has_enough or (other is not None and other.urgency < utterance.urgency)
+            if other is None or other.urgency >= utterance.urgency or self._parked == _MOST_PARKED:
+                return False
+            utterance.is_to_be_finished = True
+            self._parked += 1
+            return True

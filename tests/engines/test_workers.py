@@ -511,25 +511,60 @@ def test_what_can_wait_is_parked_between_chunks_for_what_cannot() -> None:
         assert levels(b.log, 1) == levels(b.log, 2) == levels(b.log, 3) == [0, 1, 2]
 
 
-def test_no_more_is_made_than_granted_also_within_a_piece() -> None:
+def test_nothing_is_begun_beyond_what_was_granted_and_what_is_begun_is_finished() -> None:
     with chunked() as (b, synthesizer):
-        for name in ("long", "sentinel", "again"):
+        for name in ("long", "sentinel", "next"):
             synthesizer.open_all(name)
-        b.speak(1, "long", grant=150)
+        b.speak(1, "long", "next", grant=150)
         b.speak(2, "sentinel", deadline=99)
         assert [synthesizer.next_started() for _ in range(2)] == ["long", "sentinel"]
         b.log.wait_freed(2)
-        assert levels(b.log, 1) == [0, 1], "200 ms were made of the 150 ms granted"
-        b.workers.handle(Grant(1, 250, 0))
+        assert levels(b.log, 1) == [0, 1, 2], "a piece is made to its end, and the next one not begun"
+        b.workers.handle(Grant(1, 350, 0))
+        assert synthesizer.next_started() == "next"
         b.log.wait_freed(1)
+        assert levels(b.log, 1) == [0, 1, 2] * 2
+
+
+def test_what_was_put_aside_is_finished_though_no_more_of_it_was_granted() -> None:
+    with chunked() as (b, synthesizer):
+        b.speak(1, "patient", grant=1, deadline=50)
+        assert synthesizer.next_started() == "patient"
+        b.speak(2, "urgent", deadline=10)
+        for name in ("urgent", "patient"):
+            synthesizer.open_all(name)
+        b.log.wait_freed(1, 2)
+        assert synthesizer.ended == ["urgent", "patient"]
         assert levels(b.log, 1) == [0, 1, 2]
+
+
+def test_no_more_than_a_few_pieces_are_put_aside() -> None:
+    """What a synthesizer holds of a piece may be large; so of a crowd most speak to their end."""
+    with chunked() as (b, synthesizer):
+        names = [f"piece-{number}" for number in range(9)]
+        for number, name in enumerate(names):
+            b.speak(number + 1, name, deadline=100 - number)
+            if number:
+                synthesizer.open(f"{names[number - 1]}/0")
+            assert synthesizer.next_started() == name
+        b.speak(99, "latest", deadline=1)
+        synthesizer.open_all(names[8])
+        assert synthesizer.next_started() == "latest"
+        assert synthesizer.ended == [names[8]], "eight are put aside already: the ninth spoke to its end"
+        for name in ("latest", *names[:8]):
+            synthesizer.open_all(name)
+        b.log.wait_freed(99, *range(1, 10))
+        assert synthesizer.ended == [names[8], "latest", *reversed(names[:8])]
 
 
 def test_a_cancel_frees_what_is_parked() -> None:
     with chunked() as (b, synthesizer):
-        synthesizer.open_all("long")
-        b.speak(1, "long", grant=1)
-        b.log.wait(lambda events: any(isinstance(e, Stats) and e.busy == 0 for e in events))
+        b.speak(1, "long", deadline=50)
+        assert synthesizer.next_started() == "long"
+        b.speak(2, "urgent", deadline=10)
+        synthesizer.open("long/0")
+        assert synthesizer.next_started() == "urgent"
         b.workers.handle(Cancel(1))
         b.log.wait_freed(1)
         assert b.log.of(1) == ["Chunk", "Freed"] and synthesizer.ended == []
+        synthesizer.open_all("urgent")
