@@ -9,7 +9,7 @@ TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberban
 OUT ?=
 TEXT ?=
 
-.PHONY: help run say japanese test lint bench soak lock clean
+.PHONY: help run say japanese test lint bench load soak lock clean
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make japanese                          install the voice that reads kanji (200 MB)'
 	@echo 'make test                              install what the tests need, and run everything'
 	@echo 'make bench                             latency figures'
+	@echo 'make load                              how many listeners this machine can feed'
 	@echo 'make soak                              ten minutes of random sessions'
 
 run: $(VENV)/.installed
@@ -65,6 +66,9 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python -m bench.session
 	$(BIN)/python -m bench.http
 	$(BIN)/python -m bench.text
+
+load: $(VENV)/.installed-test
+	$(BIN)/python -m bench.load --find
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m bench.soak

@@ -52,7 +52,7 @@ def test_command(server: ServerProcess, command: str) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     out = re.search(r"(?:OUT=|--out | -o )(\S+)", command)
     if out is None and "say" in command:

@@ -207,7 +207,7 @@ class TestHangingUp:
             for name in ("a", "b"):
                 await client.send("text", context_id=name, text=ONE)
                 await client.send("end", context_id=name)
-            await eventually(lambda: server.scheduler.queue_depth == 2)
+            await eventually(lambda: server.scheduler.admitted == 2 and bool(engine.spoken))
             await client.send("cancel", context_id="a")
             await client.until("context.cancelled", context_id="a")
             engine.gate.set()
