@@ -9,7 +9,7 @@ TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberban
 OUT ?=
 TEXT ?=
 
-.PHONY: help run say japanese test lint bench lock clean
+.PHONY: help run say japanese test lint bench load lock clean
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make japanese                          install the voice that reads kanji (200 MB)'
 	@echo 'make test                              install what the tests need, and run everything'
 	@echo 'make bench                             latency figures'
+	@echo 'make load                              figures of many listeners, and load.png'
 
 run: $(VENV)/.installed
 	@exec $(BIN)/python -m realtime serve
@@ -64,6 +65,9 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python -m bench.session
 	$(BIN)/python -m bench.http
 	$(BIN)/python -m bench.text
+
+load: $(VENV)/.installed-test
+	$(BIN)/python -m bench.load --plot load.png
 
 # New versions within the ranges of pyproject.toml, for every platform, with hashes. Needs uv.
 LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
