@@ -17,7 +17,7 @@ help:
 	@echo 'make japanese                          install the voice that reads kanji (200 MB)'
 	@echo 'make test                              install what the tests need, and run everything'
 	@echo 'make bench                             latency figures'
-	@echo 'make load                              how many listeners this machine can feed'
+	@echo 'make load                              figures of many listeners, and load.png'
 	@echo 'make soak                              ten minutes of random sessions'
 
 run: $(VENV)/.installed
@@ -68,7 +68,7 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python -m bench.text
 
 load: $(VENV)/.installed-test
-	$(BIN)/python -m bench.load --find
+	$(BIN)/python -m bench.load --plot load.png
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m bench.soak

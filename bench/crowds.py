@@ -13,6 +13,8 @@ from pathlib import Path
 from random import Random
 from statistics import fmean, median
 
+import psutil
+
 from bench.bare import bare_cost_s
 from bench.figures import Figures, Run, Step, Wasted, cpu_ms, first_audio_s, underruns
 from bench.latency import TEN_WORDS, speak
@@ -119,6 +121,7 @@ def _watch(server: ServerProcess, crowd: Crowd, label: str) -> Run:
     """Run the players' process, and see what the server takes meanwhile."""
     memory_mb = [server.resident_mb()]
     cpu_s: list[float] = []
+    all_cpu_s: list[float] = []
     pipe, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=play, args=(crowd, theirs))
     process.start()
@@ -133,14 +136,22 @@ def _watch(server: ServerProcess, crowd: Crowd, label: str) -> Run:
                 break
             if isinstance(told, str):
                 cpu_s.append(server.cpu_s())
+                all_cpu_s.append(_busy_s())
             else:
                 memory_mb.append(server.resident_mb())
                 _tell(f"{label}, seed {crowd.seed}: {told} hear something")
     finally:
         process.join()
         _tell("")
-    begun, ended = cpu_s
-    return Run(crowd, told, ended - begun, memory_mb[0], max(memory_mb))
+    used_s = cpu_s[1] - cpu_s[0]
+    others_s = max(0.0, all_cpu_s[1] - all_cpu_s[0] - used_s - told.cpu_s)
+    return Run(crowd, told, used_s, others_s, memory_mb[0], max(memory_mb))
+
+
+def _busy_s() -> float:
+    """CPU seconds of the whole machine."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
 
 
 def _tell(what: str) -> None:

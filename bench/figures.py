@@ -24,6 +24,8 @@ class Run:
     crowd: Crowd
     listened: Listened
     cpu_s: float
+    #: What everybody else on this machine took of its CPU: figures are good when it is next to nothing.
+    others_cpu_s: float
     memory_before_mb: float
     memory_mb: float
 
@@ -171,10 +173,12 @@ def _client_rows(name: str, runs: Sequence[Run]) -> list[Row]:
     """What the players themselves take, and how late they note a time."""
     lags = [lag for run in runs for lag in run.listened.lags]
     cpu = median(run.listened.cpu_s / _window_s(run) for run in runs)
+    others = max(run.others_cpu_s / _window_s(run) for run in runs)
     return [
         Row(f"{name}: players' CPU", cpu * 100, "% core"),
         Row(f"{name}: players' lag, p99", quantile(lags, 0.99) * 1000, "ms"),
         Row(f"{name}: players' lag, worst", max(lags) * 1000, "ms"),
+        Row(f"{name}: CPU of all else on the machine, most", others * 100, "% core"),
     ]
 
 

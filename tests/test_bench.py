@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+
+import pytest
+
+from bench.crowds import TEXTS, wasted
+from bench.figures import Run, at_once, first_audio_s, underruns
+from bench.listening import client_frame
+from bench.player import Crowd, Listened, Player, Spoken
 
 ROOT = Path(__file__).parents[1]
 
 
-def run(program: str, figures: Path) -> dict[str, dict[str, float]]:
+def run(program: str, figures: Path, *arguments: str) -> dict[str, dict[str, float]]:
     """The rows that a program wrote, by name, when it has printed all of them."""
     done = subprocess.run(
-        [sys.executable, "-m", program, "--quick", "--json", str(figures)],
+        [sys.executable, "-m", program, "--quick", "--json", str(figures), *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -45,3 +53,146 @@ def test_text(tmp_path: Path) -> None:
     rows = run("bench.text", tmp_path / "text.json")
     assert len(rows) == 14
     assert all(row["value"] > 0 for row in rows.values())
+
+
+def test_load_of_the_voice_is_measured_beside_the_bare_voice(tmp_path: Path) -> None:
+    rows = run("bench.load", tmp_path / "load.json", "steady")
+    assert rows["steady: errors, all runs"]["value"] == 0
+    assert rows["steady: listeners at once, on average"]["value"] > 0
+    assert rows["steady: first audible sample, median"]["value"] > 0
+    # 30 ms of lead, in windows of 5 ms, and what of the onset is below -45 dBFS.
+    assert 25 <= rows["steady: silence before it, median"]["value"] <= 45
+    assert rows["steady: server / bare on all cores"]["value"] > 0
+
+
+def test_load_has_figures_of_every_part_and_draws_them(tmp_path: Path) -> None:
+    picture = tmp_path / "load.png"
+    rows = run("bench.load", tmp_path / "load.json", "--engine", "tone", "--find", "--plot", str(picture))
+    parts = ("open loop: ", "steady: ", "newcomer ", "20 idle sessions", "cancel ", "most listeners")
+    assert all(any(name.startswith(part) for name in rows) for part in parts)
+    assert all(row["value"] == 0 for name, row in rows.items() if "errors" in name)
+    assert rows["frames after context.cancelled"]["value"] == 0
+    assert rows["barge-ins"]["value"] > 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_load_over_http_and_by_words(tmp_path: Path) -> None:
+    http = ("open", "--engine", "tone", "--transport", "http")
+    rows = run("bench.load", tmp_path / "http.json", *http)
+    assert rows["open loop: errors, all runs"]["value"] == 0
+    assert rows["open loop: audio per second"]["value"] > 0
+    words = ("open", "--engine", "tone", "--token-rate", "20")
+    rows = run("bench.load", tmp_path / "words.json", *words)
+    assert rows["open loop: errors, all runs"]["value"] == 0
+    assert rows["open loop: audio per second"]["value"] > 0
+
+
+def test_texts_of_the_load_are_all_different_and_of_all_lengths() -> None:
+    assert len(TEXTS) == len(set(TEXTS)) == 200
+    lengths = [len(text.split()) for text in TEXTS]
+    assert min(lengths) == 5 and max(lengths) == 60
+    # 56 lengths in eight groups, each as good as any.
+    assert set(Counter((length - 5) // 7 for length in lengths).values()) <= {24, 25, 26}
+
+
+def test_a_player_that_gets_its_sound_in_time_has_no_gap() -> None:
+    player = Player()
+    for number in range(10):
+        player.receive(0.02, 1.0 + number * 0.019)
+    assert player.gaps == []
+    assert player.end == pytest.approx(1.2)
+    assert player.played_s(1.05) == pytest.approx(0.05)
+    assert player.played_s(9.0) == pytest.approx(0.2)
+
+
+def test_a_player_is_silent_until_late_sound_comes_and_then_plays_all_of_it() -> None:
+    player = Player()
+    player.receive(0.5, 1.0)
+    player.receive(0.5, 1.75)
+    assert player.gaps == [(1.5, 1.75)]
+    assert player.end == pytest.approx(2.25)
+    player.receive(0.5, 2.0)
+    assert player.gaps == [(1.5, 1.75)]
+    assert [*player.periods, player.end] == pytest.approx([1.0, 1.5, 1.75, 2.75])
+
+
+def test_a_buffered_player_bears_what_is_late_by_less() -> None:
+    player = Player(buffer_s=0.06)
+    player.receive(0.5, 1.0)
+    player.receive(0.5, 1.55)
+    assert player.gaps == []
+    assert player.end == pytest.approx(2.06)
+
+
+def test_silence_after_the_end_or_a_barge_in_is_no_gap() -> None:
+    player = Player()
+    player.receive(0.5, 1.0)
+    player.rest()
+    player.receive(0.5, 2.0)
+    player.stop(2.25)
+    assert player.received_s == pytest.approx(0.75)
+    player.receive(0.5, 3.0)
+    assert player.gaps == []
+    assert [*player.periods, player.end] == pytest.approx([1.0, 1.5, 2.0, 2.25, 3.0, 3.5])
+
+
+def _listened(periods: dict[int, list[float]], gaps: dict[int, list[tuple[float, float]]]) -> Run:
+    listened = Listened(
+        begun=10.0,
+        ended=20.0,
+        spoken=[],
+        periods=periods,
+        gaps=gaps,
+        sessions={0: "ours"},
+        errors=[],
+        audio_s=10.0,
+        cpu_s=0.1,
+        lags=[0.0],
+        longest_segment_ms=0.0,
+    )
+    return Run(Crowd(0, 0, TEXTS), listened, 1.0, 0.0, 100.0, 110.0)
+
+
+def test_listeners_at_once_are_counted_within_the_window() -> None:
+    run = _listened({0: [0.0, 30.0], 1: [5.0, 15.0], 2: [12.0, 14.0, 16.0, 20.0]}, {0: [], 1: [], 2: []})
+    least, mean = at_once(run)
+    assert least == 1
+    assert mean == pytest.approx((10 + 5 + 2 + 4) / 10)
+
+
+def test_underruns_outside_the_window_do_not_count() -> None:
+    gaps = {0: [(11.0, 11.5), (18.0, 18.1)], 1: [(3.0, 4.0)], 2: [(25.0, 26.0)], 3: []}
+    run = _listened({0: [9.0, 30.0], 1: [1.0, 30.0], 2: [9.0, 30.0], 3: [25.0, 26.0]}, gaps)
+    share, longest_s = underruns([run])
+    assert share == pytest.approx(1 / 3)  # the last one was not there in the window
+    assert longest_s == pytest.approx(0.5)
+
+
+def test_first_audio_is_that_of_who_came_in_the_window() -> None:
+    run = _listened({}, {})
+    run.listened.spoken += [
+        Spoken(0, "0", "early", due=9.0, sent=9.0, first=9.9),
+        Spoken(1, "0", "counts", due=11.0, sent=11.1, first=11.3),
+        Spoken(1, "1", "behind another", due=12.0, sent=12.0, first=19.0, fresh=False),
+    ]
+    assert first_audio_s(run) == pytest.approx([0.2])
+
+
+def test_waste_is_read_from_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    lines = [
+        {"event": "context_over", "session": "ours", "handle": 1, "reason": "cancelled", "wasted_ms": 5.0},
+        {"event": "context_over", "session": "ours", "handle": 2, "reason": "completed", "wasted_ms": 0.0},
+        {"event": "context_cut", "session": "ours", "handle": 2, "wasted_ms": 7.0},
+        {"event": "context_over", "session": "other", "handle": 1, "reason": "cancelled", "wasted_ms": 9.0},
+    ]
+    log.write_text("\n".join(map(json.dumps, lines)))
+    assert wasted(log, _listened({}, {})) == {("ours", 1): 5.0, ("ours", 2): 7.0}
+    log.write_text(json.dumps({"event": "context_over", "session": "ours", "handle": 1}))
+    with pytest.raises(RuntimeError, match="does not log `wasted_ms`"):
+        wasted(log, _listened({}, {}))
+
+
+def test_frames_of_the_players_are_masked_with_zeros() -> None:
+    assert client_frame("hi") == b"\x81\x82\0\0\0\0hi"
+    assert client_frame("x" * 300)[:8] == b"\x81\xfe\x01\x2c\0\0\0\0"
