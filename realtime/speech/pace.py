@@ -58,6 +58,7 @@ class Pace:
         #: Sound that waits to be taken.
         self.waiting_ms = 0.0
         self._made_ms = 0.0
+        self._placing_ms = 0.0  # made, and about to wait
         self._granted_ms = 0
         self._deadline = -math.inf
         self._turn_at = math.inf
@@ -82,14 +83,20 @@ class Pace:
         self._is_silent = True
 
     def on_made(self, made_ms: float) -> None:
-        """So much more of the engine's sound is about to be put on the timeline."""
+        """So much more of the engine's sound is put on the timeline from now on."""
         self._made_ms += made_ms
+        self._placing_ms = made_ms / self._speed
         if made_ms:
             self._is_new = self._is_silent = False
+
+    def on_placed(self) -> None:
+        """All that was made is on the timeline."""
+        self._placing_ms = 0.0
 
     def on_output(self, packet_ms: float) -> None:
         """A packet waits to be taken."""
         self.waiting_ms += packet_ms
+        self._placing_ms = max(0.0, self._placing_ms - packet_ms)
 
     def on_taken(self, packet_ms: float) -> bool:
         """A packet was taken. True when more should be granted."""
@@ -134,7 +141,11 @@ class Pace:
 
     def _room_ms(self) -> float:
         """Sound of the engine's that there is room for, before the tempo is set."""
-        return max(0.0, self._most_waiting_ms() - self.waiting_ms) * self._speed
+        return max(0.0, self._most_waiting_ms() - self._untaken_ms) * self._speed
+
+    @property
+    def _untaken_ms(self) -> float:
+        return self.waiting_ms + self._placing_ms
 
     def _needed_at(self) -> float:
         dry_at = self._look_when_dry()
@@ -142,8 +153,8 @@ class Pace:
         silent_from = max(dry_at, self._turn_at, self._text_at, self._taken_at)
         if self._is_silent and (self._is_new or dry_at <= self._text_at):
             return silent_from - FIRST_AUDIO_S
-        if self.waiting_ms > 0:
-            return max(silent_from, self._clock.now()) + self.waiting_ms / 1000
+        if self._untaken_ms > 0:
+            return max(silent_from, self._clock.now()) + self._untaken_ms / 1000
         return silent_from
 
     def _look_when_dry(self) -> float:

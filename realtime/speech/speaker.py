@@ -367,6 +367,7 @@ class Speaker:
         gain_db = await self._gain_db(piece)
         for part in parts(audio, self._settings.speed):
             await self._encode(partial(self._timeline.add, piece, part, gain_db))
+        self._pace.on_placed()
         if audio.last_of_segment:
             await self._end_segment(piece, cached)
         self._grant()

@@ -22,6 +22,10 @@ from realtime.types import TextPiece
 OpenUtterance = Callable[[Callable[[UtteranceEvent], None]], Utterance]
 
 
+#: A deadline that moves by less is not worth a message.
+_NEARLY_S = 0.05
+
+
 class Listening:
     """One listener's view of a sound. All methods are called on the event loop."""
 
@@ -188,7 +192,8 @@ class _Synthesis:
         if self._utterance is None or not wanting:
             return
         granted = max(each.granted_ms for each in wanting), min(each.deadline for each in wanting)
-        if granted != self._granted:
+        # Where another is needed sooner only by this, it does not matter which of the two comes first.
+        if granted[0] != self._granted[0] or not abs(granted[1] - self._granted[1]) < _NEARLY_S:
             self._granted = granted
             self._utterance.grant(*granted)
 
