@@ -68,25 +68,26 @@ class CuttingProxy:
         fault = self.faults.popleft() if self.faults else Fault()
         passed = Passed(_Way(fault.up), _Way(fault.down))
         self.connections.append(passed)
-        to_server: asyncio.StreamWriter | None = None
         try:
             from_server, to_server = await asyncio.open_connection(self._host, self._port)
-            self._writers |= {writer, to_server}
-            ways = [
-                asyncio.create_task(_pass(reader, to_server, passed.up, fault.stalls)),
-                asyncio.create_task(_pass(from_server, writer, passed.down, fault.stalls)),
-            ]
-            try:
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for way in ways:
-                    way.cancel()
-                await asyncio.gather(*ways, return_exceptions=True)
+        except OSError:  # the server is gone
+            writer.transport.abort()
+            return
+        ends = {writer, to_server}
+        self._writers |= ends
+        ways = [
+            asyncio.create_task(_pass(reader, to_server, passed.up, fault.stalls)),
+            asyncio.create_task(_pass(from_server, writer, passed.down, fault.stalls)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for end in (writer, to_server):
-                if end is not None:
-                    end.transport.abort()
-                    self._writers.discard(end)
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            for end in ends:
+                end.transport.abort()
+            self._writers -= ends
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: _Way, stalls: bool) -> None:

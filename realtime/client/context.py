@@ -48,7 +48,8 @@ class Context:
     """One context; iterate over it for its frames, or over `pcm()` for its sound. Made by `Session.open`.
 
     It is opened with its first text. The frames of a context that is no longer referred to are thrown away.
-    Every method that sends raises `SessionClosedError` when the connection is gone; those that send text also
+    Every method that sends raises `SessionClosedError` when the session is over; while its connection is lost
+    it waits for another one, but for `played`, which must not hold up a player. Those that send text also
     raise `ContextRefusedError`, `ContextFailedError` or `ContextClosedError` when the context takes no more.
     After a cancel nothing is sent and nothing raised: an LLM may write on for a while.
     """

@@ -53,7 +53,7 @@ class SessionRefusedError(SessionError):
 
 
 class SessionClosedError(SessionError):
-    """The session is over.
+    """The session is over; when its connection was lost, it could not be taken up again.
 
     `close_code` and `reason` are those of the WebSocket; `close_code` is 1006 when the connection was lost
     without a closing handshake, and None while it is not yet closed altogether.

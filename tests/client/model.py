@@ -210,6 +210,11 @@ class ModelServer:
         last = head.sent - 1 if head.sent else None
         return [wire.ContextDone(head.context_id, head.handle, "completed", head.sent * 20, last, TIMING)]
 
+    def end_head(self) -> None:
+        """The head has been silent for too long while others wait."""
+        head = next(context for context in self.contexts if context.is_live)
+        head.state = "ending"
+
     def _say(self, head: ModelContext) -> list[Sent]:
         character, at = head.text[head.spoken], head.spoken
         head.spoken += 1

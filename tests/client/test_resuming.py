@@ -11,7 +11,15 @@ from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from realtime.client import Chunk, Context, Session, SessionClosedError, SessionRefusedError, connect
+from realtime.client import (
+    Chunk,
+    Context,
+    ContextClosedError,
+    Session,
+    SessionClosedError,
+    SessionRefusedError,
+    connect,
+)
 from realtime.errors import ErrorCode
 from realtime.session import messages as wire
 from tests.client.resuming import ResumingServer
@@ -174,6 +182,35 @@ async def test_what_is_told_of_the_loss() -> None:
     assert first.resume is wire.UNSET
     assert second.resume == wire.ResumeRequest("s1", "s1-1", {"1": 5})
     assert (second.voice, second.language) == (first.voice, first.language)
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_text_for_a_context_that_the_server_has_ended_meanwhile_is_not_lost_in_silence(
+    is_told: bool,
+) -> None:
+    server = ResumingServer(sends=[] if is_told else [1])
+    async with scripted(server) as url, connect(url) as session:
+        context, other = session.open(), session.open()
+        await context.send("Well, ")
+        await other.send("Meanwhile.")
+        await other.end()
+        (model,) = server.sessions.values()
+        await eventually(lambda: len(model.contexts) == 2 and model.contexts[1].state == "ending")
+        if is_told:
+            await session.ping()
+        server.opens.clear()
+        server.cut()
+        await eventually(lambda: server.connections == 2)
+        sending = asyncio.create_task(context.send("let me think."))
+        await asyncio.sleep(0)
+        model.end_head()
+        server.opens.set()
+        await sending
+        with pytest.raises(ContextClosedError, match="said nothing for 10 s"):
+            async for _ in context:
+                pass
+        assert "".join([chunk.payload.decode() async for chunk in other]) == "Meanwhile."
+    assert [each.text for each in model.contexts] == ["Well, ", "Meanwhile."]
 
 
 async def test_a_session_that_the_server_does_not_know_any_more() -> None:
