@@ -12,6 +12,7 @@ import contextlib
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 import structlog
 
@@ -38,13 +39,15 @@ from realtime.session.actions import (
 )
 from realtime.session.frames import encode_frame
 from realtime.session.messages import ResumeRequest, SessionReady, encode
-from realtime.session.replay import Piece, is_kept
-from realtime.session.session import Session, no_such_session
+from realtime.session.replay import Piece, follows, is_kept
+from realtime.session.session import Session
+from realtime.session.sockets import no_such_session
 from realtime.speech.speaker import Listener, Speaker
 from realtime.types import AudioSettings, Failed, Finished, Packet, SpeechEvent, Timing, VoiceSettings
 
 #: A client that sends and does not read is not read either when so many characters of answers wait for it.
 MOST_ANSWERS = 256 * 1024
+_TAKEN_OVER = "another socket has taken up the session"
 #: What was made for a context is remembered for the case of a late cancel, of so many contexts.
 _MOST_REMEMBERED = 256
 
@@ -137,13 +140,17 @@ class Driver:
         self._closing: Close | None = None
         self._socket: Socket | None = None
         self._expects_socket = True  # what is said now is for the next one
-        self._handed_to: Driver | None = None
+        self._claim = 0  # the number of the last resume: of several, the last one is served
+        self._handed_to: tuple[Driver, int] | None = None
+        self._on_begin: Callable[[], None] | None = None
         self._running: dict[int, _Running] = {}
         self._made_ms: OrderedDict[int, float] = OrderedDict()  # of what was sent to its end
         self._tasks: asyncio.TaskGroup | None = None
         self._begun = asyncio.Event()
         self._over = False
         self._changed = asyncio.Event()
+        #: Whether a first message has begun it.
+        self.has_begun = False
         #: When its socket was lost, None while it has one.
         self.lost_at: float | None = None
 
@@ -166,7 +173,8 @@ class Driver:
         while not self._over:
             self._changed.clear()
             # While there is a socket, that watches the deadlines: it is awake with every frame.
-            wait_s = None if self._socket else max(0.0, self.next_deadline() - self._clock.now())
+            deadline = inf if self._socket else self.next_deadline()
+            wait_s = None if deadline == inf else max(0.0, deadline - self._clock.now())
             try:
                 async with asyncio.timeout(wait_s):
                     await self._changed.wait()
@@ -176,7 +184,10 @@ class Driver:
     def _end(self) -> None:
         """The session is over: nobody listens any more."""
         self._over = True
+        self._closing = self._closing or Close(CloseCode.GOING_AWAY, "going away", at_once=True)
         self._changed.set()
+        if self._socket is not None:
+            self._socket.wake()
         for handle in list(self._running):
             self._drop(handle, "disconnected")
 
@@ -188,10 +199,17 @@ class Driver:
     def drain(self, drain_ms: int) -> None:
         """The server is going away: finish what is running, within `drain_ms`, and close."""
         self._perform(self._session.drain(drain_ms, self._clock.now()))
+        self._end_if_lost()
 
     def shut_down(self) -> None:
         """Tell the client that the server is going away, and close."""
         self._perform(self._session.shut_down())
+        self._end_if_lost()
+
+    def _end_if_lost(self) -> None:
+        """Who has no socket when the server goes away gets none any more."""
+        if not self._expects_socket:
+            self._end()
 
     def give_up(self) -> None:
         """End a session without a socket: others need its place."""
@@ -199,15 +217,20 @@ class Driver:
 
     # -- its sockets ------------------------------------------------------------------------------------
 
-    async def serve(self, transport: Transport) -> None:
-        """Serve one socket until that comes to its end; `run` must be running, or about to."""
+    async def serve(
+        self, transport: Transport, claim: int = 0, on_begin: Callable[[], None] | None = None
+    ) -> None:
+        """Serve one socket until that comes to its end; `run` must be running, or about to.
+
+        `claim`: what `resume` gave for it. `on_begin` is called when the first message has begun a session,
+        and not taken up another one.
+        """
         await self._begun.wait()
-        socket = Socket(transport, self, self._clock, self._settings)
-        previous, self._socket = self._socket, socket
-        if previous is not None:
-            previous.leave()
-        self.lost_at, self._expects_socket = None, True
-        self._session.attached(self._clock.now())
+        if claim != self._claim:
+            await transport.close(CloseCode.TAKEN_OVER, _TAKEN_OVER)
+            return
+        self._on_begin = on_begin
+        self._socket = socket = Socket(transport, self, self._clock, self._settings)
         self._changed.set()
         ending = Ending.LOST
         try:
@@ -219,46 +242,56 @@ class Driver:
         finally:
             if self._socket is socket:
                 self._detach(ending)
+            if self._handed_to is not None and ending is not Ending.LEFT:
+                self._handed_to[0].not_coming(self._handed_to[1])
         if ending is not Ending.LEFT:
             return
         if self._handed_to is not None:
-            await self._handed_to.serve(transport)
+            other, claim = self._handed_to
+            await other.serve(transport, claim)
         else:
-            await transport.close(CloseCode.TAKEN_OVER, "another socket has taken up the session")
+            await transport.close(CloseCode.TAKEN_OVER, _TAKEN_OVER)
 
     def _detach(self, ending: Ending) -> None:
+        """There is no socket any more."""
         now = self._clock.now()
-        self._socket = None
         self._expects_socket = False
-        self._urgent.clear()  # what counts of it is kept, and sent again
-        self._fetched.clear()
-        self._urgent_characters = 0
-        self._room_for_answers.set()
-        if (
-            self._over
-            or ending is not Ending.LOST
-            or self._closing is not None
-            or not self._session.lost(now)
-        ):
+        self._clear()
+        if self._over or ending is not Ending.LOST or not self._session.lost(now):
             self._end()
         else:
             self.lost_at = now
         self._changed.set()
 
-    def resume(self, request: ResumeRequest) -> None:
-        """Another socket asks for this session, and is about to be served; the one it has is left.
+    def _clear(self) -> None:
+        """What was to be sent is not: what counts of it is kept, and sent again."""
+        self._socket = None
+        self._urgent.clear()
+        self._fetched.clear()
+        self._urgent_characters = 0
+        self._room_for_answers.set()
 
-        Raises `RealtimeError`, and nothing has changed then.
+    def resume(self, request: ResumeRequest) -> int:
+        """Another socket asks for this session; the one that it has is left.
+
+        Returns what is to be given to `serve`, or to `not_coming`. Raises `RealtimeError`, and nothing has
+        changed then.
         """
-        if self._over or self._closing is not None:
+        if self._over:
             raise no_such_session()
-        now = self._clock.now()
-        actions = self._session.resume(request, now)
+        actions = self._session.resume(request, self._clock.now())
         if self._socket is not None:
             self._socket.leave()
-            self._detach(Ending.LOST)
-        self._expects_socket = True
+        self._clear()
+        self._expects_socket, self.lost_at = True, None
+        self._claim += 1
         self._perform(actions)
+        return self._claim
+
+    def not_coming(self, claim: int) -> None:
+        """The socket that has asked for this session was lost before it was served."""
+        if claim == self._claim and self._socket is None:
+            self._detach(Ending.LOST)
 
     async def _say_last(self, transport: Transport) -> None:
         """After a mistake: why the socket closes."""
@@ -276,11 +309,10 @@ class Driver:
             other = self._find(request.session_id)
             if other is None or other is self:
                 raise no_such_session()
-            other.resume(request)
+            self._handed_to = other, other.resume(request)
         except RealtimeError as error:
             self._perform(self._session.resume_failed(error, self._clock.now()))
             return
-        self._handed_to = other
         if self._socket is not None:
             self._socket.leave()
         self._end()
@@ -295,6 +327,10 @@ class Driver:
     def receive(self, frame: str | bytes) -> None:
         """A frame of the client."""
         self._perform(self._session.receive(frame, self._clock.now()))
+        if self._on_begin is not None and self._handed_to is None:
+            on_begin, self._on_begin = self._on_begin, None
+            self.has_begun = True
+            on_begin()
 
     def received(self, number: int) -> None:
         """The client has received the `session.ready` of this number."""
@@ -310,8 +346,7 @@ class Driver:
 
     def unheard_s(self) -> float:
         """How long the listener still plays what was sent, in seconds; infinite while it is paused."""
-        head = self._session.head()
-        return 0.0 if head is None else self._session.dry_at(head, self._clock.now()) - self._clock.now()
+        return self._session.unheard_s(self._clock.now())
 
     def next_deadline(self) -> float:
         """When `on_deadline` wants to be called, in monotonic seconds."""
@@ -326,10 +361,10 @@ class Driver:
         while True:
             if self._urgent:
                 return self._next_urgent()
+            if self._closing is not None and self._closing.at_once:
+                return None
             if self._fetched:
                 return self._fetched.popleft()
-            if self._closing is not None:
-                return None
             again = self._session.next_again()
             if again is not None:
                 return again
@@ -374,7 +409,7 @@ class Driver:
             elif isinstance(action, Send):
                 message = encode(action.message)
                 if is_kept(action.message):
-                    self._session.keep(message, now)
+                    self._session.keep(message, now, follows(action.message))
                 self._fetched.append(message)
             else:
                 self._perform([action])
@@ -400,7 +435,8 @@ class Driver:
             elif isinstance(action, Unheard):
                 self._cut_late(action)
             elif isinstance(action, Replenish):
-                self._replenish()
+                if (running := self._running.get(action.handle)) is not None:
+                    running.speaker.on_credit()
             elif isinstance(action, Become):
                 self._session = action.machine
             elif isinstance(action, Resume):
@@ -412,9 +448,15 @@ class Driver:
 
     def _say(self, action: Send) -> None:
         message = encode(action.message)
+        handle = follows(action.message)
         if is_kept(action.message):
-            self._session.keep(message, self._clock.now())
+            self._session.keep(message, self._clock.now(), handle)
         if not self._expects_socket:
+            return
+        if handle is not None and self._session.follow(message, handle):
+            return
+        if handle is not None and self._fetched:
+            self._fetched.append(message)
             return
         self._urgent.append(message)
         self._urgent_characters += len(message)
@@ -434,12 +476,6 @@ class Driver:
             speaker.flush(action.flush_id)
         else:
             speaker.end()
-
-    def _replenish(self) -> None:
-        head = self._session.head()
-        running = self._running.get(head) if head is not None else None
-        if running is not None:
-            running.speaker.on_credit()
 
     def _open(self, action: OpenSpeaker) -> None:
         assert self._tasks is not None, "only a running driver opens speakers"
