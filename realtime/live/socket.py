@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from realtime.clock import Clock
 from realtime.errors import CloseCode
 from realtime.live.heartbeat import Heartbeat, Pulse
+from realtime.live.outbox import Ping
 from realtime.live.pace import Pace
 from realtime.live.transport import Pong, Transport, TransportClosedError
 from realtime.session.actions import Close
@@ -41,13 +42,6 @@ class SocketSettings:
 
     heartbeat_s: float = 20.0
     messages_per_s: int = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """Is sent behind the `session.ready` of this number."""
-
-    number: int
 
 
 class Ending(Enum):

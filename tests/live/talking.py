@@ -19,7 +19,8 @@ from realtime.engines.engine import Cancellation, Open
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.errors import EngineError, ErrorCode
-from realtime.live.driver import ContextSummary, Driver, LateCancel, OpenSpeakerFor
+from realtime.live.contexts import ContextSummary, LateCancel, OpenSpeakerFor
+from realtime.live.driver import Driver
 from realtime.live.socket import SocketSettings
 from realtime.live.transport import Pong, TransportClosedError
 from realtime.session.frames import FrameKind, decode_frame
