@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from realtime.live.driver import ContextSummary, LateCancel
+from realtime.live.contexts import ContextSummary, LateCancel
 from realtime.live.reading import ReadingSummary
 from realtime.types import Timing, VoiceSettings
 

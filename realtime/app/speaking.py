@@ -11,7 +11,7 @@ from realtime.audio.formats import make_encoder
 from realtime.audio.rubberband import RubberBandTempo
 from realtime.audio.tempo import Tempo
 from realtime.config import Config
-from realtime.live.driver import OpenSpeakerFor
+from realtime.live.contexts import OpenSpeakerFor
 from realtime.speech.speaker import Listener, Speaker, Studio
 from realtime.speech.timeline import Timeline
 from realtime.text.frontend import Frontend

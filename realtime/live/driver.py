@@ -1,4 +1,4 @@
-"""Runs one session: feeds its state machine, carries out its actions, owns its speakers and what is sent.
+"""Runs one session: feeds its state machine, and carries out its actions.
 
 A session outlives its sockets. `run` is the session itself, from its first socket to its end; `serve` serves
 one socket, and returns when that one has come to its end. While there is none, nothing is fetched from the
@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from math import inf
 
 import structlog
 
 from realtime.clock import Clock
 from realtime.errors import INTERNAL_MESSAGE, CloseCode, ErrorCode, RealtimeError
-from realtime.live.socket import STALL_S, Ending, Ping, Socket, SocketSettings
+from realtime.live.contexts import Contexts, Observer, OpenSpeakerFor
+from realtime.live.outbox import Outbox, Ping
+from realtime.live.socket import STALL_S, Ending, Socket, SocketSettings
 from realtime.live.transport import Transport, TransportClosedError
 from realtime.session.actions import (
     Action,
-    AppendText,
     Become,
     Close,
-    EndSpeaker,
-    FlushSpeaker,
     Machine,
     OpenSpeaker,
-    Replenish,
     Resume,
     Send,
     SendFrame,
@@ -36,60 +33,14 @@ from realtime.session.actions import (
     StopSpeaker,
     Unheard,
 )
-from realtime.session.frames import encode_frame
-from realtime.session.messages import ResumeRequest, SessionReady, encode
-from realtime.session.replay import Piece, is_kept
-from realtime.session.session import Session, no_such_session
-from realtime.speech.speaker import Listener, Speaker
-from realtime.types import AudioSettings, Failed, Finished, Packet, SpeechEvent, Timing, VoiceSettings
+from realtime.session.messages import ResumeRequest
+from realtime.session.replay import Piece
+from realtime.session.session import Session
+from realtime.session.sockets import no_such_session
+from realtime.types import Failed, Finished, Packet, SpeechEvent
 
-#: A client that sends and does not read is not read either when so many characters of answers wait for it.
-MOST_ANSWERS = 256 * 1024
-#: What was made for a context is remembered for the case of a late cancel, of so many contexts.
-_MOST_REMEMBERED = 256
-
+_TAKEN_OVER = "another socket has taken up the session"
 _log = structlog.get_logger(__name__)
-
-#: Makes the speaker of a context.
-OpenSpeakerFor = Callable[[VoiceSettings, AudioSettings, Listener], Speaker]
-
-
-@dataclass(frozen=True, slots=True)
-class ContextSummary:
-    """What became of a context; `reason` is completed, failed, cancelled or disconnected.
-
-    `code`: why it has failed. `wasted_ms`: sound that was synthesized for it, and that nobody has heard.
-    """
-
-    session_id: str
-    context_id: str
-    handle: int
-    reason: str
-    settings: VoiceSettings
-    text: str
-    timing: Timing
-    code: ErrorCode | None = None
-    wasted_ms: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class LateCancel:
-    """A context was cancelled that had been sent to its end: so much synthesized sound was not heard."""
-
-    session_id: str
-    handle: int
-    wasted_ms: float
-
-
-#: Is told of every context that is over, and of those that are cancelled after that.
-Observer = Callable[[ContextSummary | LateCancel], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    opened: OpenSpeaker
-    speaker: Speaker
-    task: asyncio.Task[None]
 
 
 class _ContextListener:
@@ -124,26 +75,23 @@ class Driver:
         """Everything is given; nothing is started before `run`. `find`: a running session by its id."""
         self._session: Machine = session
         self.session_id = session.session_id
-        self._open_speaker = open_speaker
         self._clock = clock
-        self._observe = observe
         self._find = find
         self._settings = settings or SocketSettings()
-        self._urgent: deque[str | Ping] = deque()
-        self._urgent_characters = 0
-        self._fetched: deque[Piece] = deque()
-        self._room_for_answers = asyncio.Event()
-        self._room_for_answers.set()
+        self._outbox = Outbox(session)
+        self._contexts = Contexts(session, session.session_id, open_speaker, clock, observe)
         self._closing: Close | None = None
         self._socket: Socket | None = None
         self._expects_socket = True  # what is said now is for the next one
-        self._handed_to: Driver | None = None
-        self._running: dict[int, _Running] = {}
-        self._made_ms: OrderedDict[int, float] = OrderedDict()  # of what was sent to its end
+        self._claim = 0  # the number of the last resume: of several, the last one is served
+        self._handed_to: tuple[Driver, int] | None = None
+        self._on_begin: Callable[[], None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._begun = asyncio.Event()
         self._over = False
         self._changed = asyncio.Event()
+        #: Whether a first message has begun it.
+        self.has_begun = False
         #: When its socket was lost, None while it has one.
         self.lost_at: float | None = None
 
@@ -166,7 +114,8 @@ class Driver:
         while not self._over:
             self._changed.clear()
             # While there is a socket, that watches the deadlines: it is awake with every frame.
-            wait_s = None if self._socket else max(0.0, self.next_deadline() - self._clock.now())
+            deadline = inf if self._socket else self.next_deadline()
+            wait_s = None if deadline == inf else max(0.0, deadline - self._clock.now())
             try:
                 async with asyncio.timeout(wait_s):
                     await self._changed.wait()
@@ -176,9 +125,11 @@ class Driver:
     def _end(self) -> None:
         """The session is over: nobody listens any more."""
         self._over = True
+        self._closing = self._closing or Close(CloseCode.GOING_AWAY, "going away", at_once=True)
         self._changed.set()
-        for handle in list(self._running):
-            self._drop(handle, "disconnected")
+        if self._socket is not None:
+            self._socket.wake()
+        self._contexts.drop_all()
 
     def _break(self) -> None:
         _log.exception("session_failed", session=self.session_id)
@@ -188,10 +139,17 @@ class Driver:
     def drain(self, drain_ms: int) -> None:
         """The server is going away: finish what is running, within `drain_ms`, and close."""
         self._perform(self._session.drain(drain_ms, self._clock.now()))
+        self._end_if_lost()
 
     def shut_down(self) -> None:
         """Tell the client that the server is going away, and close."""
         self._perform(self._session.shut_down())
+        self._end_if_lost()
+
+    def _end_if_lost(self) -> None:
+        """Who has no socket when the server goes away gets none any more."""
+        if not self._expects_socket:
+            self._end()
 
     def give_up(self) -> None:
         """End a session without a socket: others need its place."""
@@ -199,15 +157,20 @@ class Driver:
 
     # -- its sockets ------------------------------------------------------------------------------------
 
-    async def serve(self, transport: Transport) -> None:
-        """Serve one socket until that comes to its end; `run` must be running, or about to."""
+    async def serve(
+        self, transport: Transport, claim: int = 0, on_begin: Callable[[], None] | None = None
+    ) -> None:
+        """Serve one socket until that comes to its end; `run` must be running, or about to.
+
+        `claim`: what `resume` gave for it. `on_begin` is called when the first message has begun a session,
+        and not taken up another one.
+        """
         await self._begun.wait()
-        socket = Socket(transport, self, self._clock, self._settings)
-        previous, self._socket = self._socket, socket
-        if previous is not None:
-            previous.leave()
-        self.lost_at, self._expects_socket = None, True
-        self._session.attached(self._clock.now())
+        if claim != self._claim:
+            await transport.close(CloseCode.TAKEN_OVER, _TAKEN_OVER)
+            return
+        self._on_begin = on_begin
+        self._socket = socket = Socket(transport, self, self._clock, self._settings)
         self._changed.set()
         ending = Ending.LOST
         try:
@@ -219,54 +182,60 @@ class Driver:
         finally:
             if self._socket is socket:
                 self._detach(ending)
+            if self._handed_to is not None and ending is not Ending.LEFT:
+                self._handed_to[0].not_coming(self._handed_to[1])
         if ending is not Ending.LEFT:
             return
         if self._handed_to is not None:
-            await self._handed_to.serve(transport)
+            other, claim = self._handed_to
+            await other.serve(transport, claim)
         else:
-            await transport.close(CloseCode.TAKEN_OVER, "another socket has taken up the session")
+            await transport.close(CloseCode.TAKEN_OVER, _TAKEN_OVER)
 
     def _detach(self, ending: Ending) -> None:
+        """There is no socket any more."""
         now = self._clock.now()
-        self._socket = None
         self._expects_socket = False
-        self._urgent.clear()  # what counts of it is kept, and sent again
-        self._fetched.clear()
-        self._urgent_characters = 0
-        self._room_for_answers.set()
-        if (
-            self._over
-            or ending is not Ending.LOST
-            or self._closing is not None
-            or not self._session.lost(now)
-        ):
+        self._clear()
+        if self._over or ending is not Ending.LOST or not self._session.lost(now):
             self._end()
         else:
             self.lost_at = now
         self._changed.set()
 
-    def resume(self, request: ResumeRequest) -> None:
-        """Another socket asks for this session, and is about to be served; the one it has is left.
+    def _clear(self) -> None:
+        """What was to be sent is not: what counts of it is kept, and sent again."""
+        self._socket = None
+        self._outbox.clear()
 
-        Raises `RealtimeError`, and nothing has changed then.
+    def resume(self, request: ResumeRequest) -> int:
+        """Another socket asks for this session; the one that it has is left.
+
+        Returns what is to be given to `serve`, or to `not_coming`. Raises `RealtimeError`, and nothing has
+        changed then.
         """
-        if self._over or self._closing is not None:
+        if self._over:
             raise no_such_session()
-        now = self._clock.now()
-        actions = self._session.resume(request, now)
+        actions = self._session.resume(request, self._clock.now())
         if self._socket is not None:
             self._socket.leave()
-            self._detach(Ending.LOST)
-        self._expects_socket = True
+        self._clear()
+        self._expects_socket, self.lost_at = True, None
+        self._claim += 1
         self._perform(actions)
+        return self._claim
+
+    def not_coming(self, claim: int) -> None:
+        """The socket that has asked for this session was lost before it was served."""
+        if claim == self._claim and self._socket is None:
+            self._detach(Ending.LOST)
 
     async def _say_last(self, transport: Transport) -> None:
         """After a mistake: why the socket closes."""
         with contextlib.suppress(TransportClosedError, TimeoutError):
             async with asyncio.timeout(STALL_S):
-                for piece in self._urgent:
-                    if isinstance(piece, str):
-                        await transport.send_text(piece)
+                for answer in self._outbox.answers():
+                    await transport.send_text(answer)
         code = self._closing or Close(CloseCode.INTERNAL, "internal error")
         await transport.close(code.code, code.reason)
 
@@ -276,11 +245,10 @@ class Driver:
             other = self._find(request.session_id)
             if other is None or other is self:
                 raise no_such_session()
-            other.resume(request)
+            self._handed_to = other, other.resume(request)
         except RealtimeError as error:
             self._perform(self._session.resume_failed(error, self._clock.now()))
             return
-        self._handed_to = other
         if self._socket is not None:
             self._socket.leave()
         self._end()
@@ -295,6 +263,10 @@ class Driver:
     def receive(self, frame: str | bytes) -> None:
         """A frame of the client."""
         self._perform(self._session.receive(frame, self._clock.now()))
+        if self._on_begin is not None and self._handed_to is None:
+            on_begin, self._on_begin = self._on_begin, None
+            self.has_begun = True
+            on_begin()
 
     def received(self, number: int) -> None:
         """The client has received the `session.ready` of this number."""
@@ -306,12 +278,11 @@ class Driver:
 
     async def room_for_answers(self) -> None:
         """Returns when the client may be read: not while it takes none of the answers."""
-        await self._room_for_answers.wait()
+        await self._outbox.room_for_answers()
 
     def unheard_s(self) -> float:
         """How long the listener still plays what was sent, in seconds; infinite while it is paused."""
-        head = self._session.head()
-        return 0.0 if head is None else self._session.dry_at(head, self._clock.now()) - self._clock.now()
+        return self._session.unheard_s(self._clock.now())
 
     def next_deadline(self) -> float:
         """When `on_deadline` wants to be called, in monotonic seconds."""
@@ -323,34 +294,19 @@ class Driver:
 
     def next_piece(self) -> Piece | Ping | None:
         """What is to be sent now: answers, what is sent again, what the head's speaker has made."""
-        while True:
-            if self._urgent:
-                return self._next_urgent()
-            if self._fetched:
-                return self._fetched.popleft()
-            if self._closing is not None:
-                return None
-            again = self._session.next_again()
-            if again is not None:
-                return again
+        at_once = self._closing is not None and self._closing.at_once
+        while (piece := self._outbox.next(answers_only=at_once)) is None:
             if self._closing is not None or not self._fetch():
                 return None
-
-    def _next_urgent(self) -> str | Ping:
-        piece = self._urgent.popleft()
-        if isinstance(piece, str):
-            self._urgent_characters -= len(piece)
-            if self._urgent_characters < MOST_ANSWERS:
-                self._room_for_answers.set()
         return piece
 
     def _fetch(self) -> bool:
         """Get something of the head's speaker; False when there is nothing to be had."""
         head = self._session.head()
-        running = self._running.get(head) if head is not None else None
-        if head is None or running is None:
+        speaker = self._contexts.speaker(head)
+        if head is None or speaker is None:
             return False
-        speaker, now = running.speaker, self._clock.now()
+        now = self._clock.now()
         if self._session.credit_ms(now) <= 0:
             if speaker.has_more and (told := self._session.hold(head, now)):
                 self._perform(told)
@@ -366,29 +322,24 @@ class Driver:
     def _on_event(self, handle: int, event: SpeechEvent, now: float) -> None:
         for action in self._session.on_event(handle, event, now):
             if isinstance(action, SendFrame):
-                frame = encode_frame(action.kind, action.handle, action.packet)
-                self._session.keep(frame, now)
-                self._fetched.append(frame)
+                self._outbox.put_frame(action, now)
             elif isinstance(action, SendPayload):
-                self._fetched.append(action.payload)
+                self._outbox.put_payload(action.payload)
             elif isinstance(action, Send):
-                message = encode(action.message)
-                if is_kept(action.message):
-                    self._session.keep(message, now)
-                self._fetched.append(message)
+                self._outbox.put_message(action.message, now)
             else:
                 self._perform([action])
         if isinstance(event, Finished):
-            self._drop(handle, "completed")
+            self._contexts.drop(handle, "completed")
         elif isinstance(event, Failed):
-            self._drop(handle, "failed", event.code)
+            self._contexts.drop(handle, "failed", event.code)
 
     # -- actions ----------------------------------------------------------------------------------------
 
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
             if isinstance(action, Send):
-                self._say(action)
+                self._outbox.say(action.message, self._clock.now(), has_socket=self._expects_socket)
             elif isinstance(action, OpenSpeaker):
                 self._open(action)
             elif isinstance(action, Close):
@@ -396,113 +347,35 @@ class Driver:
                 if not self._expects_socket:
                     self._end()
             elif isinstance(action, StopSpeaker):
-                self._drop(action.handle, action.reason, action.code)
+                self._contexts.stop(action)
             elif isinstance(action, Unheard):
-                self._cut_late(action)
-            elif isinstance(action, Replenish):
-                self._replenish()
+                self._contexts.cut_late(action)
             elif isinstance(action, Become):
-                self._session = action.machine
+                self._session = self._outbox.machine = self._contexts.machine = action.machine
             elif isinstance(action, Resume):
                 self._hand_over(action.request)
             elif not isinstance(action, SendFrame | SendPayload):
-                self._instruct(action)
+                self._contexts.instruct(action)
         if self._socket is not None:
             self._socket.wake()
-
-    def _say(self, action: Send) -> None:
-        message = encode(action.message)
-        if is_kept(action.message):
-            self._session.keep(message, self._clock.now())
-        if not self._expects_socket:
-            return
-        self._urgent.append(message)
-        self._urgent_characters += len(message)
-        if self._urgent_characters >= MOST_ANSWERS:
-            self._room_for_answers.clear()
-        if isinstance(action.message, SessionReady):
-            self._urgent.append(Ping(self._session.ready_number))
-
-    def _instruct(self, action: AppendText | FlushSpeaker | EndSpeaker) -> None:
-        running = self._running.get(action.handle)
-        if running is None:
-            return
-        speaker = running.speaker
-        if isinstance(action, AppendText):
-            speaker.append(action.text)
-        elif isinstance(action, FlushSpeaker):
-            speaker.flush(action.flush_id)
-        else:
-            speaker.end()
-
-    def _replenish(self) -> None:
-        head = self._session.head()
-        running = self._running.get(head) if head is not None else None
-        if running is not None:
-            running.speaker.on_credit()
 
     def _open(self, action: OpenSpeaker) -> None:
         assert self._tasks is not None, "only a running driver opens speakers"
         handle = action.handle
         try:
-            speaker = self._open_speaker(action.settings, action.audio, _ContextListener(self, handle))
+            self._contexts.open(action, _ContextListener(self, handle), self._tasks)
         except Exception:
             _log.exception("speaker_not_opened", session=self.session_id, handle=handle)
             failure = Failed(ErrorCode.INTERNAL, INTERNAL_MESSAGE)
             self._perform(self._session.on_event(handle, failure, self._clock.now()))
-            return
-        if self._session.head() == handle:
-            speaker.take_turn()
-        self._running[handle] = _Running(action, speaker, self._tasks.create_task(speaker.run()))
-
-    def _drop(self, handle: int, reason: str, code: str | None = None) -> None:
-        running = self._running.pop(handle, None)
-        if running is None:
-            return
-        running.task.cancel()
-        opened = running.opened
-        made_ms = running.speaker.synthesized_ms
-        if reason == "completed":
-            self._remember(handle, made_ms)
-            wasted_ms = 0.0
-        else:
-            # Of what has failed all is heard that was sent.
-            heard_ms = self._session.sent_ms(handle) if reason == "failed" else self._played_ms(handle)
-            wasted_ms = max(0.0, made_ms - heard_ms)
-        self._observe(
-            ContextSummary(
-                self.session_id,
-                opened.context_id,
-                handle,
-                reason,
-                opened.settings,
-                self._session.text(handle),
-                running.speaker.timing,
-                None if code is None else ErrorCode(code),
-                wasted_ms,
-            )
-        )
-
-    def _played_ms(self, handle: int) -> float:
-        return self._session.played_ms(handle, self._clock.now())
-
-    def _remember(self, handle: int, made_ms: float) -> None:
-        self._made_ms[handle] = made_ms
-        if len(self._made_ms) > _MOST_REMEMBERED:
-            self._made_ms.popitem(last=False)
-
-    def _cut_late(self, action: Unheard) -> None:
-        wasted_ms = self._made_ms.pop(action.handle, 0.0) - action.played_ms
-        if wasted_ms > 0:
-            self._observe(LateCancel(self.session_id, action.handle, wasted_ms))
 
     # -- what its speakers ask for ----------------------------------------------------------------------
 
     def on_output(self, handle: int) -> None:
         """A speaker has something to fetch, or has failed."""
-        running = self._running.get(handle)
-        if running is not None and running.speaker.failure is not None:
-            self._perform(self._session.on_failure(handle, running.speaker.failure, self._clock.now()))
+        speaker = self._contexts.speaker(handle)
+        if speaker is not None and speaker.failure is not None:
+            self._perform(self._session.on_failure(handle, speaker.failure, self._clock.now()))
         if self._socket is not None:
             self._socket.wake()
 

@@ -10,7 +10,7 @@ from math import inf
 
 from realtime.clock import Clock
 from realtime.errors import ErrorCode, RealtimeError
-from realtime.live.driver import OpenSpeakerFor
+from realtime.live.contexts import OpenSpeakerFor
 from realtime.speech.speaker import Speaker
 from realtime.types import (
     TIMELINE_PER_MS,

@@ -58,11 +58,10 @@ class Registry:
     async def serve(self, driver: Driver, transport: Transport) -> None:
         """Begin a session, and serve its first socket to the end; the session may go on after that."""
         async with self._socket():
-            self._make_room()
             task = asyncio.create_task(driver.run())
             self._sessions[driver.session_id] = driver, task
             task.add_done_callback(lambda _: self._forget(driver))
-            await driver.serve(transport)
+            await driver.serve(transport, on_begin=self._make_room)
 
     @asynccontextmanager
     async def _socket(self) -> AsyncIterator[None]:
@@ -75,10 +74,14 @@ class Registry:
             self._changed.set()
 
     def _make_room(self) -> None:
-        """Give up who has been without a socket for longest."""
-        lost = [driver for driver, _ in self._sessions.values() if driver.lost_at is not None]
+        """One more has begun: give up who has been without a socket for longest.
+
+        Not when the socket comes: perhaps it comes to take up just that session.
+        """
+        begun = [driver for driver, _ in self._sessions.values() if driver.has_begun]
+        lost = [driver for driver in begun if driver.lost_at is not None]
         lost.sort(key=lambda driver: driver.lost_at or 0.0)
-        for driver in lost[: max(0, self.count + 1 - self._max_sessions)]:
+        for driver in lost[: max(0, len(begun) - self._max_sessions)]:
             driver.give_up()
 
     def _forget(self, driver: Driver) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from enum import Enum, auto
+from math import inf
 from typing import Any, Protocol
 
 from realtime.clock import Clock
 from realtime.errors import CloseCode
 from realtime.live.heartbeat import Heartbeat, Pulse
+from realtime.live.outbox import Ping
 from realtime.live.pace import Pace
 from realtime.live.transport import Pong, Transport, TransportClosedError
 from realtime.session.actions import Close
@@ -40,13 +42,6 @@ class SocketSettings:
 
     heartbeat_s: float = 20.0
     messages_per_s: int = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """Is sent behind the `session.ready` of this number."""
-
-    number: int
 
 
 class Ending(Enum):
@@ -149,6 +144,8 @@ class Socket:
             while True:
                 await self._session.room_for_answers()
                 frame = await self._transport.receive()
+                if self._left.done():
+                    return Ending.LEFT  # the session has another socket
                 self._heartbeat.heard(self._clock.now())
                 if isinstance(frame, Pong):
                     self._session.received(frame.number)
@@ -176,6 +173,8 @@ class Socket:
             while True:
                 async with asyncio.timeout(STALL_S) as stall:
                     idle = await self._send_burst(stall)
+                if self._left.done():
+                    return Ending.LEFT
                 if idle and self._session.closing is not None:
                     return Ending.OVER
                 if idle:
@@ -195,7 +194,8 @@ class Socket:
             now = asyncio.get_running_loop().time()
             if now - begun > STALL_S / 100:  # slow, but it takes: only who takes nothing is dropped
                 stall.reschedule(now + STALL_S)
-            piece = self._session.next_piece()
+            # Who has been left takes nothing that is meant for the next one.
+            piece = None if self._left.done() else self._session.next_piece()
             if piece is None:
                 return True
             if isinstance(piece, bytes):
@@ -211,8 +211,9 @@ class Socket:
         """Until there is something to send, or a deadline comes: the session's, or the heartbeat's."""
         self._wake.clear()
         deadline = min(self._session.next_deadline(), self._heartbeat.due)
+        wait_s = None if deadline == inf else max(0.0, deadline - self._clock.now())
         try:
-            async with asyncio.timeout(max(0.0, deadline - self._clock.now())):
+            async with asyncio.timeout(wait_s):
                 await self._wake.wait()
         except TimeoutError:
             self._session.on_deadline()

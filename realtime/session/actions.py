@@ -89,7 +89,9 @@ class Unheard:
 
 @dataclass(frozen=True, slots=True)
 class Replenish:
-    """The listener may be sent more sound: the head's speaker may go on."""
+    """The listener may be sent more sound: this speaker, the head's, may go on."""
+
+    handle: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,11 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the socket, after what was to be sent before."""
+    """Close the socket, after what was to be sent before; `at_once`: after answers alone."""
 
     code: int
     reason: str
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,10 @@ class Machine(Protocol):
         """When the listener will have heard all that was sent, in seconds; infinite while paused."""
         ...
 
+    def unheard_s(self, now: float) -> float:
+        """How long the listener still plays what was sent; infinite while it is paused."""
+        ...
+
     def played_ms(self, handle: int, now: float) -> float:
         """How much of a context was heard."""
         ...
@@ -202,8 +209,12 @@ class Machine(Protocol):
         """How many `session.ready` there were."""
         ...
 
-    def keep(self, piece: Piece, now: float) -> None:
+    def keep(self, piece: Piece, now: float, follows: int | None = None) -> None:
         """A frame, or the text of a message about a context, goes out: it may have to be sent again."""
+        ...
+
+    def follow(self, text: str, handle: int) -> bool:
+        """Send a message behind what is being sent again; False when nothing is."""
         ...
 
     def next_again(self) -> Piece | None:
@@ -211,15 +222,14 @@ class Machine(Protocol):
         ...
 
     def resume(self, request: ResumeRequest, now: float) -> list[Action]:
-        """A new socket asks for this session. Raises `RealtimeError`, and nothing has changed then."""
+        """A new socket asks for this session, and has it from now on.
+
+        Raises `RealtimeError`, and nothing has changed then.
+        """
         ...
 
     def resume_failed(self, error: RealtimeError, now: float) -> list[Action]:
         """The session that the first message asked for is not to be had: this one serves."""
-        ...
-
-    def attached(self, now: float) -> None:
-        """There is a socket."""
         ...
 
     def lost(self, now: float) -> bool:

@@ -41,14 +41,10 @@ class Credit:
         left_ms = self.max_lead_ms - self._playout.lead_ms(now)
         if left_ms > 0:
             return left_ms
-        # Also without more sound: by a lower limit, or a report of a listener who is not as far as it seemed.
+        # By what was sent; or the listener turned out to be further back, or the limit is lower than before.
         self.spent = True
         self.returns_at = self._playout.lead_falls_at(self._goes_on_at_ms, now)
         return 0.0
-
-    def on_sent(self, now: float) -> None:
-        """Sound was sent."""
-        self.left_ms(now)
 
     def has_returned(self, now: float) -> bool:
         """Whether it was spent, and is there again from now on.

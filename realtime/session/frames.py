@@ -58,6 +58,11 @@ def frame_head(data: bytes) -> FrameHead:
     return FrameHead(handle, seq, duration, position)
 
 
+def handle_of(data: bytes) -> int:
+    """The handle in a frame's header alone."""
+    return int.from_bytes(data[4:8])
+
+
 def duration_of(data: bytes) -> int:
     """The duration in a frame's header alone: it is asked for with every frame."""
     return int.from_bytes(data[12:16])

@@ -144,11 +144,14 @@ class OneShot:
 
     def shut_down(self) -> list[Action]:
         """The server is going away, now."""
-        return [] if self._closed else self._close(CloseCode.GOING_AWAY, "going away")
+        return [] if self._closed else self._close(CloseCode.GOING_AWAY, "going away", at_once=True)
 
     def broken(self) -> list[Action]:
         """A mistake inside the server ends the session."""
-        return [Send(ErrorEvent(INTERNAL_MESSAGE)), *self._close(CloseCode.INTERNAL, "internal error")]
+        return [
+            Send(ErrorEvent(INTERNAL_MESSAGE)),
+            *self._close(CloseCode.INTERNAL, "internal error", at_once=True),
+        ]
 
     def head(self) -> int | None:
         """Handle of the input that is spoken now."""
@@ -157,6 +160,10 @@ class OneShot:
     def dry_at(self, handle: int, now: float) -> float:
         """At once: an input is complete when it comes, so nobody waits for more of it."""
         return now
+
+    def unheard_s(self, now: float) -> float:
+        """Not known: who takes it as it plays is held back by the connection."""
+        return 0.0
 
     def played_ms(self, handle: int, now: float) -> float:
         """Nobody tells: as if nothing was."""
@@ -183,8 +190,12 @@ class OneShot:
         """There are none in this form."""
         return 0
 
-    def keep(self, piece: Piece, now: float) -> None:
+    def keep(self, piece: Piece, now: float, follows: int | None = None) -> None:
         """Nothing is sent again in this form."""
+
+    def follow(self, text: str, handle: int) -> bool:
+        """See `keep`."""
+        return False
 
     def next_again(self) -> Piece | None:
         """Nothing."""
@@ -197,9 +208,6 @@ class OneShot:
     def resume_failed(self, error: RealtimeError, now: float) -> list[Action]:
         """It never asks for another session."""
         return []
-
-    def attached(self, now: float) -> None:
-        """It has the socket that it began with."""
 
     def lost(self, now: float) -> bool:
         """Without it, it is over."""
@@ -217,9 +225,9 @@ class OneShot:
             return []
         return self._close(CloseCode.GOING_AWAY, "going away")
 
-    def _close(self, code: int, reason: str) -> list[Action]:
+    def _close(self, code: int, reason: str, *, at_once: bool = False) -> list[Action]:
         self._closed = True
-        return [Close(code, reason)]
+        return [Close(code, reason, at_once)]
 
     def _utterance(self, frame: str | bytes) -> _Utterance:
         if isinstance(frame, bytes):

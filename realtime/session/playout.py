@@ -134,6 +134,7 @@ class Playout:
         """No more than this has come to the listener, who cannot be beyond it."""
         head = self._heads.get(handle)
         if head is not None and head.position_ms(now) > received_ms:
+            head.earliest_start = now
             head.place(received_ms, now)
             self._settle(now, handle)
 

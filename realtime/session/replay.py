@@ -1,24 +1,26 @@
 """What may have to be sent again: frames and messages as they went out, in their order.
 
 The rules:
-1. Kept are frames, and messages that tell of contexts; not what answers a socket (`session.ready`, `pong`) or
-   ends it.
+1. Kept are frames, and messages that tell of contexts; not what answers a socket (`session.ready`, `pong`, an
+   error that names no context) or ends it.
 2. A frame is kept until its listener reports to have heard it, until its context is cancelled, or `KEEP_S`;
-   but no more than `MOST_MS` of sound and `MOST_BYTES` in all, and never less than one frame.
+   but no more than `MOST_MS` of sound and `MOST_BYTES` in all, and never less than one piece.
 3. What a client has received is a beginning of what was sent: the last frame that it names, all before that,
    and perhaps some messages behind it. Those are sent again; it is told twice, and nothing is lost.
+4. Of a context that was cancelled neither sound is sent again, nor what kept its order with that.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from realtime.errors import ErrorCode, RealtimeError
 from realtime.session import messages as wire
-from realtime.session.frames import duration_of, frame_head, replayed
+from realtime.session.frames import duration_of, frame_head, handle_of, replayed
 from realtime.types import TIMELINE_PER_MS
 
 #: A piece is kept for so many seconds,
@@ -26,13 +28,30 @@ KEEP_S = 60.0
 #: but of all together no more than so much sound, and so many bytes.
 MOST_MS = 120_000.0
 MOST_BYTES = 16 * 1024 * 1024
+#: What a piece takes beside its own bytes.
+_PIECE_BYTES = 64
 #: How often the time is noted: pieces are kept up to so much longer.
 _MARK_S = 1.0
-#: So many cancelled contexts are remembered before it is looked which of them still have frames here.
+#: So many cancelled contexts are remembered before it is looked which of them still have something here.
 _MOST_SILENCED = 512
+#: Of so many contexts is known which frames are not kept any more.
+_MOST_GONE = 512
 _NOT_KEPT = (wire.SessionReady, wire.SessionClosing, wire.Pong)
+#: They keep their order with the sound of their context, and fall silent with it.
+_IN_ORDER = (wire.Segment, wire.Words, wire.FlushDone, wire.ContextDone)
 
+#: What is sent: a frame, or the text of a message.
 Piece = str | bytes
+
+
+class _Told(NamedTuple):
+    """A message that keeps its order with the sound of a context."""
+
+    text: str
+    handle: int
+
+
+_Kept = Piece | _Told
 
 
 class NotKeptError(RealtimeError):
@@ -43,7 +62,14 @@ class NotKeptError(RealtimeError):
 
 def is_kept(message: Struct) -> bool:
     """Whether a message may have to be sent again."""
+    if isinstance(message, wire.Error):
+        return isinstance(message.context_id, str)
     return not isinstance(message, _NOT_KEPT)
+
+
+def follows(message: Struct) -> int | None:
+    """The handle of the context whose sound a message may not overtake; None when it may."""
+    return message.handle if isinstance(message, _IN_ORDER) else None
 
 
 class Replay:
@@ -51,27 +77,27 @@ class Replay:
 
     def __init__(self) -> None:
         """Nothing was sent."""
-        self._log: deque[Piece] = deque()
+        self._log: deque[_Kept] = deque()
         self._first = 0  # the number of the log's first piece, of all that ever were
         self._marks: deque[tuple[float, int]] = deque()  # at this time the next piece had this number
         self._bytes = 0
         self._samples = 0
         self._silenced: set[int] = set()
-        self._dropped: tuple[int, int] | None = None  # handle and seq of the last frame dropped unheard
-        self._again: deque[Piece] = deque()
+        self._gone: dict[int, int] = {}  # by handle, the last frame that was dropped before it was heard
+        self._again: deque[_Kept] = deque()
 
     @property
     def size(self) -> int:
         """Bytes that are kept."""
         return self._bytes
 
-    def keep(self, piece: Piece, now: float) -> None:
-        """A frame, or the text of a message, goes out."""
+    def keep(self, piece: Piece, now: float, follows: int | None = None) -> None:
+        """A frame, or the text of a message, goes out; `follows`: a message may not overtake its sound."""
         if not self._marks or now - self._marks[-1][0] >= _MARK_S:
-            self._drop_old(now)
+            self.drop_old(now)
             self._marks.append((now, self._first + len(self._log)))
-        self._log.append(piece)
-        self._bytes += len(piece)
+        self._log.append(piece if follows is None or isinstance(piece, bytes) else _Told(piece, follows))
+        self._bytes += len(piece) + _PIECE_BYTES
         if isinstance(piece, bytes):
             self._samples += duration_of(piece)
         while len(self._log) > 1 and (self._bytes > MOST_BYTES or self._samples > MOST_MS * TIMELINE_PER_MS):
@@ -93,39 +119,55 @@ class Replay:
         for _ in range(count):
             self._drop_first(was_heard=True)
         if count:
-            self._dropped = None  # who has heard what came later has received it
+            self._gone.clear()  # who has heard what came later has received it
 
     def silence(self, handle: int) -> None:
         """A context was cancelled: none of its frames is sent any more."""
+        self._gone.pop(handle, None)
         self._silenced.add(handle)
         if len(self._silenced) > _MOST_SILENCED:
-            self._silenced &= {frame_head(piece).handle for piece in self._log if isinstance(piece, bytes)}
+            self._silenced &= {_handle(piece) for kept in (self._log, self._again) for piece in kept}
+
+    def drop_old(self, now: float) -> None:
+        """Time has passed."""
+        while self._marks:
+            is_last = len(self._marks) == 1
+            over = self._marks[0][0] + _MARK_S if is_last else self._marks[1][0]
+            if over > now - KEEP_S:
+                return
+            self._marks.popleft()
+            until = self._first + len(self._log) if is_last else self._marks[0][1]
+            while self._first < until:
+                self._drop_first()
+
+    # -- sending again ----------------------------------------------------------------------------------
 
     def again(self, last: Mapping[int, int]) -> dict[int, float]:
         """Prepare to send again what comes after `last` (seq by handle); replaces what was being sent again.
 
-        Returns where what is missing begins, in ms by handle. Raises `NotKeptError`.
+        Returns where what is missing begins, in ms by handle. Raises `NotKeptError`, and has changed nothing.
         """
         received = -1
         missing = len(self._log)
+        lacking: set[int] = set()
         begins: dict[int, float] = {}
         for index, piece in enumerate(self._log):
-            if isinstance(piece, str):
+            if not isinstance(piece, bytes):
                 continue
             head = frame_head(piece)
             if head.seq <= last.get(head.handle, -1):
                 received = index
             elif head.handle not in self._silenced:
                 missing = min(missing, index)
+                lacking.add(index)
                 begins.setdefault(head.handle, head.position / TIMELINE_PER_MS)
-        if self._dropped is not None and received < 0:
-            handle, seq = self._dropped
-            if last.get(handle, -1) < seq:
-                raise NotKeptError("sound that was not received is not kept any more")
+        if received < 0 and any(last.get(handle, -1) < seq for handle, seq in self._gone.items()):
+            raise NotKeptError("sound that was not received is not kept any more")
+        after = min(received, missing)
         self._again = deque(
             piece
             for index, piece in enumerate(self._log)
-            if index > received or (index > missing and isinstance(piece, str)) or self._lacks(piece, last)
+            if index in lacking or (index > after and not isinstance(piece, bytes))
         )
         return begins
 
@@ -135,28 +177,33 @@ class Replay:
             piece = self._again.popleft()
             if isinstance(piece, str):
                 return piece
-            if frame_head(piece).handle not in self._silenced:
-                return replayed(piece)
+            if _handle(piece) not in self._silenced:
+                return replayed(piece) if isinstance(piece, bytes) else piece.text
         return None
 
-    def _lacks(self, piece: Piece, last: Mapping[int, int]) -> bool:
-        if isinstance(piece, str):
+    def follow(self, text: str, handle: int) -> bool:
+        """Send a new message behind what is being sent again; False when nothing is."""
+        if not self._again:
             return False
-        head = frame_head(piece)
-        return head.seq > last.get(head.handle, -1)
-
-    def _drop_old(self, now: float) -> None:
-        while len(self._marks) > 1 and self._marks[1][0] <= now - KEEP_S:
-            self._marks.popleft()
-            while self._log and self._first < self._marks[0][1]:
-                self._drop_first()
+        self._again.append(_Told(text, handle))
+        return True
 
     def _drop_first(self, *, was_heard: bool = False) -> None:
         piece = self._log.popleft()
         self._first += 1
-        self._bytes -= len(piece)
-        if isinstance(piece, bytes):
-            head = frame_head(piece)
-            self._samples -= head.duration
-            if not was_heard and head.handle not in self._silenced:
-                self._dropped = head.handle, head.seq
+        self._bytes -= (len(piece.text) if isinstance(piece, _Told) else len(piece)) + _PIECE_BYTES
+        if not isinstance(piece, bytes):
+            return
+        head = frame_head(piece)
+        self._samples -= head.duration
+        if not was_heard and head.handle not in self._silenced:
+            self._gone[head.handle] = head.seq
+            if len(self._gone) > _MOST_GONE:
+                del self._gone[next(iter(self._gone))]
+
+
+def _handle(piece: _Kept) -> int:
+    """The context that a piece falls silent with; 0: none."""
+    if isinstance(piece, bytes):
+        return handle_of(piece)
+    return piece.handle if isinstance(piece, _Told) else wire.NO_HANDLE

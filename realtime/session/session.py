@@ -7,8 +7,8 @@ The rules:
 3. The first `text` of an id opens a context; so does `text` after `end`. After a cancel or a failure only
    `context.open` does, and late text is dropped with one `context_closed`.
 4. What becomes of contexts then, their order and their endings, is in `turns`.
-5. A session outlives its socket: one that was lost may be replaced within `Limits.resume_window_s`. While
-   there is none, nothing is taken from the speakers. What went out is in `replay`.
+5. A session outlives its socket (`sockets`). While there is none, nothing is taken from the speakers. What
+   went out is in `replay`.
 
 States of the session: new --first message--> ready --close--> draining --all contexts over--> closed.
 """
@@ -28,7 +28,7 @@ from realtime.session.actions import Action, Become, Close, Resume, Send
 from realtime.session.contexts import Context, State
 from realtime.session.offer import NoFormatError, Offer, check_context_id
 from realtime.session.replay import Piece
-from realtime.session.tokens import Tokens
+from realtime.session.sockets import Sockets
 from realtime.session.turns import Turns
 from realtime.types import TIMELINE_PER_MS, Failed, SpeechEvent
 
@@ -40,25 +40,20 @@ class _Phase(Enum):
     CLOSED = auto()
 
 
-def no_such_session() -> RealtimeError:
-    """The answer to a resume with an id or a token that is not known (any more)."""
-    return RealtimeError("there is no session to resume with this id and token", ErrorCode.RESUME_FAILED)
-
-
 class Session:
     """One session; every method takes the present in monotonic seconds and returns what is to be done."""
 
     def __init__(self, session_id: str, new_token: Callable[[], str], offer: Offer, now: float) -> None:
         """`session_id` is told to the client; each `session.ready` bears a resume token from `new_token`."""
         self.session_id = session_id
-        self._tokens = Tokens(new_token)
+        self._sockets = Sockets(new_token, offer.limits.resume_window_s)
         self._offer = offer
         self._phase = _Phase.NEW
         self._turns = Turns(offer)
         self._settings = offer.defaults
         self._last_activity = now
         self._closes_with = CloseCode.DONE
-        self._lost_at: float | None = None
+        self._asked: wire.SessionStart | None = None  # with a resume, which is being tried
         self._receivers: dict[type[Struct], Callable[..., list[Action]]] = {
             wire.SessionStart: self._start,
             wire.SessionUpdate: self._update,
@@ -98,11 +93,10 @@ class Session:
             actions += self._receivers[type(message)](message, now)
             actions += self._turns.replenish(now)
         except NoFormatError as error:
-            self._phase = _Phase.CLOSED
-            fatal = wire.Error(error.code, error.message, fatal=True)
-            return [Send(fatal), Close(ERRORS[error.code].close_code, "no known format")]
+            return self._no_format(error)
         except RealtimeError as error:
             self._phase = before  # what was refused has not begun the session either
+            self._sockets.may_resume &= before is not _Phase.NEW
             return [replies.refusal(error.code, error.message, context_id)]
         return actions + self._close_if_drained()
 
@@ -129,41 +123,47 @@ class Session:
     def on_deadline(self, now: float) -> list[Action]:
         """Time has passed."""
         actions = self._turns.on_deadline(now) + self._turns.replenish(now)
-        if self._ends_at() <= now and self._phase is not _Phase.CLOSED:
-            self._phase = _Phase.CLOSED
-            actions += [Send(wire.SessionClosing("idle", 0)), Close(CloseCode.DONE, "idle")]
-        return actions
+        if self._ends_at() > now:
+            return actions
+        told = [] if self._phase is _Phase.CLOSED else [Send(wire.SessionClosing("idle", 0))]
+        return [*actions, *told, *self._over(Close(CloseCode.DONE, "idle"))]
 
     def _ends_at(self) -> float:
         """When the session is over if nothing happens."""
-        if self._lost_at is not None:
-            return self._lost_at + self._offer.limits.resume_window_s
+        if self._sockets.is_lost:
+            return self._sockets.waits_until
+        if self._phase is _Phase.CLOSED:
+            return inf
         return self._last_activity + self._offer.limits.idle_s
+
+    def _over(self, close: Close) -> list[Action]:
+        """It is over, and is not resumed any more."""
+        self._phase = _Phase.CLOSED
+        self._sockets.end()
+        return [close]
 
     def drain(self, drain_ms: int, now: float) -> list[Action]:
         """The server is going away: finish the contexts that are open, open no more, and close."""
+        self._sockets.end()
         if self._phase is _Phase.CLOSED:
             return []
-        if self._lost_at is not None:
-            return self.shut_down()  # no socket is let in any more that could take it up
         self._phase, self._closes_with = _Phase.DRAINING, CloseCode.GOING_AWAY
         return [Send(wire.SessionClosing("shutdown", drain_ms)), *self._close_if_drained()]
 
     def shut_down(self) -> list[Action]:
         """The server is going away, now."""
+        self._sockets.end()
         if self._phase is _Phase.CLOSED:
             return []
         told: list[Action] = [Send(wire.SessionClosing("shutdown", 0))]
         if self._closes_with == CloseCode.GOING_AWAY:
             told.clear()  # it was told before
-        self._phase = _Phase.CLOSED
-        return [*told, Close(CloseCode.GOING_AWAY, "going away")]
+        return [*told, *self._over(Close(CloseCode.GOING_AWAY, "going away", at_once=True))]
 
     def broken(self) -> list[Action]:
         """A mistake inside the server ends the session."""
-        self._phase = _Phase.CLOSED
         error = wire.Error(ErrorCode.INTERNAL, INTERNAL_MESSAGE, fatal=True)
-        return [Send(error), Close(CloseCode.INTERNAL, "internal error")]
+        return [Send(error), *self._over(Close(CloseCode.INTERNAL, "internal error", at_once=True))]
 
     def head(self) -> int | None:
         """Handle of the context whose sound may be sent now."""
@@ -174,6 +174,10 @@ class Session:
         """When the listener will have heard all that was sent, in seconds; infinite while paused."""
         context = self._turns.get(handle)
         return inf if context is None or context.paused else self._turns.dry_at(now)
+
+    def unheard_s(self, now: float) -> float:
+        """How long the listener still plays what was sent; infinite while it is paused."""
+        return self._turns.dry_at(now) - now
 
     def played_ms(self, handle: int, now: float) -> float:
         """How much of a context was heard; 0 when it is not known any more."""
@@ -202,57 +206,60 @@ class Session:
 
     # -- its sockets ------------------------------------------------------------------------------------
 
-    def keep(self, piece: Piece, now: float) -> None:
+    def keep(self, piece: Piece, now: float, follows: int | None = None) -> None:
         """A frame, or the text of a message about a context, goes out: it may have to be sent again."""
-        self._turns.replay.keep(piece, now)
+        self._turns.replay.keep(piece, now, follows)
+
+    def follow(self, text: str, handle: int) -> bool:
+        """Send a message behind what is being sent again; False when nothing is."""
+        return self._turns.replay.follow(text, handle)
 
     def next_again(self) -> Piece | None:
         """What is to be sent again now, None when there is nothing."""
         return self._turns.replay.next_again()
 
     def resume(self, request: wire.ResumeRequest, now: float) -> list[Action]:
-        """A new socket asks for this session; it is there with `attached`.
+        """A new socket asks for this session, and has it from now on.
 
         Raises `RealtimeError` for a wrong token, or when not all that was not received is there; then nothing
         has changed.
         """
-        if self._phase not in (_Phase.READY, _Phase.DRAINING) or not self._tokens.are_of(request.token):
-            raise no_such_session()
+        self._sockets.check(request.token)
         self._turns.send_again({int(handle): seq for handle, seq in request.last.items()}, now)
-        self._tokens.used(request.token)
-        ready = replies.ready(
-            self.session_id, self._tokens.new(), self._offer, self._settings, self._turns.known()
-        )
-        return [ready]
+        self._sockets.resumed(request.token)
+        self._turns.resumed(now)
+        self._last_activity = now
+        token = self._sockets.tokens.new()
+        return [replies.ready(self.session_id, token, self._offer, self._settings, self._turns.known())]
 
     def resume_failed(self, error: RealtimeError, now: float) -> list[Action]:
         """The session that the first message asked for is not to be had: this one serves, as it wished."""
-        self._last_activity = now
-        if self._phase is not _Phase.NEW:
+        asked, self._asked = self._asked, None
+        if asked is None or self._phase is not _Phase.NEW:
             return []
-        return [replies.refusal(error.code, error.message), self._ready()]
-
-    def attached(self, now: float) -> None:
-        """There is a socket."""
-        self._lost_at, self._last_activity = None, now
-        self._turns.attached(now)
+        self._last_activity = now
+        told = replies.refusal(error.code, error.message)
+        try:
+            self._settings = self._offer.session_settings(asked, self._settings)
+        except NoFormatError as no_format:
+            return [told, *self._no_format(no_format)]
+        except RealtimeError as wrong:
+            return [told, replies.refusal(wrong.code, wrong.message)]
+        return [told, self._ready()]
 
     def lost(self, now: float) -> bool:
         """The socket is gone; whether a new one is waited for."""
-        if self._phase not in (_Phase.READY, _Phase.DRAINING) or self._closes_with == CloseCode.GOING_AWAY:
-            return False
-        self._lost_at = now
         self._turns.lost()
-        return True
+        return self._sockets.lost(now)
 
     def received(self, ready_number: int) -> None:
         """The client has received so many `session.ready`: the tokens before count no more."""
-        self._tokens.received(ready_number)
+        self._sockets.tokens.received(ready_number)
 
     @property
     def ready_number(self) -> int:
         """How many `session.ready` there were."""
-        return self._tokens.count
+        return self._sockets.tokens.count
 
     def text(self, handle: int) -> str:
         """All that the client sent for a context; empty when it is not known any more."""
@@ -264,10 +271,10 @@ class Session:
     def _start(self, message: wire.SessionStart, now: float) -> list[Action]:
         if self._phase is not _Phase.NEW:
             raise InvalidMessageError("session.start may only be the first message")
-        settings = self._offer.session_settings(message, self._settings)
-        self._settings = settings
         if not isinstance(message.resume, UnsetType):
-            return [Resume(message.resume)]  # `resume_failed` goes on from here
+            self._asked = message  # its wishes count when the resume fails
+            return [Resume(message.resume)]
+        self._settings = self._offer.session_settings(message, self._settings)
         return [self._ready()]
 
     def _update(self, message: wire.SessionUpdate, now: float) -> list[Action]:
@@ -276,9 +283,9 @@ class Session:
 
     def _ready(self) -> Action:
         if self._phase is _Phase.NEW:
-            self._phase = _Phase.READY
+            self._phase, self._sockets.may_resume = _Phase.READY, True
         self._turns.credit.max_lead_ms = self._settings.max_lead_ms
-        return replies.ready(self.session_id, self._tokens.new(), self._offer, self._settings)
+        return replies.ready(self.session_id, self._sockets.tokens.new(), self._offer, self._settings)
 
     def _ping(self, message: wire.Ping, now: float) -> list[Action]:
         return [Send(wire.Pong(message.t))]
@@ -293,8 +300,13 @@ class Session:
     def _close_if_drained(self) -> list[Action]:
         if self._phase is not _Phase.DRAINING or self._turns.head() is not None:
             return []
+        # It may be resumed all the same when its client closes it: not all may have come to that.
         self._phase = _Phase.CLOSED
         return [Close(self._closes_with, "done" if self._closes_with == CloseCode.DONE else "going away")]
+
+    def _no_format(self, error: NoFormatError) -> list[Action]:
+        fatal = wire.Error(error.code, error.message, fatal=True)
+        return [Send(fatal), *self._over(Close(ERRORS[error.code].close_code, "no known format"))]
 
     # -- messages about a context -----------------------------------------------------------------------
 

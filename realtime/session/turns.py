@@ -238,15 +238,18 @@ class Turns:
             return []
         told, self.credit.told = self.credit.told, None
         context = None if told is None else self._contexts.get(told)
-        if context is None or not context.live or context.failure_told:
-            return [Replenish()]
-        context.last_activity = now
-        return [replies.flow(context, "resumed"), Replenish()]
+        actions: list[Action] = []
+        if context is not None and context.live and not context.failure_told:
+            context.last_activity = now
+            actions.append(replies.flow(context, "resumed"))
+        # Also one that is paused: nobody else would tell its speaker that it may go on.
+        head = self._contexts.head()
+        return [*actions, Replenish(head.handle)] if head is not None else actions
 
     # -- its sockets ------------------------------------------------------------------------------------
 
-    def attached(self, now: float) -> None:
-        """There is a socket: whoever was silent for want of one is so from now on."""
+    def resumed(self, now: float) -> None:
+        """There is a socket again: whoever was silent for want of one is so from now on."""
         self._has_socket = True
         head = self._contexts.head()
         if head is not None:
@@ -290,6 +293,7 @@ class Turns:
             else:
                 self._contexts.forget(context)
                 self._playout.forget(context.handle, now)
+        self.replay.drop_old(now)
         silent = self._silent_head()
         return self.end(silent[0]) if silent is not None and silent[1] <= now else []
 
@@ -311,7 +315,7 @@ class Turns:
         context.sent = packet.position + packet.duration
         context.last_seq = packet.seq
         self._playout.sent(context.handle, context.sent / TIMELINE_PER_MS, now)
-        self.credit.on_sent(now)
+        self.credit.left_ms(now)  # it may be spent from now on
         kind = self._offer.formats[context.settings.audio.format].kind
         return [SendFrame(kind, context.handle, packet)]
 
@@ -325,14 +329,16 @@ class Turns:
 
     def _stop(self, context: Context, reason: CancelReason, cut: Cut, now: float) -> list[Action]:
         speaks = context.live and context.failure is None
-        stop: list[Action]
-        stop = [StopSpeaker(context.handle) if speaks else Unheard(context.handle, cut.played_ms)]
+        stop: list[Action] = [StopSpeaker(context.handle)] if speaks else []
+        late: list[Action] = []
+        if not speaks and cut.played_ms < context.sent / TIMELINE_PER_MS:
+            late.append(Unheard(context.handle, cut.played_ms))
         context.step(Step.CANCEL)
         context.cut, context.cancel_reason = cut, reason
         self._playout.stop(context.handle, now)
         self.replay.silence(context.handle)
         self._retire(context, now)
-        return [*stop, replies.cancelled(context, cut), *self._give_turn(now)]
+        return [*stop, replies.cancelled(context, cut), *late, *self._give_turn(now)]
 
     def _fail(self, context: Context, failure: Failed, now: float) -> list[Action]:
         return [*self._end_as_failed(context, failure, now), *self._give_turn(now)]

@@ -3,281 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-import selectors
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from realtime.audio.formats import make_encoder
-from realtime.clock import MonotonicClock
-from realtime.engines.engine import Cancellation, Open
-from realtime.engines.thread import ThreadEngine
-from realtime.engines.tone import ToneSynthesizer
-from realtime.errors import CloseCode, EngineError, ErrorCode
-from realtime.live import driver as driver_module
-from realtime.live.driver import ContextSummary, Driver, OpenSpeakerFor, TransportClosedError
-from realtime.session.frames import FrameKind, decode_frame
-from realtime.session.offer import Format, Limits, Offer
-from realtime.session.session import Session
-from realtime.speech.cache import AudioCache
-from realtime.speech.scheduler import Scheduler
-from realtime.speech.speaker import Listener, Speaker, Studio
-from realtime.speech.synthesis import Syntheses
-from realtime.speech.text_feed import TextTurns
-from realtime.speech.timeline import Timeline
-from realtime.text.frontend import Frontend, TextOptions
+from realtime.errors import CloseCode, ErrorCode
+from realtime.live import socket as socket_module
+from realtime.live.transport import TransportClosedError
 from realtime.types import (
     TIMELINE_RATE,
-    AudioSettings,
-    Failed,
     Finished,
     Flushed,
     FrameFlags,
     Packet,
-    SpeechEvent,
-    TextPiece,
-    Timing,
-    Voice,
     VoiceSettings,
 )
-
-TONE = Voice("tone", ("en",), "tone")
-OFFER = Offer(
-    engine="tone",
-    voices={"tone": TONE},
-    default_voice="tone",
-    formats={
-        "opus": Format(FrameKind.OPUS, (48_000,), 312),
-        "pcm_s16le": Format(FrameKind.PCM_S16LE, (24_000,)),
-    },
-    features=(),
-    limits=Limits(),
-    bitrate=32_000,
+from tests.live.talking import (
+    BAD,
+    LONG,
+    PCM,
+    Stage,
+    Wire,
+    check_promises,
+    house,
+    running,
+    serve,
+    text,
 )
-PCM = {"type": "session.start", "formats": ["pcm_s16le"]}
-#: Some 25 s of sound, five times what may wait unsent.
-LONG = "And so it went on and on, as such things go. " * 12
-#: On this word the engine fails.
-BAD = "unspeakable"
-#: A test that hangs is ended; nothing is measured by it.
-HANGS_S = 20.0
-
-
-class Wire:
-    """A transport in memory: `sent` is all that it was given, in order; a test is the client."""
-
-    def __init__(self) -> None:
-        self.incoming: asyncio.Queue[str | bytes | None] = asyncio.Queue()
-        self.sent: list[dict[str, Any] | bytes] = []
-        self.closed: tuple[int, str] | None = None
-        self.receives = 0
-        self.news = asyncio.Event()
-        #: Awaited after a piece was taken, with all of them so far: slowness and faults are put here.
-        self.after_send: Callable[[list[dict[str, Any] | bytes]], Awaitable[None]] | None = None
-        self.before_receive: Callable[[int], None] | None = None
-
-    # -- the client's side ------------------------------------------------------------------------------
-
-    def say(self, *all_fields: dict[str, Any]) -> None:
-        for fields in all_fields:
-            self.incoming.put_nowait(json.dumps(fields))
-
-    def hang_up(self) -> None:
-        self.incoming.put_nowait(None)
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(HANGS_S):
-            while not condition():
-                self.news.clear()
-                await self.news.wait()
-
-    async def until_told(self, kind: str, count: int = 1) -> dict[str, Any]:
-        await self.until(lambda: len(self.told(kind)) >= count)
-        return self.told(kind)[count - 1]
-
-    async def until_closed(self) -> None:
-        while self.closed is None:
-            self.news.clear()
-            await self.news.wait()
-
-    def messages(self) -> list[dict[str, Any]]:
-        return [piece for piece in self.sent if isinstance(piece, dict)]
-
-    def told(self, kind: str) -> list[dict[str, Any]]:
-        return [message for message in self.messages() if message["type"] == kind]
-
-    def frames(self, handle: int | None = None) -> list[Packet]:
-        frames = [decode_frame(piece) for piece in self.sent if isinstance(piece, bytes)]
-        return [frame.packet for frame in frames if handle is None or frame.handle == handle]
-
-    def trace(self) -> list[tuple[str, int]]:
-        """(type, handle) of everything, frames as "frame", repetitions of it left out."""
-        trace: list[tuple[str, int]] = []
-        for piece in self.sent:
-            if isinstance(piece, bytes):
-                entry = ("frame", decode_frame(piece).handle)
-            else:
-                entry = (piece["type"], piece.get("handle", 0))
-            if not trace or trace[-1] != entry or entry[0] != "frame":
-                trace.append(entry)
-        return trace
-
-    # -- the driver's side ------------------------------------------------------------------------------
-
-    async def receive(self) -> str | bytes:
-        if self.before_receive is not None:
-            self.before_receive(self.receives)
-        self.receives += 1
-        frame = await self.incoming.get()
-        if frame is None:
-            raise TransportClosedError
-        return frame
-
-    async def send_text(self, message: str) -> None:
-        await self._take(json.loads(message))
-
-    async def send_bytes(self, frame: bytes) -> None:
-        await self._take(frame)
-
-    async def _take(self, piece: dict[str, Any] | bytes) -> None:
-        if self.closed is not None:
-            raise TransportClosedError
-        self.sent.append(piece)
-        self.news.set()
-        if self.after_send is not None:
-            await self.after_send(self.sent)
-
-    async def close(self, code: int, reason: str) -> None:
-        assert self.closed is None, "closed twice"
-        self.closed = (code, reason)
-        self.news.set()
-        self.hang_up()
-
-
-def text(context_id: str, words: str, *, end: bool = True) -> list[dict[str, Any]]:
-    """A context's whole text, and its end."""
-    said: list[dict[str, Any]] = [{"type": "text", "context_id": context_id, "text": words}]
-    return said + ([{"type": "end", "context_id": context_id}] if end else [])
-
-
-class House:
-    """The rooms below a driver, real ones, and a count of what goes on in them."""
-
-    def __init__(self, scheduler: Scheduler, executor: ThreadPoolExecutor) -> None:
-        self.scheduler = scheduler
-        clock = MonotonicClock()
-        self.syntheses = Syntheses(AudioCache(2**26, 1000), clock)
-        self.studio = Studio(
-            scheduler, self.syntheses, "", executor, clock, TextTurns(clock), buffer_ms=5_000
-        )
-        self.speakers: list[Speaker] = []
-        self.summaries: list[ContextSummary] = []
-
-    def open_speaker(self, settings: VoiceSettings, audio: AudioSettings, listener: Listener) -> Speaker:
-        speaker = Speaker(
-            self.studio,
-            settings,
-            Frontend(TextOptions(settings.language, buffering=settings.buffer)),
-            Timeline(make_encoder(audio), settings.speed),
-            listener,
-        )
-        self.speakers.append(speaker)
-        return speaker
-
-    def driver(self, wire: Wire, offer: Offer = OFFER) -> Driver:
-        clock = MonotonicClock()
-        session = Session("sid", lambda: "secret", offer, clock.now())
-        return Driver(session, wire, self.open_speaker, clock, self.summaries.append)
-
-    def reasons(self) -> dict[int, str]:
-        """What the observer was told, by handle; fails when it was told twice of one."""
-        handles = [summary.handle for summary in self.summaries]
-        assert len(handles) == len(set(handles))
-        assert len(handles) == len(self.speakers)
-        return {summary.handle: summary.reason for summary in self.summaries}
-
-    def codes(self) -> dict[int, ErrorCode | None]:
-        """Why each has failed, by handle."""
-        return {summary.handle: summary.code for summary in self.summaries}
-
-
-class FussySynthesizer(ToneSynthesizer):
-    """Fails on one word."""
-
-    def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Any:
-        if BAD in piece.text:
-            raise EngineError("this cannot be said")
-        return super().synthesize(piece, request, cancellation)
-
-
-@asynccontextmanager
-async def house(max_utterances: int = 64) -> AsyncIterator[House]:
-    """Checks on leaving that nothing is left: no task, no place in the engine."""
-    before = asyncio.all_tasks()
-    scheduler = Scheduler(ThreadEngine(FussySynthesizer(), 1), MonotonicClock(), max_utterances)
-    await scheduler.start()
-    with ThreadPoolExecutor(1) as executor:
-        built = House(scheduler, executor)
-        try:
-            yield built
-            assert (scheduler.admitted, scheduler.queue_depth) == (0, 0)
-            assert not built.syntheses._under_way and not scheduler._listeners
-            assert asyncio.all_tasks() == before
-        finally:
-            await scheduler.stop()
-
-
-@asynccontextmanager
-async def running(built: House, wire: Wire, offer: Offer = OFFER) -> AsyncIterator[Driver]:
-    """A driver that runs beside the block, and is over when the block is left."""
-    driver = built.driver(wire, offer)
-    task = asyncio.create_task(driver.run())
-    try:
-        yield driver
-        async with asyncio.timeout(HANGS_S):
-            await task
-    finally:
-        task.cancel()
-
-
-async def serve(built: House, wire: Wire) -> None:
-    """Run a driver to its end."""
-    async with running(built, wire):
-        pass
-
-
-def check_promises(wire: Wire) -> None:
-    """What must be true of every conversation, whatever happened in it."""
-    over: set[int] = set()
-    ended: list[int] = []
-    next_seq: dict[int, int] = {}
-    position: dict[int, int] = {}
-    for piece in wire.sent:
-        if isinstance(piece, bytes):
-            frame = decode_frame(piece)
-            assert frame.handle not in over, "a frame after the end of its context"
-            assert frame.packet.seq == next_seq.get(frame.handle, 0)
-            assert frame.packet.position == position.get(frame.handle, 0)
-            assert (FrameFlags.FIRST in frame.packet.flags) == (frame.packet.seq == 0)
-            next_seq[frame.handle] = frame.packet.seq + 1
-            position[frame.handle] = frame.packet.position + frame.packet.duration
-        elif piece["type"] in ("context.done", "context.cancelled") and piece["handle"]:
-            handle = piece["handle"]
-            over.add(handle)
-            ended.append(handle)
-            assert piece["last_seq"] == (next_seq[handle] - 1 if handle in next_seq else None)
-    first_frames = list(next_seq)
-    assert first_frames == sorted(first_frames), "contexts are spoken in the order opened"
-    dones = [message["handle"] for message in wire.told("context.done")]
-    assert len(dones) == len(set(dones))
-
 
 # -- speaking -----------------------------------------------------------------------------------------------
 
@@ -557,9 +310,9 @@ async def test_shutting_down_from_outside(yields: int) -> None:
 async def test_shutting_down_before_it_runs() -> None:
     async with house() as built:
         wire = Wire()
-        driver = built.driver(wire)
+        driver = built.driver()
         driver.shut_down()
-        await driver.run()
+        await asyncio.gather(driver.run(), driver.serve(wire))
         assert wire.closed is not None
         assert wire.closed[0] == CloseCode.GOING_AWAY
 
@@ -585,11 +338,15 @@ async def test_cancelling_the_driver_itself_leaves_nothing_behind(frames: int) -
     async with house() as built:
         wire = Wire()
         wire.say(PCM, *text("a", LONG), *text("b", LONG))
-        task = asyncio.create_task(built.driver(wire).run())
+        driver = built.driver()
+        task, serving = asyncio.create_task(driver.run()), asyncio.create_task(driver.serve(wire))
         await wire.until(lambda: len(wire.frames(1)) >= frames and len(built.speakers) == 2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        await serving
+        assert wire.closed is not None
+        assert wire.closed[0] == CloseCode.GOING_AWAY
         assert built.reasons() == {1: "disconnected", 2: "disconnected"}
 
 
@@ -631,7 +388,7 @@ async def test_a_fatal_error_is_sent_before_the_close() -> None:
 
 
 async def test_a_listener_that_takes_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver_module, "STALL_S", 0.05)
+    monkeypatch.setattr(socket_module, "STALL_S", 0.05)
     async with house() as built:
         wire = Wire()
 
@@ -649,104 +406,6 @@ async def test_a_listener_that_takes_nothing_is_dropped(monkeypatch: pytest.Monk
 
 
 # -- virtual time -------------------------------------------------------------------------------------------
-
-
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Time stands still while anything can be done, and else jumps to the next timer."""
-
-    def __init__(self) -> None:
-        self._present = 1000.0
-        loop = self
-
-        class Selector(selectors.DefaultSelector):  # type: ignore[valid-type, misc]
-            def select(self, timeout: float | None = None) -> Any:
-                assert timeout is not None, "nothing will ever happen again"
-                loop._present += timeout
-                return super().select(0)
-
-        super().__init__(Selector())
-
-    def time(self) -> float:
-        return self._present
-
-
-class LoopClock:
-    """The virtual loop's time."""
-
-    def now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-
-class Puppet:
-    """A speaker that a test lets speak."""
-
-    def __init__(self, on_output: Callable[[], None]) -> None:
-        self.events: deque[SpeechEvent] = deque()
-        self.on_output = on_output
-        self.timing = Timing()
-        self.failure: Failed | None = None
-        self.calls: list[str] = []
-        self.over = False
-        self.turns = 0
-
-    def take_turn(self) -> None:
-        self.turns += 1
-
-    def give(self, *events: SpeechEvent) -> None:
-        self.events.extend(events)
-        self.on_output()
-
-    def frames(self, count: int) -> None:
-        self.give(*(Packet(b"x", seq, seq * 960, 960, FrameFlags(seq == 0)) for seq in range(count)))
-
-    def append(self, text: str) -> None:
-        self.calls.append(f"append {text}")
-
-    def flush(self, flush_id: str | None) -> None:
-        self.calls.append(f"flush {flush_id}")
-
-    def end(self) -> None:
-        self.calls.append("end")
-
-    def take(self) -> SpeechEvent | None:
-        return self.events.popleft() if self.events else None
-
-    async def run(self) -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            self.over = True
-
-
-class Stage:
-    """A driver with puppets on virtual time."""
-
-    def __init__(self) -> None:
-        self.wire = Wire()
-        self.puppets: list[Puppet] = []
-        self.summaries: list[ContextSummary] = []
-
-    def _open(self, _settings: Any, _audio: Any, listener: Listener) -> Puppet:
-        self.puppets.append(Puppet(listener.on_output))
-        return self.puppets[-1]
-
-    async def _play(self, client: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        clock = LoopClock()
-        session = Session("sid", lambda: "secret", replace(OFFER, limits=Limits()), clock.now())
-        open_speaker = cast(OpenSpeakerFor, self._open)
-        driver = Driver(session, self.wire, open_speaker, clock, self.summaries.append)
-        task = asyncio.create_task(driver.run())
-        try:
-            await client()
-            await task
-            assert asyncio.all_tasks() == {asyncio.current_task()}
-            assert all(puppet.over for puppet in self.puppets)
-        finally:
-            task.cancel()
-
-    def play(self, client: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            runner.run(self._play(client))
 
 
 def test_an_idle_session_is_closed_after_300_seconds() -> None:

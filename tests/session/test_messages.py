@@ -59,6 +59,14 @@ RESUMES = st.builds(
     token=TEXT,
     last=st.dictionaries(COUNTS.map(str), COUNTS, max_size=3),
 )
+REPORTS = st.builds(
+    wire.ContextReport,
+    context_id=IDS,
+    handle=COUNTS,
+    state=st.sampled_from(["open", "ending", "done", "failed", "cancelled"]),
+    text_received=COUNTS,
+    last_seq=_or_none(COUNTS),
+)
 ONE_CONTEXT = {"context_id": IDS}
 ANY_PING = _or_none(st.integers(-(2**70), 2**70) | NUMBERS | TEXT)
 
@@ -103,6 +111,9 @@ SERVER_FIELDS: dict[type[msgspec.Struct], dict[str, st.SearchStrategy[Any]]] = {
         "limits": st.builds(
             wire.LimitsReport, COUNTS, COUNTS, COUNTS, COUNTS, idle_s=NUMBERS, resume_window_s=NUMBERS
         ),
+        "max_lead_ms": COUNTS,
+        "resumed": _or_unset(st.booleans()),
+        "contexts": _or_unset(st.lists(REPORTS, max_size=3)),
     },
     wire.ContextOpened: {**OF_CONTEXT, "voice": TEXT, "language": TEXT},
     wire.Segment: {

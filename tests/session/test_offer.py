@@ -331,7 +331,6 @@ def test_what_is_left_out_stays_as_it_is() -> None:
         SessionUpdate(voice="nobody"),
         SessionUpdate(language="fr"),
         SessionUpdate(voice="bruno", language="en"),
-        SessionUpdate(speed=2.0, max_lead_ms=5),
         SessionUpdate(speed=2.0, lexicon={"wrong": "entry"}),
     ],
 )
@@ -434,9 +433,9 @@ def test_the_voice_and_the_language_of_a_context_must_go_together(
 
 def test_what_is_unsupported_says_what_is() -> None:
     with pytest.raises(InvalidMessageError) as caught:
-        refuse_unsupported(SessionStart(max_lead_ms=5))
+        refuse_unsupported(ContextOpen(instruct="softly"))
     assert caught.value.code == ErrorCode.UNSUPPORTED
-    assert caught.value.message == "`max_lead_ms` is not supported by this server yet; supported: 0"
+    assert caught.value.message == "`instruct` is not supported by this server yet; supported: none"
 
 
 def test_only_one_name_is_no_context() -> None:

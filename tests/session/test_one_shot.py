@@ -318,7 +318,7 @@ def test_what_is_never_asked_for_anything_is_idle() -> None:
 
 def test_shut_down(shots: Shots) -> None:
     shots.say("One.")
-    assert shots.machine.shut_down() == [Close(CloseCode.GOING_AWAY, "going away")]
+    assert shots.machine.shut_down() == [Close(CloseCode.GOING_AWAY, "going away", at_once=True)]
     assert shots.machine.shut_down() == []
     assert shots.say("Two.") == []
     assert shots.machine.on_deadline(shots.now + 1000) == []
@@ -328,7 +328,7 @@ def test_a_mistake_inside_the_server_is_told_without_its_insides(shots: Shots) -
     shots.say("One.")
     assert shots.machine.broken() == [
         Send(ErrorEvent("something went wrong inside the server")),
-        Close(CloseCode.INTERNAL, "internal error"),
+        Close(CloseCode.INTERNAL, "internal error", at_once=True),
     ]
     assert shots.say("Two.") == []
     assert shots.machine.shut_down() == []

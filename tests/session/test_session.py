@@ -18,6 +18,11 @@ from tests.session.talk import OPUS, Talk, anna, error_of, every, messages, only
 # -- the first message --------------------------------------------------------------------------------------
 
 
+def asks(**changes: Any) -> dict[str, Any]:
+    """The `resume` of a `session.start`."""
+    return {"session_id": "s", "token": "t", "last": {}} | changes
+
+
 def test_start_is_answered_by_the_settings_in_force() -> None:
     assert Talk().send("session.start") == [
         Send(
@@ -185,15 +190,20 @@ def test_start_is_refused_when_it_is_not_the_first(first: str) -> None:
         ({"speed": 4.01}, ErrorCode.INVALID_MESSAGE, "4"),
         ({"speed": -1}, ErrorCode.INVALID_MESSAGE, "0.25"),
         ({"timestamps": "words"}, ErrorCode.INVALID_MESSAGE, "none, word"),
-        ({"max_lead_ms": 500}, ErrorCode.UNSUPPORTED, "`max_lead_ms`"),
         ({"max_lead_ms": -1}, ErrorCode.INVALID_MESSAGE, "max_lead_ms"),
         ({"lexicon": {"a": 1}}, ErrorCode.INVALID_MESSAGE, "`str`"),
         ({"markup": 1}, ErrorCode.INVALID_MESSAGE, "`bool`"),
-        (
-            {"resume": {"session_id": "s", "token": "t", "last": {}}},
-            ErrorCode.UNSUPPORTED,
-            "`resume`",
-        ),
+        ({"resume": "word"}, ErrorCode.INVALID_MESSAGE, "`object`"),
+        ({"resume": {"session_id": "s", "token": "t"}}, ErrorCode.INVALID_MESSAGE, "`last`"),
+        ({"resume": {"session_id": "s", "last": {}}}, ErrorCode.INVALID_MESSAGE, "`token`"),
+        ({"resume": asks(session_id="s" * 65)}, ErrorCode.INVALID_MESSAGE, "64"),
+        ({"resume": asks(last={"one": 1})}, ErrorCode.INVALID_MESSAGE, "last"),
+        ({"resume": asks(last={"01": 1})}, ErrorCode.INVALID_MESSAGE, "last"),
+        ({"resume": asks(last={"-1": 1})}, ErrorCode.INVALID_MESSAGE, "last"),
+        ({"resume": asks(last={"1": -1})}, ErrorCode.INVALID_MESSAGE, "last"),
+        ({"resume": asks(last={"1": 1.5})}, ErrorCode.INVALID_MESSAGE, "last"),
+        ({"resume": asks(last={"1": 2**32})}, ErrorCode.INVALID_MESSAGE, "last"),
+        ({"resume": asks(last={str(n): 0 for n in range(4097)})}, ErrorCode.INVALID_MESSAGE, "4096"),
     ],
 )
 def test_a_start_that_cannot_be_served_says_why_and_changes_nothing(
@@ -215,6 +225,7 @@ def test_a_start_that_cannot_be_served_says_why_and_changes_nothing(
         ({"normalize": True}, anna(), OPUS),
         ({"timestamps": "none"}, anna(), OPUS),
         ({"max_lead_ms": 0}, anna(), OPUS),
+        ({"max_lead_ms": 500}, anna(), OPUS),
         ({"lexicon": {}}, anna(), OPUS),
         ({"lexicon": {"SQL": "sequel"}}, anna(lexicon=(("SQL", "sequel"),)), OPUS),
         ({"normalize": False, "markup": True}, anna(normalize=False, markup=True), OPUS),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from realtime.errors import ErrorCode
 from realtime.session import messages as wire
-from realtime.session.actions import OpenSpeaker, Send, StopSpeaker
+from realtime.session.actions import OpenSpeaker, Send, StopSpeaker, Unheard
 from realtime.types import (
     Failed,
     Finished,
@@ -80,7 +80,7 @@ def test_cancel_after_done_is_answered_with_the_cut(talk: Talk) -> None:
     talk.finish(1)
     talk.now += 1.5
     answer = cancelled("default", 1, 1500.0, "One ", "two. ", 0)
-    assert talk.send("cancel") == [Send(answer)]
+    assert talk.send("cancel") == [Send(answer), Unheard(1, 1500.0)]
     talk.now += 5
     assert talk.send("cancel") == [Send(answer)]
 
@@ -212,6 +212,7 @@ def test_cancel_all_answers_each_in_order_and_then_all(talk: Talk) -> None:
     talk.send("end", context_id="ended")
     assert talk.send("cancel", context_id="*") == [
         Send(cancelled("sounding", 2, 250.0, "", "One two.", 0)),
+        Unheard(2, 250.0),
         StopSpeaker(3, "cancelled"),
         Send(cancelled("open", 3, 0.0, "", "Three.", None)),
         StopSpeaker(4, "cancelled"),
@@ -251,6 +252,7 @@ def test_preempt_cancels_all_then_opens(talk: Talk) -> None:
     answer_b = wire.ContextCancelled("b", 2, "preempted", 0.0, "", "Two.", 0, None)
     assert talk.send("context.open", context_id="b", on_conflict="preempt") == [
         Send(answer_a),
+        Unheard(1, 500.0),
         StopSpeaker(2, "cancelled"),
         Send(answer_b),
         OpenSpeaker(3, "b", anna(), OPUS),

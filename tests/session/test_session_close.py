@@ -152,7 +152,7 @@ def test_shut_down_says_so_once(talk: Talk) -> None:
     talk.send("text", text="x")
     assert talk.session.shut_down() == [
         Send(wire.SessionClosing("shutdown", 0)),
-        Close(CloseCode.GOING_AWAY, "going away"),
+        Close(CloseCode.GOING_AWAY, "going away", at_once=True),
     ]
     assert talk.session.shut_down() == []
     assert talk.send("ping") == []
@@ -164,7 +164,7 @@ def test_a_mistake_inside_the_server_is_told_without_its_insides(talk: Talk) -> 
     send, close = talk.session.broken()
     assert isinstance(send, Send)
     assert send.message == wire.Error(ErrorCode.INTERNAL, "something went wrong inside the server", True)
-    assert close == Close(CloseCode.INTERNAL, "internal error")
+    assert close == Close(CloseCode.INTERNAL, "internal error", at_once=True)
     assert talk.send("ping") == []
     assert talk.session.shut_down() == []
     assert talk.session.on_deadline(talk.now + 10_000) == []

@@ -46,6 +46,7 @@ VALUES = st.one_of(
     st.sampled_from(["a", "b", "*", "", "x" * 64, "x" * 65, "word", "none", "auto", "de", "bruno", "nobody"]),
     st.sampled_from([[], ["opus"], ["mulaw"], {}, {"a": "b"}]),
 )
+LIMIT = st.sampled_from([0, 0, 1, 30, 1000, 10_000])
 FIELDS = sorted({name for kind in wire.ClientMessage.__args__ for name in kind.__struct_fields__})
 JUNK = st.sampled_from(
     [
@@ -79,10 +80,13 @@ class SessionMachine(Watched, RuleBasedStateMachine):
 
     # -- the client's part ------------------------------------------------------------------------------
 
-    @initialize(start=st.booleans(), timestamps=st.sampled_from(["none", "word"]))
-    def begin(self, start: bool, timestamps: str) -> None:
+    @initialize(
+        start=st.booleans(), resume=st.booleans(), timestamps=st.sampled_from(["none", "word"]), limit=LIMIT
+    )
+    def begin(self, start: bool, resume: bool, timestamps: str, limit: int) -> None:
         if start:
-            self.send("session.start", voice="bruno", timestamps=timestamps)
+            of_nobody = {"resume": {"session_id": "s", "token": "t", "last": {"1": 7}}} if resume else {}
+            self.send("session.start", voice="bruno", timestamps=timestamps, max_lead_ms=limit, **of_nobody)
             assert self.tokens
 
     @rule()
@@ -99,6 +103,7 @@ class SessionMachine(Watched, RuleBasedStateMachine):
                 "speed": st.sampled_from([0.25, 1, 4, 5]),
                 "frame_ms": st.sampled_from([20, 40, 30]),
                 "timestamps": st.sampled_from(["none", "word"]),
+                "max_lead_ms": LIMIT,
             },
         )
     )
@@ -143,8 +148,10 @@ class SessionMachine(Watched, RuleBasedStateMachine):
 
     @rule(context_id=st.sampled_from(["default", "a", "b", "never"]), played_ms=POSITIONS)
     def playback(self, context_id: str, played_ms: float) -> None:
+        self.arrives(len(self.flight))  # nobody hears what has not come
         actions = self.send("playback", context_id=context_id, played_ms=played_ms)
-        assert [type(message) for message in messages(actions)] in ([], [wire.SessionReady])
+        told = [message for message in messages(actions) if not isinstance(message, wire.Flow)]
+        assert [type(message) for message in told] in ([], [wire.SessionReady])
 
     @rule(
         context_id=IDS,
@@ -218,6 +225,65 @@ class SessionMachine(Watched, RuleBasedStateMachine):
         self.perform(actions)
         assert bool(actions) is not was_closed
         assert self.closed
+        assert not self.session.lost(self.now)
+
+    @precondition(lambda self: len(self.contexts) > 6)
+    @rule()
+    def drain(self) -> None:
+        """Until the server ends it, those that are open go on."""
+        was_closed = self.closed
+        self.draining = self.going_away = True
+        self.may_resume = False
+        actions = self.session.drain(5000, self.now)
+        self.perform(actions)
+        assert was_closed or messages(actions)[0] == wire.SessionClosing("shutdown", 5000)
+        assert self.closed or self.head() is not None
+
+    # -- its sockets ------------------------------------------------------------------------------------
+
+    @rule(count=st.integers(0, 30))
+    def some_arrives(self, count: int) -> None:
+        self.arrives(count)
+
+    @rule(
+        arrives=st.integers(0, 30),
+        seconds=st.sampled_from([0.0, 0.5, 3.0, 20.0]),
+        fails=st.booleans(),
+        wrong=st.booleans(),
+        old=st.booleans(),
+    )
+    def lost_and_resumed(self, arrives: int, seconds: float, fails: bool, wrong: bool, old: bool) -> None:
+        if not self.tokens:
+            return
+        missing = self.lose(arrives)
+        waits = self.session.lost(self.now)
+        assert waits is self.may_resume
+        if not waits:
+            assert self.closed or self.going_away
+            assert not self.resume(self.tokens[-1], missing)
+            return
+        self.pass_time(seconds)
+        if fails:
+            self.speaker_fails(0)
+        self.flight.clear()  # there is no socket: what is said now is sent again later
+        if wrong:
+            assert not self.resume("token of somebody", missing)
+        if self.may_be_gone(missing):
+            if not self.resume(self.tokens[-1], missing):
+                self.pass_time(31)
+            return
+        # The newest may not have come; the one before it counts until it is known to have.
+        assert self.resume(self.tokens[-2 if old and len(self.tokens) > 1 else -1], missing)
+
+    @rule(arrives=st.integers(0, 10))
+    def lost_for_good(self, arrives: int) -> None:
+        if len(self.contexts) < 5 or not self.may_resume:
+            return
+        self.lose(arrives)
+        assert self.session.lost(self.now)
+        self.pass_time(31)
+        assert self.closed and not self.may_resume
+        assert not self.resume(self.tokens[-1], [])
 
     # -- the speakers' part: events of the head in order, of others only what overtakes -------------------
 
@@ -230,6 +296,7 @@ class SessionMachine(Watched, RuleBasedStateMachine):
         model = self.running()
         if model is None:
             return []
+        self.send_again()
         actions = self.session.on_event(model.handle, make(model), self.now)
         self.perform(actions)
         return actions
@@ -239,6 +306,11 @@ class SessionMachine(Watched, RuleBasedStateMachine):
         model = self.running()
         if model is None or model.failed:
             return
+        if self.session.credit_ms(self.now) <= 0:
+            self.perform(self.session.hold(model.handle, self.now))
+            assert self.session.hold(model.handle, self.now) == []
+            return
+        self.send_again()
         flags = FrameFlags.NONE if model.seq else FrameFlags.FIRST
         packet = Packet(b"x", model.seq, model.position, duration, flags)
         actions = self.session.on_event(model.handle, packet, self.now)
@@ -321,13 +393,15 @@ class SessionMachine(Watched, RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, 0.001, 0.3, 1.0, 5.0, 9.9, 30.0, 61.0]) | st.floats(0, 100))
     def pass_time(self, seconds: float) -> None:
         end = self.now + seconds
+        if seconds > 1:
+            self.arrives(len(self.flight))
         for _ in range(100):
             deadline = self.session.next_deadline()
-            if deadline > end or self.closed:
+            if deadline > end or (self.closed and not self.may_resume):
                 break
             self.now = max(self.now, deadline)
             self.perform(self.session.on_deadline(self.now))
-            assert self.closed or self.session.next_deadline() > self.now
+            assert self.session.next_deadline() > self.now
         else:
             raise AssertionError("deadlines without end")
         self.now = end

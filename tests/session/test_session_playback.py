@@ -9,7 +9,7 @@ import pytest
 
 from realtime.errors import ErrorCode
 from realtime.session import messages as wire
-from realtime.session.actions import Close, EndSpeaker, Send
+from realtime.session.actions import Close, EndSpeaker, Send, Unheard
 from realtime.session.offer import Limits
 from realtime.types import Failed
 from tests.session.talk import OFFER, Talk, cancelled, nothing_cancelled, only, refused
@@ -369,5 +369,5 @@ def test_a_close_without_drain_cuts_where_the_listener_is(talk: Talk) -> None:
     talk.spoken("a", "One.", 9000)
     heard(talk, "a", 500)
     *answers, close = talk.send("session.close", drain=False)
-    assert answers == [Send(cancelled("a", 1, 500.0, "", "One.", 0))]
+    assert answers == [Send(cancelled("a", 1, 500.0, "", "One.", 0)), Unheard(1, 500.0)]
     assert isinstance(close, Close)

@@ -104,7 +104,7 @@ def test_the_rate_of_pcm() -> None:
         ({"speed": None}, ErrorCode.INVALID_MESSAGE),
         ({"timestamps": "phoneme"}, ErrorCode.INVALID_MESSAGE),
         ({"normalize": 0}, ErrorCode.INVALID_MESSAGE),
-        ({"max_lead_ms": 100}, ErrorCode.UNSUPPORTED),
+        ({"max_lead_ms": -1}, ErrorCode.INVALID_MESSAGE),
         ({"lexicon": {"SQL": None}}, ErrorCode.INVALID_MESSAGE),
     ],
 )
