@@ -98,9 +98,9 @@ class OneShot:
             return []
         if len(self._waiting) >= self._offer.limits.contexts:
             return [Send(ErrorEvent(f"{len(self._waiting)} inputs wait already, which is the limit"))]
-        if self._draining:
-            return [Send(ErrorEvent("the server is shutting down"))]
         try:
+            if self._draining:
+                raise InvalidMessageError("the server is shutting down")
             self._waiting.append(self._utterance(frame))
         except RealtimeError as error:
             self._waiting.append(ErrorEvent(error.message))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
 
-from realtime.errors import CloseCode, ErrorCode
+from realtime.errors import CloseCode, ErrorCode, RealtimeError
 from realtime.session import messages as wire
 from realtime.session.actions import (
     Action,
@@ -322,6 +323,51 @@ def test_shut_down(shots: Shots) -> None:
     assert shots.machine.shut_down() == []
     assert shots.say("Two.") == []
     assert shots.machine.on_deadline(shots.now + 1000) == []
+
+
+def test_a_drain_speaks_what_has_come_and_refuses_the_rest_in_its_turn(shots: Shots) -> None:
+    shots.say("One.")
+    shots.say("Two.")
+    assert shots.machine.drain(5000, shots.now) == []
+    assert shots.say("Three.") == []
+    assert shots.event(1, Finished(0)) == [Send(Done()), *spoken(2, "Two.")]
+    assert shots.event(2, Finished(0)) == [
+        Send(Done()),
+        Send(ErrorEvent("the server is shutting down")),
+        Close(CloseCode.GOING_AWAY, "going away"),
+    ]
+    assert shots.machine.drain(5000, shots.now) == []
+    assert shots.machine.shut_down() == []
+
+
+def test_a_drain_ends_at_once_what_says_nothing(shots: Shots) -> None:
+    assert shots.machine.drain(5000, shots.now) == [Close(CloseCode.GOING_AWAY, "going away")]
+
+
+def test_a_drain_ends_with_a_failure_too(shots: Shots) -> None:
+    shots.say("One.")
+    shots.machine.drain(5000, shots.now)
+    assert shots.event(1, BROKEN)[-1] == Close(CloseCode.GOING_AWAY, "going away")
+
+
+def test_without_its_socket_it_is_over_and_cannot_be_resumed(shots: Shots) -> None:
+    shots.say("One.")
+    assert not shots.machine.lost(shots.now)
+    with pytest.raises(RealtimeError) as caught:
+        shots.machine.resume(wire.ResumeRequest("sid", "token", {}), shots.now)
+    assert caught.value.code == ErrorCode.RESUME_FAILED
+    assert shots.machine.resume_failed(caught.value, shots.now) == []
+
+
+def test_it_never_waits_for_its_listener_and_sends_nothing_again(shots: Shots) -> None:
+    shots.say("One.")
+    assert shots.machine.credit_ms(shots.now) == inf
+    assert shots.machine.hold(1, shots.now) == []
+    assert shots.machine.unheard_s(shots.now) == 0
+    assert shots.machine.too_fast(10, 5) == []
+    assert shots.machine.next_again() is None
+    assert not shots.machine.follow("x", 1)
+    assert shots.machine.ready_number == 0
 
 
 def test_a_mistake_inside_the_server_is_told_without_its_insides(shots: Shots) -> None:
