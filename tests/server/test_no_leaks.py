@@ -320,7 +320,7 @@ class Scene:
                 await asyncio.sleep(0.01)
 
 
-# What fails is seen only when a count does not come to nothing for long: it is not made smaller again and again.
+# What is left shows only after a while: what has failed is not tried again and again, to make it smaller.
 @settings(max_examples=30, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.lists(STEPS, min_size=5, max_size=40))
 def test_whatever_happens_every_place_is_free_again(steps: list[tuple[Any, ...]]) -> None:
