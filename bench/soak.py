@@ -33,7 +33,7 @@ from bench.soak_others import half_a_handshake, one_shot, request
 from bench.soak_witness import ViolationError
 from bench.table import Row, show
 
-WINDOW_S = 5.0
+WINDOW_S = 4.0
 REQUEST_S = 4.0
 #: After so many findings there is no use in going on.
 MOST_FINDINGS = 10
