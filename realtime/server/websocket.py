@@ -124,7 +124,7 @@ class WebSocketTransport:
     async def _send(self, opcode: int, payload: bytes) -> None:
         """Frames of one turn of the loop go out together.
 
-        Each write is a system call, for which sound in frames of 20 ms is small: it was a tenth of all that the
+        Each write is a system call, and a frame of 20 ms is a small one: they were a tenth of all that the
         server cost beside the voice.
         """
         if self._socket.closed or self._connection is None or self._connection.is_closing():

@@ -55,8 +55,6 @@ TRANSITIONS: dict[tuple[State, Step], State] = {
     (State.DONE, Step.CANCEL): State.CANCELLED,
     (State.FAILED, Step.CANCEL): State.CANCELLED,
 }
-#: Still to be spoken, or being spoken.
-LIVE = frozenset({State.OPEN, State.ENDING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +186,8 @@ class Context:
     @property
     def live(self) -> bool:
         """Whether something may still be spoken of it."""
-        return self.state in LIVE
+        # Asked for with every frame: to look for it in a set would cost a hash each time.
+        return self.state is State.OPEN or self.state is State.ENDING
 
 
 class Contexts:

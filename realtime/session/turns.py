@@ -234,6 +234,7 @@ class Turns:
 
     def replenish(self, now: float) -> list[Action]:
         """Go on with what waited for the listener, if that is no longer far enough ahead."""
+        self.credit.look_again()
         if not self.credit.has_returned(now):
             return []
         told, self.credit.told = self.credit.told, None
@@ -315,6 +316,7 @@ class Turns:
         context.sent = packet.position + packet.duration
         context.last_seq = packet.seq
         self._playout.sent(context.handle, context.sent / TIMELINE_PER_MS, now)
+        self.credit.sent(packet.duration / TIMELINE_PER_MS)
         self.credit.left_ms(now)  # it may be spent from now on
         kind = self._offer.formats[context.settings.audio.format].kind
         return [SendFrame(kind, context.handle, packet)]

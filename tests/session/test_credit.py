@@ -403,6 +403,8 @@ def test_the_lead_is_never_over_the_limit_by_more_than_a_frame_and_sound_always_
         elif kind == "wrong report" and player.played_ms - played_before > 1 and value < 1:
             talk.played(name, value)  # it goes backwards, unless nothing was told before
         elif kind == "next" and player.played_ms == player.sent_ms:
+            # Who has reported once must tell the end, too: the clock runs on for a while only.
+            talk.played(name, player.played_ms - played_before)
             talk.send("end", context_id=name)
             talk.finish(handle)
             name, played_before = f"c{handle}", player.played_ms
