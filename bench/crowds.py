@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -34,6 +35,8 @@ FIRST_AUDIO_S = 0.4
 #: A search for the most listeners ends when it knows them so well.
 STEP = 5
 BARGE_INS = 1000
+#: So many kinds of errors are shown of each run.
+MOST_ERRORS = 5
 
 
 class Load:
@@ -106,7 +109,10 @@ class Load:
             settings |= {"LOG_LEVEL": "info", "LOG_FORMAT": "json"}
         with ServerProcess(log=log, **settings) as server:
             asyncio.run(_warm(server))
-            return _watch(server, replace(crowd, port=server.port, seed=seed), label)
+            run = _watch(server, replace(crowd, port=server.port, seed=seed), label)
+        for error, count in Counter(run.errors).most_common(MOST_ERRORS):
+            print(f"{label}, seed {seed}: {count} x {error}", file=sys.stderr)
+        return run
 
 
 async def _warm(server: ServerProcess) -> None:

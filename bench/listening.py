@@ -94,11 +94,12 @@ class Listener(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever did it; it is an error if there was more to hear."""
-        if not self._left:
-            self.fail(f"the connection was lost: {exc}")
+        self.fail(f"the connection was lost: {exc}")
 
     def fail(self, what: str) -> None:
-        """Something is wrong: it belongs to the text that is being spoken, if there is one."""
+        """Something is wrong: it belongs to the newest text, if there is one; the first failure counts."""
+        if self._left:
+            return
         self._left = True
         if self.spoken and not self.spoken[-1].done:
             self.spoken[-1].error = what
@@ -223,7 +224,7 @@ class WebSocketListener(Listener):
             self._on_message(_decode(payload), now)
         elif opcode == _PING:
             self._write(client_frame(payload.decode(), _PONG))
-        elif opcode == _CLOSE and not self._left:
+        elif opcode == _CLOSE:
             self.fail(f"closed with {int.from_bytes(payload[:2])}")
 
     def _on_message(self, message: _Message, now: float) -> None:
