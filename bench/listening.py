@@ -103,7 +103,7 @@ class Listener(asyncio.Protocol):
         self._left = True
         if self.spoken and not self.spoken[-1].done:
             self.spoken[-1].error = what
-        elif not self.spoken:
+        else:
             self.error = what
         self.player.rest()
         if self._transport is not None:
