@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import multiprocessing
 import os
+import pickle
+import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -19,7 +21,6 @@ from bench.bare import bare_cost_s
 from bench.figures import Figures, Run, Step, Wasted, cpu_ms, first_audio_s, underruns
 from bench.latency import TEN_WORDS, speak
 from bench.player import Crowd, Listened
-from bench.players import play
 from bench.server import ServerProcess
 from bench.table import Row, quantile
 
@@ -34,6 +35,8 @@ FIRST_AUDIO_S = 0.4
 #: A search for the most listeners ends when it knows them so well.
 STEP = 5
 BARGE_INS = 1000
+#: So many kinds of errors are shown of each run.
+MOST_ERRORS = 5
 
 
 class Load:
@@ -45,7 +48,7 @@ class Load:
         self.quick: bool = quick
         self.engine: str = arguments.engine
         self.listeners: int = min(arguments.listeners, 10) if quick else arguments.listeners
-        self.window_s: float = 3.0 if quick else arguments.seconds
+        self.window_s: float = 2.0 if quick else arguments.seconds
         self.seeds = range(1, 2 if quick else arguments.seeds + 1)
         self.idle_sessions = 20 if quick else 200
         self.beside = 8 if quick else 100
@@ -73,13 +76,13 @@ class Load:
         length_s = fmean(len(text.split()) for text in self._crowd.texts) * WORD_S
         longest_s = max(len(text.split()) for text in self._crowd.texts) * WORD_S
         warm_s = longest_s + 2  # then those who leave are as many as those who come
-        return replace(self._crowd, rate=listeners / length_s, warm_s=warm_s)
+        return replace(self._crowd, rate=listeners / length_s, warm_s=3.0 if self.quick else warm_s)
 
     def steady_crowd(self, listeners: int) -> Crowd:
         """So many hear text after text; beside them somebody new comes every second, on average."""
         ramp_s = max(1.0, listeners / 20)
-        warm_s = ramp_s + (3 if self.quick else 10)
-        rate = 3.0 if self.quick else 1.0
+        warm_s = ramp_s + (1 if self.quick else 10)
+        rate = 4.0 if self.quick else 1.0
         return replace(self._crowd, steady=listeners, ramp_s=ramp_s, warm_s=warm_s, rate=rate)
 
     def idle_crowd(self) -> Crowd:
@@ -89,7 +92,7 @@ class Load:
 
     def cancel_crowd(self) -> Crowd:
         """Steady listeners who interrupt, each about every eight seconds."""
-        listeners, tries = (8, 20) if self.quick else (60, BARGE_INS)
+        listeners, tries = (8, 12) if self.quick else (60, BARGE_INS)
         rate = 4.0 if self.quick else 8.0
         crowd = self.steady_crowd(listeners)
         return replace(crowd, rate=0.0, barge_rate=rate, window_s=1.05 * tries / rate, samples=0)
@@ -106,7 +109,10 @@ class Load:
             settings |= {"LOG_LEVEL": "info", "LOG_FORMAT": "json"}
         with ServerProcess(log=log, **settings) as server:
             asyncio.run(_warm(server))
-            return _watch(server, replace(crowd, port=server.port, seed=seed), label)
+            run = _watch(server, replace(crowd, port=server.port, seed=seed), label)
+        for error, count in Counter(run.errors).most_common(MOST_ERRORS):
+            print(f"{label}, seed {seed}: {count} x {error}", file=sys.stderr)
+        return run
 
 
 async def _warm(server: ServerProcess) -> None:
@@ -122,14 +128,14 @@ def _watch(server: ServerProcess, crowd: Crowd, label: str) -> Run:
     memory_mb = [server.resident_mb()]
     cpu_s: list[float] = []
     all_cpu_s: list[float] = []
-    pipe, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=play, args=(crowd, theirs))
-    process.start()
-    theirs.close()
-    try:
+    command = [sys.executable, "-m", "bench.players"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None, "they are pipes"
+        with process.stdin:
+            pickle.dump(crowd, process.stdin)
         while True:
             try:
-                told = pipe.recv()
+                told = pickle.load(process.stdout)
             except EOFError:
                 raise RuntimeError("the players' process has ended before its time") from None
             if isinstance(told, Listened):
@@ -140,9 +146,7 @@ def _watch(server: ServerProcess, crowd: Crowd, label: str) -> Run:
             else:
                 memory_mb.append(server.resident_mb())
                 _tell(f"{label}, seed {crowd.seed}: {told} hear something")
-    finally:
-        process.join()
-        _tell("")
+    _tell("")
     used_s = cpu_s[1] - cpu_s[0]
     others_s = max(0.0, all_cpu_s[1] - all_cpu_s[0] - used_s - told.cpu_s)
     return Run(crowd, told, used_s, others_s, memory_mb[0], max(memory_mb))

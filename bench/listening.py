@@ -1,9 +1,8 @@
-"""One listener's connection: a WebSocket or an HTTP response, read with as little work as can be."""
+"""A listener, and its connection if that is a WebSocket, read with as little work as can be."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import struct
 import time
 from collections import deque
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 #: The first sound of a text that is kept for decoding: seconds.
 KEPT_S = 2.0
-_PCM_BYTES_PER_S = 24_000 * 2
 _HANDSHAKE = (
     b"GET /v1/audio/speech/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -96,15 +94,16 @@ class Listener(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever did it; it is an error if there was more to hear."""
-        if not self._left:
-            self.fail(f"the connection was lost: {exc}")
+        self.fail(f"the connection was lost: {exc}")
 
     def fail(self, what: str) -> None:
-        """Something is wrong: it belongs to the text that is being spoken, if there is one."""
+        """Something is wrong: it belongs to the newest text, if there is one; the first failure counts."""
+        if self._left:
+            return
         self._left = True
         if self.spoken and not self.spoken[-1].done:
             self.spoken[-1].error = what
-        elif not self.spoken:
+        else:
             self.error = what
         self.player.rest()
         if self._transport is not None:
@@ -225,7 +224,7 @@ class WebSocketListener(Listener):
             self._on_message(_decode(payload), now)
         elif opcode == _PING:
             self._write(client_frame(payload.decode(), _PONG))
-        elif opcode == _CLOSE and not self._left:
+        elif opcode == _CLOSE:
             self.fail(f"closed with {int.from_bytes(payload[:2])}")
 
     def _on_message(self, message: _Message, now: float) -> None:
@@ -343,81 +342,3 @@ class WebSocketListener(Listener):
         if self._transport is not None:
             self._transport.write(struct.pack("!BB4xH", _CLOSE, 0x80 | 2, 1000))
             self._transport.close()
-
-
-class HttpListener(Listener):
-    """A request for PCM, answered in chunks."""
-
-    def __init__(self, players: Players, number: int, due: float, speaks: bool, steady: bool) -> None:
-        """See `Listener`."""
-        super().__init__(players, number, due, speaks, steady)
-        self._answered = False
-        self._chunk_left = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the sound at once."""
-        super().connection_made(transport)
-        text = self._players.next_text()
-        body = {"input": text} | self._players.crowd.start
-        if voice := self._players.next_voice():
-            body["voice"] = voice
-        data = json.dumps(body).encode()
-        self._new_text(text, True)
-        assert self._transport is not None
-        self._transport.write(
-            b"POST /v1/audio/speech/pcm HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-            b"Content-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(data), data)
-        )
-
-    def data_received(self, data: bytes) -> None:
-        """Count the bytes of sound in what has come."""
-        now = time.perf_counter()
-        data = self._rest + data
-        at = 0
-        if not self._answered:
-            at = data.find(b"\r\n\r\n") + 4
-            if at < 4:
-                self._rest = data
-                return
-            if not data.startswith(b"HTTP/1.1 200"):
-                self.fail(data[: data.find(b"\r\n")].decode())
-                return
-            self._answered = True
-        while not self.spoken[-1].done:
-            if self._chunk_left > 2:  # its line end is part of it
-                part = data[at : at + self._chunk_left - 2]
-                if not part:
-                    break
-                self._on_sound(part, now)
-                at += len(part)
-                self._chunk_left -= len(part)
-            elif self._chunk_left:
-                if len(data) < at + self._chunk_left:
-                    break
-                at, self._chunk_left = at + self._chunk_left, 0
-            else:
-                line = data.find(b"\r\n", at)
-                if line < 0:
-                    break
-                size = int(data[at:line], 16)
-                at, self._chunk_left = line + 2, size + 2 if size else 0
-                if not size:
-                    self.spoken[-1].done = True
-                    self._leave_when_heard(now)
-        self._rest = data[at:]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """After the last chunk the server closes, long before all is heard."""
-        if not (self.spoken and self.spoken[-1].done):
-            super().connection_lost(exc)
-
-    def _on_sound(self, part: bytes, now: float) -> None:
-        spoken = self.spoken[-1]
-        if spoken.first is None:
-            spoken.first = now
-        duration_s = len(part) / _PCM_BYTES_PER_S
-        self.player.receive(duration_s, now)
-        spoken.audio_s += duration_s
-        self._players.audio_s += duration_s
-        if spoken.kept is not None and spoken.audio_s - duration_s < KEPT_S:
-            spoken.kept.append((now, part))

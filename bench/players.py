@@ -8,13 +8,16 @@ figure is better than the clock of who took it.
 from __future__ import annotations
 
 import asyncio
+import pickle
 import random
+import sys
 import time
-from multiprocessing.connection import Connection
+from collections.abc import Callable
 
 import uvloop
 
-from bench.listening import HttpListener, Listener, WebSocketListener
+from bench.http_listening import HttpListener
+from bench.listening import Listener, WebSocketListener
 from bench.player import Crowd, Listened, Spoken
 
 TICK_S = 0.01
@@ -27,8 +30,8 @@ _LOOK_S = 0.05
 class Players:
     """The listeners of one crowd, from the first arrival until all are gone."""
 
-    def __init__(self, crowd: Crowd, tell: Connection) -> None:
-        """`tell` is told when the window begins and ends, and how it goes."""
+    def __init__(self, crowd: Crowd, tell: Callable[[object], None]) -> None:
+        """`tell` is called when the window begins and ends, and how it goes."""
         self.crowd = crowd
         self._tell = tell
         self._chance = random.Random(crowd.seed)
@@ -67,12 +70,12 @@ class Players:
         await self._until(start + crowd.warm_s)
         self.begun, audio_s, cpu_s = time.perf_counter(), self.audio_s, time.process_time()
         self._lags.clear()
-        self._tell.send("begun")
+        self._tell("begun")
         self._tick(time.perf_counter())
         await self._until(start + crowd.warm_s + crowd.window_s)
         self.ended = time.perf_counter()
         audio_s, cpu_s, lags = self.audio_s - audio_s, time.process_time() - cpu_s, list(self._lags)
-        self._tell.send("ended")
+        self._tell("ended")
         self._open = False  # nobody comes any more
         await self._first_sounds()
         for listener in self._listeners:
@@ -97,7 +100,7 @@ class Players:
     async def _until(self, moment: float) -> None:
         while (left := moment - time.perf_counter()) > 0:
             await asyncio.sleep(min(left, _PROGRESS_S))
-            self._tell.send(sum(each.sounds for each in self._listeners))
+            self._tell(sum(each.sounds for each in self._listeners))
 
     async def _first_sounds(self) -> None:
         """Wait until all who came hear something; who waits too long has an error."""
@@ -159,10 +162,19 @@ class Players:
             self._loop.call_later(TICK_S, self._tick, now + TICK_S)
 
 
-def play(crowd: Crowd, tell: Connection) -> None:
-    """The whole life of the players' process: the last thing it tells is a `Listened`."""
+def main() -> None:
+    """Read a `Crowd`, and tell how it goes; the last that is told is a `Listened`. All of it is pickled."""
+    crowd: Crowd = pickle.load(sys.stdin.buffer)
+
+    def tell(what: object) -> None:
+        pickle.dump(what, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
 
     async def run() -> None:
-        tell.send(await Players(crowd, tell).run())
+        tell(await Players(crowd, tell).run())
 
     uvloop.run(run())
+
+
+if __name__ == "__main__":
+    main()
