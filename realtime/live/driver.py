@@ -165,7 +165,11 @@ class Driver:
         `claim`: what `resume` gave for it. `on_begin` is called when the first message has begun a session,
         and not taken up another one.
         """
-        await self._begun.wait()
+        try:
+            await self._begun.wait()
+        except asyncio.CancelledError:
+            self.not_coming(claim)
+            raise
         if claim != self._claim:
             await transport.close(CloseCode.TAKEN_OVER, _TAKEN_OVER)
             return
@@ -275,6 +279,11 @@ class Driver:
     def too_fast(self, per_s: int, retry_after_ms: int) -> None:
         """The client sends faster than it is read."""
         self._perform(self._session.too_fast(per_s, retry_after_ms))
+
+    def stalled(self, reason: str) -> None:
+        """The client takes nothing: the session is over."""
+        self._closing = Close(CloseCode.LISTENER_STALLED, reason, at_once=True)
+        self._end()
 
     async def room_for_answers(self) -> None:
         """Returns when the client may be read: not while it takes none of the answers."""

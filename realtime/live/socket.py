@@ -72,6 +72,10 @@ class Served(Protocol):
         """The client sends faster than it is read."""
         ...
 
+    def stalled(self, reason: str) -> None:
+        """The client takes nothing: the session is over."""
+        ...
+
     async def room_for_answers(self) -> None:
         """Returns when the client may be read: not while it takes none of the answers."""
         ...
@@ -184,7 +188,7 @@ class Socket:
         except TransportClosedError:
             return Ending.LOST
         except TimeoutError:
-            await self._transport.close(CloseCode.LISTENER_STALLED, f"nothing was taken for {STALL_S:g} s")
+            self._session.stalled(f"nothing was taken for {STALL_S:g} s")
             return Ending.OVER
 
     async def _send_burst(self, stall: asyncio.Timeout) -> bool:

@@ -210,7 +210,7 @@ def test_who_has_received_nothing_has_heard_nothing(talk: Talking) -> None:
 
 
 def test_who_was_slower_than_the_clock_may_be_far_enough_ahead_again() -> None:
-    """The credit came back by the clock while it was lost; it is not there after all."""
+    """The credit came back by the clock while it was lost. It is not there after all, and comes again."""
     talk = Talking()
     talk.send("session.start", max_lead_ms=1000)
     handle = talk.open("a")
