@@ -141,6 +141,12 @@ class QueueFullError(TryLaterError):
     code = ErrorCode.QUEUE_FULL
 
 
+class TooManyContextsError(TryLaterError):
+    """As many contexts of a session are open as it may have."""
+
+    code = ErrorCode.TOO_MANY_CONTEXTS
+
+
 class LoadingError(QueueFullError):
     """The engine is still being loaded."""
 

@@ -21,7 +21,8 @@ from realtime.errors import ERRORS, CloseCode, ErrorCode, InvalidMessageError
 from realtime.session import actions, frames, one_shot
 from realtime.session import messages as wire
 from realtime.session.offer import Limits
-from realtime.session.session import Session, no_such_session
+from realtime.session.session import Session
+from realtime.session.sockets import no_such_session
 from realtime.speech.timeline import Timeline
 from realtime.types import (
     AudioChunk,

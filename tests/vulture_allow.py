@@ -49,6 +49,7 @@ _ = (
     Health.queue,
     Health.sessions,
     Health.sessions_detached,
+    Health.tasks,
     Health.status,
     Health.uptime_s,
     Health.voice_prompts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from realtime import __version__
@@ -48,6 +49,7 @@ def make_health(
                 estimated_wait_ms=round(scheduler.estimated_wait_ms),
                 thrown_away_s=round(thrown_away_s(), 3),
             ),
+            tasks=len(asyncio.all_tasks()),
             sessions=registry.count,
             sessions_detached=registry.detached,
             requests=requests(),

@@ -67,7 +67,7 @@ class VoicesHealth(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True):
-    """What `/health` tells. `requests` are HTTP requests that speak now.
+    """What `/health` tells. `requests` are HTTP requests that speak now; `tasks` are those of the event loop.
 
     Of the `sessions`, `sessions_detached` have lost their connection and may be resumed.
     """
@@ -76,6 +76,7 @@ class Health(Struct, frozen=True):
     uptime_s: float
     engine: EngineHealth
     queue: QueueHealth
+    tasks: int
     sessions: int
     sessions_detached: int
     requests: int

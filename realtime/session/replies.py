@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
-from realtime.errors import ErrorCode
+from realtime.errors import ErrorCode, RealtimeError, TryLaterError
 from realtime.session import messages as wire
 from realtime.session.actions import Send
 from realtime.session.contexts import Context, Cut, State
@@ -61,9 +61,10 @@ def _report(context: Context) -> wire.ContextReport:
     )
 
 
-def refusal(code: str, text: str, context_id: str | UnsetType = UNSET) -> Send:
+def refusal(error: RealtimeError, context_id: str | UnsetType = UNSET) -> Send:
     """A message was refused; nothing has changed."""
-    return Send(wire.Error(code, text, context_id=context_id))
+    retry = error.retry_after_ms if isinstance(error, TryLaterError) else UNSET
+    return Send(wire.Error(error.code, error.message, context_id=context_id, retry_after_ms=retry))
 
 
 def too_fast(per_s: int, retry_after_ms: int) -> Send:

@@ -97,7 +97,7 @@ class Session:
         except RealtimeError as error:
             self._phase = before  # what was refused has not begun the session either
             self._sockets.may_resume &= before is not _Phase.NEW
-            return [replies.refusal(error.code, error.message, context_id)]
+            return [replies.refusal(error, context_id)]
         return actions + self._close_if_drained()
 
     def on_event(self, handle: int, event: SpeechEvent, now: float) -> list[Action]:
@@ -238,13 +238,13 @@ class Session:
         if asked is None or self._phase is not _Phase.NEW:
             return []
         self._last_activity = now
-        told = replies.refusal(error.code, error.message)
+        told = replies.refusal(error)
         try:
             self._settings = self._offer.session_settings(asked, self._settings)
         except NoFormatError as no_format:
             return [told, *self._no_format(no_format)]
         except RealtimeError as wrong:
-            return [told, replies.refusal(wrong.code, wrong.message)]
+            return [told, replies.refusal(wrong)]
         return [told, self._ready()]
 
     def lost(self, now: float) -> bool:

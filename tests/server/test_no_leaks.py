@@ -57,7 +57,7 @@ TEXTS = {
 ERRORS = {
     "queue_full": True,
     "rate_limited": True,
-    "too_many_contexts": False,
+    "too_many_contexts": True,
     "engine_failed": False,
     "context_closed": False,
     "resume_failed": False,

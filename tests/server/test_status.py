@@ -29,6 +29,7 @@ class TestHealth:
     async def test_of_a_server_that_does_nothing(self, server: Server) -> None:
         told = await health(server)
         assert told.pop("uptime_s") >= 0  # type: ignore[operator]
+        assert told.pop("tasks") > 0  # type: ignore[operator]
         assert told == {
             "status": "ok",
             "version": __version__,
