@@ -13,7 +13,7 @@ from tests.conftest import Serve
 from tests.wire_client import WireClient, open_client
 
 #: Some five seconds of the tone engine's speech.
-TEXT = "One two three, four five six. Seven eight nine ten! Eleven, twelve. And so on, as it goes. " * 2
+TEXT = "One two three, four five six. Seven eight nine ten! Eleven, twelve. And so on, as it goes. "
 FRAME_MS = 20.0
 
 
@@ -88,6 +88,8 @@ async def test_a_listener_that_has_stopped_gets_no_more_until_it_goes_on(server:
         await client.until("flow", state="resumed")
         await client.send("playback", context_id="a", played_ms=1e9)
         await client.until_frame()
+        await client.send("cancel", context_id="a")
+        await client.until("context.cancelled")
 
 
 async def test_the_lead_is_of_all_contexts_together_and_a_cancel_frees_it(server: Server) -> None:
