@@ -316,7 +316,7 @@ class Driver:
         if head is None or speaker is None:
             return False
         now = self._clock.now()
-        if self._session.credit_ms(now) <= 0:
+        if self._session.must_wait(now):
             if speaker.has_more and (told := self._session.hold(head, now)):
                 self._perform(told)
                 return True

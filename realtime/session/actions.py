@@ -198,6 +198,10 @@ class Machine(Protocol):
         """Sound that may still be sent; infinite: no limit; 0: the listener is far enough ahead."""
         ...
 
+    def must_wait(self, now: float) -> bool:
+        """Whether no more sound may be sent."""
+        ...
+
     def hold(self, handle: int, now: float) -> list[Action]:
         """There is more of `handle`, which waits for the listener."""
         ...

@@ -16,8 +16,6 @@ from realtime.session.playout import Playout
 #: The lead falls by so much, at most, before sound goes on.
 MOST_STEP_MS = 2_000.0
 _ROUNDING_MS = 0.01
-#: So long the lead is taken to be what it was, but for what is sent.
-_LOOK_EVERY_S = 0.05
 
 
 class Credit:
@@ -33,16 +31,21 @@ class Credit:
         self.told: int | None = None
         #: When it is there again, as far as the clock tells; infinite while it is not spent.
         self.returns_at = inf
-        self._left_ms = 0.0
-        self._looked_at = -inf
+        # So much is left at least: time only adds to it. It saves looking for the listener with every frame.
+        self._at_least_ms = 0.0
 
-    def sent(self, sent_ms: float) -> None:
-        """So much more sound goes out."""
-        self._left_ms -= sent_ms
+    def is_spent(self, now: float) -> bool:
+        """Whether no more may be sent; what is asked before every frame."""
+        return self._at_least_ms <= 0 and self.left_ms(now) <= 0
 
-    def look_again(self) -> None:
-        """The listener may be elsewhere than the clock told, or the limit another."""
-        self._looked_at = -inf
+    def sent(self, ms: float, now: float) -> None:
+        """So much more was sent."""
+        self._at_least_ms -= ms
+        self.is_spent(now)
+
+    def look_anew(self) -> None:
+        """The listener may be further back than it was, or the limit be lower."""
+        self._at_least_ms = 0.0
 
     def left_ms(self, now: float) -> float:
         """Sound that may still be sent; infinite without a limit, 0 while it is spent."""
@@ -50,12 +53,9 @@ class Credit:
             return inf
         if self.spent:
             return 0.0
-        # It is asked for with every frame, and what the clock gives back meanwhile is little.
-        if self._left_ms <= 0 or now - self._looked_at > _LOOK_EVERY_S:
-            self._looked_at = now
-            self._left_ms = self.max_lead_ms - self._playout.lead_ms(now)
-        if self._left_ms > 0:
-            return self._left_ms
+        self._at_least_ms = left_ms = self.max_lead_ms - self._playout.lead_ms(now)
+        if left_ms > 0:
+            return left_ms
         # By what was sent; or the listener turned out to be further back, or the limit is lower than before.
         self.spent = True
         self.returns_at = self._playout.lead_falls_at(self._goes_on_at_ms, now)
@@ -66,6 +66,7 @@ class Credit:
 
         To be asked after all that moves the listener.
         """
+        self.look_anew()
         if not self.spent:
             return False
         goes_on_at_ms = self._goes_on_at_ms if self.max_lead_ms else inf

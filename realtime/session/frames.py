@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from realtime.errors import InvalidMessageError
 from realtime.types import FrameFlags, Packet
@@ -42,8 +43,7 @@ def encode_frame(kind: FrameKind, handle: int, packet: Packet) -> bytes:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class FrameHead:
+class FrameHead(NamedTuple):
     """What the header of a frame tells; `position` and `duration` in samples of 48 kHz."""
 
     handle: int

@@ -177,6 +177,10 @@ class OneShot:
         """No limit but that of the socket."""
         return inf
 
+    def must_wait(self, now: float) -> bool:
+        """See `credit_ms`."""
+        return False
+
     def hold(self, handle: int, now: float) -> list[Action]:
         """It never has to wait."""
         return []

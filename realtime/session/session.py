@@ -195,6 +195,10 @@ class Session:
         """Sound that may still be sent; infinite: no limit; 0: the listener is far enough ahead."""
         return self._turns.credit.left_ms(now)
 
+    def must_wait(self, now: float) -> bool:
+        """Whether no more sound may be sent: what is asked before every frame."""
+        return self._turns.credit.is_spent(now)
+
     def hold(self, handle: int, now: float) -> list[Action]:
         """There is more of `handle`, which waits for the listener."""
         context = self._turns.get(handle)

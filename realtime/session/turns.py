@@ -12,7 +12,7 @@ The rules:
 
 from __future__ import annotations
 
-from realtime.errors import ErrorCode, InvalidMessageError, RealtimeError, TooManyContextsError
+from realtime.errors import ErrorCode, InvalidMessageError, RealtimeError
 from realtime.session import cancel, replies
 from realtime.session import messages as wire
 from realtime.session.actions import (
@@ -47,8 +47,6 @@ from realtime.types import (
 #: An unended context with nothing to say is ended when another has waited behind it for so long.
 SILENT_HEAD_S = 10.0
 MOST_PENDING_FLUSHES = 256
-#: When one of the contexts will be over is not known: a client that has too many asks again after so long.
-_RETRY_AFTER_MS = 1_000
 
 
 class Turns:
@@ -84,9 +82,9 @@ class Turns:
         """A new context, last in the order; raises `RealtimeError` when there are too many."""
         limit = self._offer.limits.contexts
         if sum(not context.failure_told for context in self._contexts.live()) >= limit:
-            raise TooManyContextsError(
+            raise RealtimeError(
                 f"context {context_id!r} was not opened: {limit} contexts are open, which is the limit",
-                _RETRY_AFTER_MS,
+                ErrorCode.TOO_MANY_CONTEXTS,
             )
         context = self._contexts.open(context_id, settings, now)
         self._turn = self._contexts.head()
@@ -236,7 +234,6 @@ class Turns:
 
     def replenish(self, now: float) -> list[Action]:
         """Go on with what waited for the listener, if that is no longer far enough ahead."""
-        self.credit.look_again()
         if not self.credit.has_returned(now):
             return []
         told, self.credit.told = self.credit.told, None
@@ -278,6 +275,7 @@ class Turns:
                 )
         for handle, received_ms in self.replay.again(last).items():
             self._playout.received(handle, received_ms, now)
+        self.credit.look_anew()
 
     # -- time -------------------------------------------------------------------------------------------
 
@@ -318,8 +316,7 @@ class Turns:
         context.sent = packet.position + packet.duration
         context.last_seq = packet.seq
         self._playout.sent(context.handle, context.sent / TIMELINE_PER_MS, now)
-        self.credit.sent(packet.duration / TIMELINE_PER_MS)
-        self.credit.left_ms(now)  # it may be spent from now on
+        self.credit.sent(packet.duration / TIMELINE_PER_MS, now)
         kind = self._offer.formats[context.settings.audio.format].kind
         return [SendFrame(kind, context.handle, packet)]
 
@@ -359,6 +356,7 @@ class Turns:
         end = now if context.cut is not None else self._playout.expected_end(context.handle, now)
         for forgotten in self._contexts.retire(context, end + KEEP_S):
             self._playout.forget(forgotten.handle, now)
+        self.credit.look_anew()
 
     def _give_turn(self, now: float) -> list[Action]:
         """A context is over: another may be the head now, to be silent from now on, or to end as failed."""

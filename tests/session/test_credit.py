@@ -30,8 +30,10 @@ class Listening(Talk):
 
     def fetch(self, handle: int, ms: float = 20) -> bool:
         """One frame, if it may be sent."""
-        if self.left_ms <= 0:
+        if self.session.must_wait(self.now):
+            assert self.left_ms == 0
             return False
+        assert self.left_ms > 0
         self.frame(handle, ms)
         return True
 
@@ -380,7 +382,7 @@ def test_the_lead_is_never_over_the_limit_by_more_than_a_frame_and_sound_always_
     played_before = 0.0
 
     def fetch() -> None:
-        while talk.session.credit_ms(talk.now) > 0:
+        while not talk.session.must_wait(talk.now):
             assert every(talk.frame(handle, frame), SendFrame)
             player.sent_ms += frame
             assert player.sent_ms - player.played_ms <= limit + frame

@@ -306,7 +306,9 @@ class SessionMachine(Watched, RuleBasedStateMachine):
         model = self.running()
         if model is None or model.failed:
             return
-        if self.session.credit_ms(self.now) <= 0:
+        must_wait = self.session.must_wait(self.now)
+        assert must_wait is (self.session.credit_ms(self.now) <= 0)
+        if must_wait:
             self.perform(self.session.hold(model.handle, self.now))
             assert self.session.hold(model.handle, self.now) == []
             return
