@@ -12,7 +12,7 @@ The rules:
 
 from __future__ import annotations
 
-from realtime.errors import ErrorCode, InvalidMessageError, RealtimeError
+from realtime.errors import ErrorCode, InvalidMessageError, RealtimeError, TooManyContextsError
 from realtime.session import cancel, replies
 from realtime.session import messages as wire
 from realtime.session.actions import (
@@ -47,6 +47,8 @@ from realtime.types import (
 #: An unended context with nothing to say is ended when another has waited behind it for so long.
 SILENT_HEAD_S = 10.0
 MOST_PENDING_FLUSHES = 256
+#: When one of the contexts will be over is not known: a client that has too many asks again after so long.
+_RETRY_AFTER_MS = 1_000
 
 
 class Turns:
@@ -82,9 +84,9 @@ class Turns:
         """A new context, last in the order; raises `RealtimeError` when there are too many."""
         limit = self._offer.limits.contexts
         if sum(not context.failure_told for context in self._contexts.live()) >= limit:
-            raise RealtimeError(
+            raise TooManyContextsError(
                 f"context {context_id!r} was not opened: {limit} contexts are open, which is the limit",
-                ErrorCode.TOO_MANY_CONTEXTS,
+                _RETRY_AFTER_MS,
             )
         context = self._contexts.open(context_id, settings, now)
         self._turn = self._contexts.head()
