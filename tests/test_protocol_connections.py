@@ -93,7 +93,6 @@ class _Recorder(doc.Replay):
         start = wire.decode_client(json.dumps(message))
         assert isinstance(start, wire.SessionStart) and isinstance(start.resume, wire.ResumeRequest)
         self.answers += doc.told(self.session.resume(start.resume, now))
-        self.session.attached(now)
         again: list[frames.Frame | dict[str, Any]] = []
         while (piece := self.session.next_again()) is not None:
             again.append(frames.decode_frame(piece) if isinstance(piece, bytes) else json.loads(piece))

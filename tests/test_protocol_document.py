@@ -363,7 +363,10 @@ def test_errors_in_examples_are_what_a_session_says() -> None:
         assert answer in shown
     (too_fast,) = doc.told(session.too_fast(Config().max_messages_per_s, 12))
     assert too_fast in shown
-    failed, ready = doc.told(doc.new_session().resume_failed(no_such_session(), 0.0))
+    asking = Session("session", lambda: "token", bare, 0.0)
+    asks = {"session_id": "other", "token": "old", "last": {}}
+    asking.receive(json.dumps({"type": "session.start", "resume": asks}), 0.0)
+    failed, ready = doc.told(asking.resume_failed(no_such_session(), 0.0))
     assert failed in shown and "resumed" not in ready
 
 
