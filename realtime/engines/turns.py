@@ -133,6 +133,15 @@ class Turns(Generic[Work]):
         utterance.deadline = deadline
         self._place(utterance)
 
+    def made(self, utterance: Utterance[Work], audio_ms: float) -> None:
+        """So much more of its sound is there, and the next of it is needed that much later.
+
+        Its next grant says so better, but is still to come: until then it must not go before those who have
+        nothing. What was late is heard from now on.
+        """
+        utterance.made_ms += audio_ms
+        utterance.deadline = max(utterance.deadline, time.monotonic()) + audio_ms / 1000
+
     def cancel(self, utterance: Utterance[Work]) -> None:
         """Nothing of it will be begun any more."""
         utterance.cancelled = True

@@ -95,7 +95,7 @@ class Workers(Crew[_Sounds]):
                     else:
                         failure = None
                     break
-                utterance.made_ms += audio.audio_ms
+                self._turns.made(utterance, audio.audio_ms)
                 queue_s, utterance.queue_s = utterance.queue_s, 0.0
             infer_s = time.monotonic() - begun
             self._emit(Chunk(utterance.request.utterance, audio, queue_s, infer_s))

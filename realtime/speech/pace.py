@@ -61,6 +61,8 @@ class Pace:
         self._placing_ms = 0.0  # made, and about to wait
         self._granted_ms = 0
         self._deadline = -math.inf
+        #: From when on the listener hears nothing, if no more sound comes; infinity before its turn.
+        self.silent_from = math.inf
         self._turn_at = math.inf
         self._text_at = -math.inf
         self._taken_at = -math.inf
@@ -150,7 +152,7 @@ class Pace:
     def _needed_at(self) -> float:
         dry_at = self._look_when_dry()
         # Who has just taken something was not dry before: what it took may not have been sent yet.
-        silent_from = max(dry_at, self._turn_at, self._text_at, self._taken_at)
+        silent_from = self.silent_from = max(dry_at, self._turn_at, self._text_at, self._taken_at)
         if self._is_silent and (self._is_new or dry_at <= self._text_at):
             return silent_from - FIRST_AUDIO_S
         if self._untaken_ms > 0:

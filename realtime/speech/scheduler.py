@@ -91,7 +91,6 @@ class Scheduler:
         self._max_utterances = max_utterances
         self._max_queue_depth = max_queue_depth
         self._max_wait_ms = max_wait_ms
-        self._shuts_down = False
         self._on_cancelled = on_cancelled
         self._places: set[Place] = set()
         self._waiting = Waiting(clock)
@@ -125,7 +124,7 @@ class Scheduler:
 
     @property
     def queue_depth(self) -> int:
-        """How many of them have given text, have their turn, and hear nothing yet."""
+        """How many of them have given text, have their turn, and hear nothing."""
         return len(self._waiting)
 
     @property
@@ -146,10 +145,6 @@ class Scheduler:
         """Drop what the engine keeps of a recording (`VoiceReference.key`)."""
         await self._engine.forget(voice_key)
 
-    def refuse_new(self) -> None:
-        """The server shuts down: nobody is admitted from now on; those who are go on."""
-        self._shuts_down = True
-
     def check_room(self) -> None:
         """Raises `QueueFullError` when there is no room for one more."""
         if (refusal := self._refusal()) is not None:
@@ -157,14 +152,12 @@ class Scheduler:
 
     def _retry_after_ms(self) -> int:
         """When all who wait now will have had their first sound."""
-        estimate_ms = 0.0 if self._shuts_down else self._waiting.estimate_ms
+        estimate_ms = self._waiting.estimate_ms
         if not estimate_ms:
             return _RETRY_AFTER_MS
         return round(min(max(estimate_ms, _LEAST_RETRY_AFTER_MS), _MOST_RETRY_AFTER_MS))
 
     def _refusal(self) -> str | None:
-        if self._shuts_down:
-            return "the server is shutting down; try again soon, or elsewhere"
         if len(self._places) >= self._max_utterances:
             return (
                 f"{self._max_utterances} utterances are being spoken, which is all this server takes; "

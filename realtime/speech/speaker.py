@@ -163,7 +163,6 @@ class Speaker:
         assert self._sounds is not None and self._place is not None, "text is worked on while it runs"
         if pieces and self.timing.first_text is None:
             self.timing.first_text = self._clock.now()
-            self._wait_in_line()
         if pieces and self._rendered == len(self._pieces):
             self._pace.on_text()
             self._grant()
@@ -254,15 +253,8 @@ class Speaker:
     def take_turn(self) -> None:
         """The contexts before this one are over: from now on its sound is waited for."""
         if self._pace.on_turn():
-            self._wait_in_line()
             self._changed.set()
             self._grant()
-
-    def _wait_in_line(self) -> None:
-        """Who has text and its turn, and hears nothing, is one of those whom a newcomer would wait for."""
-        has_text, has_sound = self.timing.first_text is not None, self.timing.first_pcm is not None
-        if self._place is not None and self._pace.has_turn and has_text and not has_sound:
-            self._place.waits()
 
     def _put(self, events: list[SpeechEvent]) -> None:
         if not events:
@@ -277,8 +269,13 @@ class Speaker:
 
     def _grant(self) -> None:
         """Allow as much as there is room for, by when it is needed."""
-        if self._sounds is not None:
-            self._sounds.grant(*self._pace.grant())
+        if self._sounds is None:
+            return
+        self._sounds.grant(*self._pace.grant())
+        # Who has text and its turn, and hears nothing, is one of those whom a newcomer would wait for.
+        has_text, has_sound = self.timing.first_text is not None, self.timing.first_pcm is not None
+        if self._place is not None and self._pace.has_turn and has_text and not has_sound:
+            self._place.waits(self._pace.silent_from)
 
     # -- the work ---------------------------------------------------------------------------------------
 

@@ -2,56 +2,57 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
+from statistics import median
+
 from realtime.clock import Clock
 
-#: What each first sound counts for in the mean: it goes by the last dozen.
-_SHARE = 2 / 13
+#: The estimate goes by so many first sounds.
+_MANY = 12
 
 
 class Waiting:
-    """All who have given text, have their turn, and hear nothing yet.
+    """All who have given text, have their turn, and hear nothing now, also nothing of what came before.
 
     What passes between two first sounds while somebody waits is what each in the line costs those behind it.
-    So the estimate knows nothing of workers, texts and those who are ahead, and counts them all the same.
+    So the estimate knows nothing of workers, texts and those who are ahead, and counts them all the same. It
+    is a median: a voice that takes long to get ready, or a text that is slow, tells little of all others.
     """
 
     def __init__(self, clock: Clock) -> None:
         """The line is empty."""
         self._clock = clock
-        self._waiting: set[Place] = set()
-        self._since = 0.0  # the last first sound, or when the line was empty last
-        self._interval_s: float | None = None
+        self._silent_from: dict[Place, float] = {}
+        self._last = -math.inf  # when the last of them had its first sound
+        self._intervals_s: deque[float] = deque(maxlen=_MANY)
 
     def __len__(self) -> int:
         """How many wait."""
-        return len(self._waiting)
+        now = self._clock.now()
+        return sum(silent_from <= now for silent_from in self._silent_from.values())
 
     @property
     def estimate_ms(self) -> float:
         """How long one more would wait for its first sound; 0 when nobody waits, or nothing is known yet."""
-        return len(self._waiting) * (self._interval_s or 0.0) * 1000
+        return len(self) * median(self._intervals_s) * 1000 if self._intervals_s else 0.0
 
-    def enter(self, place: Place) -> None:
-        """It waits, if it does not already."""
-        if not self._waiting:
-            self._since = self._clock.now()
-        self._waiting.add(place)
+    def enter(self, place: Place, silent_from: float) -> None:
+        """It waits from then on, if it hears nothing of its own until then."""
+        self._silent_from[place] = silent_from
 
     def leave(self, place: Place) -> None:
         """It waits no longer, whatever the reason."""
-        self._waiting.discard(place)
+        self._silent_from.pop(place, None)
 
     def sounds(self, place: Place, is_typical: bool) -> None:
         """It has its first sound. Only one that is typical says how long others will wait."""
-        if place not in self._waiting:
-            return
-        self._waiting.discard(place)
         now = self._clock.now()
-        if is_typical:
-            passed_s = now - self._since
-            mean_s = passed_s if self._interval_s is None else self._interval_s
-            self._interval_s = mean_s + (passed_s - mean_s) * _SHARE
-            self._since = now
+        silent_from = self._silent_from.pop(place, math.inf)
+        if is_typical and silent_from <= now:
+            # Others may wait since long before, perhaps for a voice that takes long: that is not its time.
+            self._intervals_s.append(now - max(self._last, silent_from))
+            self._last = now
 
 
 class Place:
@@ -61,9 +62,12 @@ class Place:
         """`waiting`: the line of those that wait for their first sound."""
         self._waiting = waiting
 
-    def waits(self) -> None:
-        """It has text and its turn, and hears nothing yet."""
-        self._waiting.enter(self)
+    def waits(self, silent_from: float) -> None:
+        """It has text and its turn; its listener hears nothing from then on (monotonic seconds).
+
+        To be told again when that moves; infinity while the listener is paused.
+        """
+        self._waiting.enter(self, silent_from)
 
     def sounds(self, *, is_typical: bool = True) -> None:
         """It waits no longer.

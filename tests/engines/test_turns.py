@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 
 import pytest
 
@@ -63,6 +64,22 @@ def test_what_may_not_start_has_no_turn() -> None:
     assert taken(turns) == [] and len(turns) == 2
     turns.grant(enough, 1001, 0.0)
     assert taken(turns) == [1]
+
+
+def test_what_was_made_moves_the_deadline_until_the_next_grant() -> None:
+    turns: Turns[str] = Turns()
+    begun = time.monotonic()
+    early, late = opened(turns, 1, begun + 1000), opened(turns, 2, begun - 1000)
+    for utterance in early, late:
+        turns.made(utterance, 2_000)
+        turns.made(utterance, 500)
+    assert early.made_ms == 2500 and early.deadline == pytest.approx(begun + 1002.5)
+    assert begun + 2.5 <= late.deadline <= time.monotonic() + 2.5, "what was late is heard from now on"
+    turns.grant(early, 5000, begun + 7)
+    assert early.deadline == begun + 7
+    paused = opened(turns, 3, math.inf)
+    turns.made(paused, 100)
+    assert paused.deadline == math.inf
 
 
 @pytest.mark.parametrize("seed", range(20))

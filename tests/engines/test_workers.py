@@ -10,6 +10,7 @@ import math
 import queue
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -120,17 +121,22 @@ class Bench:
         self.synthesizer = Gated()
         self.log = Log()
         self.workers = Workers(self.synthesizer, threads, self.log)
+        self._begun = time.monotonic()
 
     def speak(
         self, utterance: int, *texts: str, deadline: float = 0, grant: int = 1_000_000, finish: bool = True
     ) -> None:
+        """`deadline`: seconds from the beginning of the test."""
         self.workers.handle(Open(utterance, "gated", "en"))
         for segment, text in enumerate(texts):
             self.feed(utterance, text, segment)
         if grant:
-            self.workers.handle(Grant(utterance, grant, deadline))
+            self.grant(utterance, grant, deadline)
         if finish:
             self.workers.handle(Finish(utterance))
+
+    def grant(self, utterance: int, audio_ms: int, deadline: float) -> None:
+        self.workers.handle(Grant(utterance, audio_ms, self._begun + deadline))
 
     def feed(self, utterance: int, text: str, segment: int = 0) -> None:
         self.workers.handle(Feed(utterance, TextPiece(segment, text, (0, len(text)), (), "en")))
@@ -165,7 +171,7 @@ def test_between_equal_deadlines_the_text_that_came_first_is_served_first() -> N
         assert b.synthesizer.next_started() == "busy"
         for utterance in 2, 3, 4:
             b.workers.handle(Open(utterance, "gated", "en"))
-            b.workers.handle(Grant(utterance, 1_000_000, 7.0))
+            b.grant(utterance, 1_000_000, 7.0)
         for utterance in 4, 2, 3:
             b.feed(utterance, f"of {utterance}")
         b.synthesizer.open("busy", "of 2", "of 3", "of 4")
@@ -200,7 +206,7 @@ def test_a_new_grant_moves_the_deadline() -> None:
         b.synthesizer.next_started()
         b.speak(2, "two", deadline=10)
         b.speak(3, "three", deadline=20)
-        b.workers.handle(Grant(2, 1, 30))
+        b.grant(2, 1, 30)
         b.synthesizer.open("busy", "two", "three")
         assert [b.synthesizer.next_started() for _ in range(2)] == ["three", "two"]
         b.log.wait_freed(1, 2, 3)
@@ -230,12 +236,12 @@ def test_a_grant_is_respected_and_more_of_it_goes_on() -> None:
         assert [b.synthesizer.next_started() for _ in range(2)] == ["one", "later"]
         b.speak(2, "sentinel", deadline=99)
         assert b.synthesizer.next_started() == "sentinel", "2 s were made of the 1.001 s granted"
-        b.workers.handle(Grant(1, 2 * PIECE_MS, 0))
+        b.grant(1, 2 * PIECE_MS, 0)
         b.speak(3, "sentinel again", deadline=99)
         assert b.synthesizer.next_started() == "sentinel again", "2 s were made of the 2 s granted"
-        b.workers.handle(Grant(1, 2 * PIECE_MS + 1, 0))
+        b.grant(1, 2 * PIECE_MS + 1, 0)
         assert b.synthesizer.next_started() == "more"
-        b.workers.handle(Grant(1, 1_000_000, 0))
+        b.grant(1, 1_000_000, 0)
         assert b.synthesizer.next_started() == "last"
         b.log.wait_freed(1)
 
@@ -244,7 +250,7 @@ def test_a_smaller_grant_takes_nothing_back() -> None:
     with bench() as b:
         b.synthesizer.open("one", "later")
         b.speak(1, "one", "later", grant=5000, finish=False)
-        b.workers.handle(Grant(1, 1, 0))
+        b.grant(1, 1, 0)
         assert [b.synthesizer.next_started() for _ in range(2)] == ["one", "later"]
 
 
@@ -326,7 +332,7 @@ def test_text_after_a_cancel_is_not_spoken() -> None:
         b.synthesizer.next_started()
         b.workers.handle(Cancel(1))
         b.feed(1, "after", 1)
-        b.workers.handle(Grant(1, 1_000_000, 0))
+        b.grant(1, 1_000_000, 0)
         b.workers.handle(Finish(1))
         b.synthesizer.open("one")
         b.log.wait_freed(1)
@@ -520,7 +526,7 @@ def test_nothing_is_begun_beyond_what_was_granted_and_what_is_begun_is_finished(
         assert [synthesizer.next_started() for _ in range(2)] == ["long", "sentinel"]
         b.log.wait_freed(2)
         assert levels(b.log, 1) == [0, 1, 2], "a piece is made to its end, and the next one not begun"
-        b.workers.handle(Grant(1, 350, 0))
+        b.grant(1, 350, 0)
         assert synthesizer.next_started() == "next"
         b.log.wait_freed(1)
         assert levels(b.log, 1) == [0, 1, 2] * 2
@@ -536,6 +542,21 @@ def test_what_was_put_aside_is_finished_though_no_more_of_it_was_granted() -> No
         b.log.wait_freed(1, 2)
         assert synthesizer.ended == ["urgent", "patient"]
         assert levels(b.log, 1) == [0, 1, 2]
+
+
+def test_the_first_sound_of_one_who_came_at_once_goes_before_the_second_of_another() -> None:
+    """The grant that tells how much later the second is needed is still on its way."""
+    with chunked() as (b, synthesizer):
+        b.speak(1, "first", deadline=0)
+        assert synthesizer.next_started() == "first"
+        b.speak(2, "second", deadline=0.05)
+        b.speak(3, "third", deadline=3600)
+        synthesizer.open("first/0")
+        assert synthesizer.next_started() == "second"
+        for name in ("first", "second", "third"):
+            synthesizer.open_all(name)
+        b.log.wait_freed(1, 2, 3)
+        assert synthesizer.ended[2] == "third"
 
 
 def test_no_more_than_a_few_pieces_are_put_aside() -> None:

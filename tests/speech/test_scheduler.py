@@ -110,9 +110,9 @@ class TestTheQueue:
         s = Setup(limit=10)
         with s.scheduler.admit() as first, s.scheduler.admit() as second:
             assert s.scheduler.queue_depth == 0, "without text nobody waits"
-            first.waits()
-            first.waits()
-            second.waits()
+            first.waits(s.clock.now())
+            first.waits(s.clock.now())
+            second.waits(s.clock.now())
             assert s.scheduler.queue_depth == 2
             first.sounds()
             first.sounds()
@@ -122,16 +122,16 @@ class TestTheQueue:
     def test_one_more_than_may_wait_is_refused(self) -> None:
         s = Setup(limit=10, queue=2)
         with s.scheduler.admit() as first, s.scheduler.admit() as second:
-            first.waits()
+            first.waits(s.clock.now())
             assert s.scheduler.ready
-            second.waits()
+            second.waits(s.clock.now())
             assert not s.scheduler.ready
             with pytest.raises(QueueFullError) as caught, s.scheduler.admit():
                 pytest.fail("too many wait already")
             assert caught.value.retry_after_ms > 0 and "2 utterances wait" in caught.value.message
             second.sounds()
             with s.scheduler.admit() as third:
-                third.waits()
+                third.waits(s.clock.now())
                 assert not s.scheduler.ready
             assert s.scheduler.ready and s.scheduler.queue_depth == 1
 
@@ -139,7 +139,7 @@ class TestTheQueue:
     def test_who_goes_away_waits_no_longer(self, error: type[BaseException]) -> None:
         s = Setup()
         with pytest.raises(error), s.scheduler.admit() as place:
-            place.waits()
+            place.waits(s.clock.now())
             raise error
         assert (s.scheduler.queue_depth, s.scheduler.admitted) == (0, 0)
 
@@ -239,7 +239,7 @@ def test_no_path_leaks_a_place(steps: list[tuple[str, int]], limit: int, queue: 
         elif step in "wWseE" and live:
             stack, place = live[which % len(live)]
             if step in "wW":
-                place.waits()
+                place.waits(s.clock.now())
                 waiting.add(place)
             else:
                 waiting.discard(place)

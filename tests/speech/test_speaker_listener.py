@@ -17,7 +17,7 @@ from realtime.speech.cache import AudioCache
 from realtime.types import AudioChunk, Failed, Finished, Flushed, Packet, SegmentStarted
 from tests.engines.faulty import FaultySynthesizer
 from tests.speech.by_hand import HandEngine
-from tests.speech.house import ALONE, TONE, house_of
+from tests.speech.house import ALONE, CLOCK, TONE, house_of
 from tests.speech.sounds import until
 
 TEXT = "One is here. Two is here. Three is here. "
@@ -125,6 +125,28 @@ class TestPauses:
             talk.listener.dry = 0.0
             assert talk.speaker.take() is None
             assert engine.grants(1)[-1][1] < math.inf
+            await talk.cancel()
+
+
+class TestTheLine:
+    """Of those who wait for a first sound."""
+
+    async def test_who_still_hears_the_context_before_is_not_in_it(
+        self, executor: ThreadPoolExecutor
+    ) -> None:
+        engine = HandEngine()
+        async with house_of(engine, executor) as house:
+            talk = house.speaker(settings=ALONE)
+            talk.listener.dry = CLOCK.now() + 3600
+            talk.start(TEXT)
+            await until(lambda: bool(engine.opened()))
+            assert house.scheduler.queue_depth == 0, "it has text and its turn, and sound for an hour"
+            talk.listener.dry = CLOCK.now()
+            talk.speaker.on_credit()
+            assert house.scheduler.queue_depth == 1, "its listener has thrown that away"
+            talk.listener.dry = math.inf
+            talk.speaker.on_credit()
+            assert house.scheduler.queue_depth == 0, "it is paused"
             await talk.cancel()
 
 
