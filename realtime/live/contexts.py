@@ -115,6 +115,17 @@ class Contexts:
         else:
             speaker.on_credit()
 
+    def listener_moved(self) -> None:
+        """When the next sound is needed has to be seen anew, by whoever speaks now."""
+        for running in self._running.values():
+            running.speaker.on_credit()
+            return  # the first is the one whose turn it is, or was: the others wait
+
+    def text_was_lost(self) -> None:
+        """There is a new socket: the client may be sending again what the last one took with it."""
+        for running in self._running.values():
+            running.speaker.text_was_lost()
+
     def stop(self, action: StopSpeaker) -> None:
         """Fall silent."""
         self.drop(action.handle, action.reason, action.code)

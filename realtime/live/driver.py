@@ -175,6 +175,7 @@ class Driver:
             return
         self._on_begin = on_begin
         self._socket = socket = Socket(transport, self, self._clock, self._settings)
+        self._contexts.text_was_lost()
         self._changed.set()
         ending = Ending.LOST
         try:
@@ -267,6 +268,8 @@ class Driver:
     def receive(self, frame: str | bytes) -> None:
         """A frame of the client."""
         self._perform(self._session.receive(frame, self._clock.now()))
+        if self._session.has_moved():
+            self._contexts.listener_moved()
         if self._on_begin is not None and self._handed_to is None:
             on_begin, self._on_begin = self._on_begin, None
             self.has_begun = True
@@ -389,8 +392,11 @@ class Driver:
             self._socket.wake()
 
     def dry_at(self, handle: int) -> float:
-        """When the listener will have heard all that was sent, in monotonic seconds."""
-        return self._session.dry_at(handle, self._clock.now())
+        """When the listener will have heard all that was sent, in monotonic seconds.
+
+        Infinite without a socket: nothing is needed then, and text that is late may be lost on its way.
+        """
+        return self._session.dry_at(handle, self._clock.now()) if self._socket is not None else inf
 
     def credit_ms(self) -> float:
         """How much more sound the listener may be sent."""

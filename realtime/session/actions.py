@@ -184,6 +184,10 @@ class Machine(Protocol):
         """How long the listener still plays what was sent; infinite while it is paused."""
         ...
 
+    def has_moved(self) -> bool:
+        """Whether the client has told where the listener is since this was last asked."""
+        ...
+
     def played_ms(self, handle: int, now: float) -> float:
         """How much of a context was heard."""
         ...

@@ -165,6 +165,10 @@ class OneShot:
         """Not known: who takes it as it plays is held back by the connection."""
         return 0.0
 
+    def has_moved(self) -> bool:
+        """Nobody tells."""
+        return False
+
     def played_ms(self, handle: int, now: float) -> float:
         """Nobody tells: as if nothing was."""
         return 0.0

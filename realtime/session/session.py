@@ -52,6 +52,7 @@ class Session:
         self._turns = Turns(offer)
         self._settings = offer.defaults
         self._last_activity = now
+        self._has_moved = False
         self._closes_with = CloseCode.DONE
         self._asked: wire.SessionStart | None = None  # with a resume, which is being tried
         self._receivers: dict[type[Struct], Callable[..., list[Action]]] = {
@@ -178,6 +179,11 @@ class Session:
     def unheard_s(self, now: float) -> float:
         """How long the listener still plays what was sent; infinite while it is paused."""
         return self._turns.dry_at(now) - now
+
+    def has_moved(self) -> bool:
+        """Whether the client has told where the listener is since this was last asked."""
+        has_moved, self._has_moved = self._has_moved, False
+        return has_moved
 
     def played_ms(self, handle: int, now: float) -> float:
         """How much of a context was heard; 0 when it is not known any more."""
@@ -358,15 +364,18 @@ class Session:
     def _playback(self, message: wire.Playback, now: float) -> list[Action]:
         check_context_id(message.context_id)
         self._turns.played(message.context_id, message.played_ms, now)
+        self._has_moved = True
         return []
 
     def _pause(self, message: wire.Pause, now: float) -> list[Action]:
         self._check_known(message.context_id)
         self._turns.pause(message.context_id, now)
+        self._has_moved = True
         return []
 
     def _continue(self, message: wire.Continue, now: float) -> list[Action]:
         self._check_known(message.context_id)
+        self._has_moved = True
         return self._turns.go_on(message.context_id, now)
 
     def _open_one(self, context_id: str) -> Context:

@@ -199,6 +199,10 @@ class Speaker:
         """The text could not be worked on."""
         self._fail_inside()
 
+    def text_was_lost(self) -> None:
+        """Text may have been on its way, and is sent again: what is held is not taken for all there is."""
+        self._text.wait_again()
+
     def dry_at(self) -> float:
         """When all sound will have been heard; infinity while some is to be made or fetched."""
         if not self._pace.has_turn or self._rendered < len(self._pieces) or self._output:

@@ -175,6 +175,10 @@ class TextFeed:
 
     # -- text that stops arriving -----------------------------------------------------------------------
 
+    def wait_again(self) -> None:
+        """Text that should have come may have been lost: as long again is waited for it."""
+        self._text_at = self._clock.now()
+
     def _watch(self, seconds: float) -> None:
         if self._started and self._wait_s and self._frontend.held:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._look)

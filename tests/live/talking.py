@@ -339,6 +339,7 @@ class Puppet:
         self.calls: list[str] = []
         self.over = False
         self.turns = 0
+        self.losses = 0
         self.credits = 0
         self.seq = 0
         self.makes_more = False
@@ -382,6 +383,9 @@ class Puppet:
 
     def on_credit(self) -> None:
         self.credits += 1
+
+    def text_was_lost(self) -> None:
+        self.losses += 1
 
     async def run(self) -> None:
         try:

@@ -75,6 +75,7 @@ def test_a_socket_that_is_lost_leaves_the_session_to_be_resumed(code: int | None
             {"context_id": "a", "handle": 1, "state": "open", "text_received": 3, "last_seq": 2}
         ]
         assert ready["resume_token"] != token
+        assert stage.puppets[0].losses == 1, "what it waits for may be sent again"
         await wire.until(lambda: len(wire.frames()) == 4)
         assert [frame.seq for frame in wire.frames()] == [2, 3, 4, 5]
         assert replayed(wire) == [2]
@@ -940,3 +941,25 @@ async def _frames_of(cut: int | None) -> list[Packet]:
 def _served(built: House, wire: Wire, session_id: str, offer: Any) -> list[asyncio.Task[None]]:
     driver = built.driver(offer, session_id)
     return [asyncio.create_task(driver.run()), asyncio.create_task(driver.serve(wire))]
+
+
+def test_a_speaker_is_told_when_the_listener_is_elsewhere() -> None:
+    """What it is to make next is needed sooner then, or later: the engine has to know."""
+    stage = Stage()
+
+    async def client() -> None:
+        await begin(stage)
+        puppet = stage.puppets[0]
+        puppet.frames(3)
+        await settled()
+        assert puppet.credits == 0
+        wire = stage.wire
+        for count, kind in enumerate(("playback", "pause", "continue"), 1):
+            fields = {"played_ms": 20.0} if kind == "playback" else {}
+            wire.say({"type": kind, "context_id": "a", **fields})
+            await settled()
+            assert puppet.credits == count, kind
+        wire.hang_up(1000)
+        await settled()
+
+    stage.play(client)

@@ -335,3 +335,27 @@ async def _flood(client: WireClient, count: int) -> None:
 
 async def flood_has_begun(pongs: Callable[[], int]) -> None:
     await eventually(lambda: pongs() > 100)
+
+
+async def test_text_that_an_outage_keeps_away_is_waited_for(
+    serve_tone: Serve,
+) -> None:
+    """Who is silent for a second has what is held spoken; but not who has no connection."""
+    async with serve_tone(resume_window_s=30.0, text_wait_ms=200) as server:
+        async with open_client(server.url) as client:
+            await client.send("session.start")
+            ready = await client.until("session.ready")
+            await client.send("text", text="Please come ")
+            await client.until("context.opened")
+            client.connection.transport.abort()
+        await eventually(lambda: server.registry.detached == 1)
+        await asyncio.sleep(1.0)
+        async with open_client(server.url) as client:
+            resume = {"session_id": ready["session_id"], "token": ready["resume_token"], "last": {}}
+            await client.send("session.start", resume=resume)
+            told = await client.until("session.ready")
+            assert told["contexts"][0]["text_received"] == len("Please come ")
+            await client.send("text", text="at noon.")
+            await client.send("end")
+            await client.until("context.done")
+            assert [message["text"] for message in client.messages("segment")] == ["Please come at noon."]
