@@ -164,7 +164,8 @@ def main(arguments: list[str]) -> None:
     crew.start()
     parent.send(Loaded(synthesizer.capabilities))
     threading.Thread(target=_beat, args=(parent, crew, float(heartbeat_s)), daemon=True).start()
-    while (body := read_message_blocking(channel.recv)) is not None:
+    commands = channel.makefile("rb")  # takes all that has come in one go
+    while (body := read_message_blocking(commands.read)) is not None:
         message = decode_from_parent(body)
         if isinstance(message, Released):
             ring.release(message.end)

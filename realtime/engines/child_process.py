@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import structlog
 
-from realtime.engines.engine import Command, EngineSettings
+from realtime.engines.engine import Command, EngineSettings, Grant
 from realtime.engines.wire import (
     MOST_WORKERS,
     RING_BYTES,
@@ -54,6 +54,7 @@ class ChildProcess:
         self._memory = mmap.mmap(memory.fileno(), SHARED_BYTES)
         self.reader = reader
         self.writer = writer
+        self._unsent = bytearray()
         self.last_heard = time.monotonic()
         self.longest_step_s = 0.0
         self._closed: asyncio.Task[None] | None = None
@@ -96,10 +97,21 @@ class ChildProcess:
         return cls(process, memory, reader, writer)
 
     def send(self, message: Command | Released | Forget) -> None:
-        """Does nothing once the child is gone: whoever listens to it will notice, and fail what it held."""
-        if not self.writer.is_closing():
+        """Does nothing once the child is gone: whoever listens to it will notice, and fail what it held.
+
+        Each write wakes the child, which has other work: what begins an utterance goes with its grant.
+        """
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._unsent += encode_message(message)
+        if isinstance(message, Grant):
+            self._write()
+
+    def _write(self) -> None:
+        unsent, self._unsent = self._unsent, bytearray()
+        if unsent and not self.writer.is_closing():
             with contextlib.suppress(ConnectionError, RuntimeError):  # uvloop raises either
-                self.writer.write(encode_message(message))
+                self.writer.write(unsent)
 
     def take_sound(self, made: ChunkMade) -> AudioChunk:
         """Copy a chunk out of the ring, and give its room back."""

@@ -54,12 +54,14 @@ class Pace:
         self._listener = listener
         self._clock = clock
         self._buffer_ms = buffer_ms
+        self._step_ms = buffer_ms / 4
         self._speed = speed
         #: Sound that waits to be taken.
         self.waiting_ms = 0.0
         self._made_ms = 0.0
         self._placing_ms = 0.0  # made, and about to wait
         self._granted_ms = 0
+        self._taken_ms = 0.0  # since the last grant
         self._deadline = -math.inf
         #: From when on the listener hears nothing, if no more sound comes; infinity before its turn.
         self.silent_from = math.inf
@@ -103,10 +105,11 @@ class Pace:
     def on_taken(self, packet_ms: float) -> bool:
         """A packet was taken. True when more should be granted."""
         self.waiting_ms -= packet_ms
+        self._taken_ms += packet_ms
         self._taken_at = self._clock.now()
+        # What is taken makes room in the buffer; that there is more credit is told, or seen with the next chunk.
         # Who has taken all that there is may have little room, and yet nothing else would grant it.
-        step_ms = self._buffer_ms * self._speed / 4
-        return self.waiting_ms < 1 or self._made_ms + self._room_ms() >= self._granted_ms + step_ms
+        return self.waiting_ms < 1 or self._taken_ms >= self._step_ms
 
     # -- what follows -----------------------------------------------------------------------------------
 
@@ -131,6 +134,7 @@ class Pace:
         if not self.has_turn:
             # One segment is made ahead of its turn, when nobody who is being listened to needs the engine.
             return 1, self._clock.now() + AHEAD_S
+        self._taken_ms = 0.0
         # Rounded up: the least of room is to be used, as nothing else may come that would grant it.
         allowed_ms = math.ceil(round(self._made_ms + self._room_ms(), 6))
         self._granted_ms = max(self._granted_ms, allowed_ms)

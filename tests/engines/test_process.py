@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -105,12 +106,19 @@ class Log:
         return {e.utterance: e.begun for e in self.events if isinstance(e, Failure) and e.lost}
 
 
-def say(engine: Engine, utterance: int, *texts: str, grant: int = 100_000_000, finish: bool = True) -> None:
+def say(
+    engine: Engine,
+    utterance: int,
+    *texts: str,
+    grant: int = 100_000_000,
+    deadline: float = 0.0,
+    finish: bool = True,
+) -> None:
     engine.send(Open(utterance, "tone", "en"))
     for segment, text in enumerate(texts):
         engine.send(Feed(utterance, TextPiece(segment, text, (0, len(text)), (), "en")))
     if grant:
-        engine.send(Grant(utterance, grant, 0.0))
+        engine.send(Grant(utterance, grant, deadline))
     if finish:
         engine.send(Finish(utterance))
 
@@ -229,7 +237,7 @@ async def test_a_killed_child_fails_its_utterances_and_a_new_one_serves() -> Non
     async with running(FAULTY) as (engine, log):
         (first,) = children()
         say(engine, 1, "begin KILL me", "never")
-        say(engine, 2, "waits behind")
+        say(engine, 2, "waits behind", deadline=math.inf)
         say(engine, 3, "not even granted", grant=0, finish=False)
         await log.wait_freed(1, 2, 3)
         assert log.of(1)[-2:] == ["Failure", "Freed"]
@@ -277,10 +285,10 @@ async def test_a_listener_may_speak_again_from_within_a_failure() -> None:
 
 
 async def test_the_death_of_a_child_names_those_whom_each_worker_was_at() -> None:
-    """Also one that hung there already; not those that have had their turn, or are parked."""
+    """Also one that hung there already; not those that have had their turn, or may not go on."""
     async with running(FAULTY, threads=2) as (engine, log):
         say(engine, 1, "spoken", finish=False)
-        say(engine, 2, "HANG far ahead", grant=1)
+        say(engine, 2, "far ahead", "HANG", grant=1)
         await log.wait(lambda events: log.of(1) == log.of(2) == ["Chunk"])
         say(engine, 3, "HANG")
         await log.wait(lambda events: log.of(3) == ["Chunk"])
@@ -299,7 +307,7 @@ async def test_a_listener_that_raises_keeps_the_failure_from_nobody() -> None:
     with structlog.testing.capture_logs() as entries:
         async with running(FAULTY, log=Raising()) as (engine, log):
             say(engine, 1, "KILL")
-            say(engine, 2, "waits behind")
+            say(engine, 2, "waits behind", deadline=math.inf)
             await log.wait_freed(1, 2)
             say(engine, 3, "next")
             await log.wait_freed(3)
@@ -389,7 +397,7 @@ async def test_dying_again_and_again_is_survived() -> None:
 async def test_the_watchdog_replaces_a_child_that_hangs() -> None:
     async with running(FAULTY, timeout_s=2) as (engine, log):
         say(engine, 1, "HANG here")
-        say(engine, 2, "waits behind")
+        say(engine, 2, "waits behind", deadline=math.inf)
         await log.wait_freed(1, 2)
         assert log.of(1) == ["Chunk", "Failure", "Freed"]
         assert log.of(2) == ["Failure", "Freed"]
@@ -432,7 +440,7 @@ async def test_the_watchdog_replaces_a_child_that_is_frozen(
         say(engine, 1, "HANG")
         await log.wait(lambda events: "Chunk" in log.of(1))
         child.suspend()
-        say(engine, 2, "waits behind")
+        say(engine, 2, "waits behind", deadline=math.inf)
         await log.wait_freed(1, 2)
         assert log.lost() == {1: True, 2: False}
         say(engine, 3, "next")
