@@ -249,7 +249,8 @@ def set_up_sending(transport: asyncio.Transport | None, write_buffer_bytes: int)
     if raw.family not in (socket.AF_INET, socket.AF_INET6):
         # A Unix socket has no such options: there the sender's whole buffer is made as short. And whoever
         # is at its other end is on this machine: it cannot vanish without the kernel's notice.
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NOT_SENT_BYTES)
+        # Linux doubles what it is given.
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NOT_SENT_BYTES // 2)
         return
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     options = {"TCP_NOTSENT_LOWAT": NOT_SENT_BYTES, "TCP_USER_TIMEOUT": TCP_USER_TIMEOUT_MS}

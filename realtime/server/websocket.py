@@ -21,7 +21,7 @@ from realtime.server.keys import KEY_PREFIX, all_subprotocols
 from realtime.session import messages as wire
 
 #: What may wait in the process: little, or a cancel waits behind seconds of sound.
-WRITE_BUFFER_BYTES = 8 * 1024
+WRITE_BUFFER_BYTES = 4 * 1024
 #: Seconds for the closing handshake, and after a drain, when the listener has still to take the last sound.
 _CLOSE_TIMEOUT_S = 2.0
 _DRAIN_TIMEOUT_S = 30.0

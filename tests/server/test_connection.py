@@ -342,7 +342,7 @@ class TestSending:
             async def run(self) -> None:
                 pass
 
-            async def serve(self, transport: Transport) -> None:
+            async def serve(self, transport: Transport, on_begin: Callable[[], None]) -> None:
                 nonlocal sent
                 while True:
                     await transport.send_bytes(b"x" * 200)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from collections.abc import Callable
 
 import aiohttp
 import httpx
@@ -154,7 +155,7 @@ class TestSpeechOverWebSocket:
             async def run(self) -> None:
                 pass
 
-            async def serve(self, transport: Transport) -> None:
+            async def serve(self, transport: Transport, on_begin: Callable[[], None]) -> None:
                 await transport.send_text(self.request_id or "")
                 await transport.close(1000, "done")
 
