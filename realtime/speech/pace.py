@@ -107,7 +107,7 @@ class Pace:
         self.waiting_ms -= packet_ms
         self._taken_ms += packet_ms
         self._taken_at = self._clock.now()
-        # What is taken makes room in the buffer; that there is more credit is told, or seen with the next chunk.
+        # What is taken makes room in the buffer; more credit is told of, or seen with the next chunk.
         # Who has taken all that there is may have little room, and yet nothing else would grant it.
         return self.waiting_ms < 1 or self._taken_ms >= self._step_ms
 
