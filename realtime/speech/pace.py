@@ -97,10 +97,10 @@ class Pace:
         """All that was made is on the timeline."""
         self._placing_ms = 0.0
 
-    def on_output(self, packet_ms: float) -> None:
-        """A packet waits to be taken."""
-        self.waiting_ms += packet_ms
-        self._placing_ms = max(0.0, self._placing_ms - packet_ms)
+    def on_output(self, packets_ms: float) -> None:
+        """So much more waits to be taken."""
+        self.waiting_ms += packets_ms
+        self._placing_ms = max(0.0, self._placing_ms - packets_ms)
 
     def on_taken(self, packet_ms: float) -> bool:
         """A packet was taken. True when more should be granted."""
