@@ -13,8 +13,9 @@ from realtime.types import AudioChunk, Packet, SpeechEvent
 
 #: Sound in the first block that is encoded: little, so that it leaves at once.
 FIRST_BLOCK_MS = 100
-#: Sound in every other block: a cancel never waits for more than one block, about 2 ms of work.
-BLOCK_MS = 1000
+#: Most sound in every other block: a part, and the pause before it. A cancel never waits for more than one
+#: block, about 5 ms of work.
+BLOCK_MS = 1600
 #: Sound that is put on the timeline in one go, after the tempo: 15 ms of work at the slowest.
 PART_S = 1.0
 

@@ -97,17 +97,17 @@ class Pace:
         """All that was made is on the timeline."""
         self._placing_ms = 0.0
 
-    def on_output(self, packet_ms: float) -> None:
-        """A packet waits to be taken."""
-        self.waiting_ms += packet_ms
-        self._placing_ms = max(0.0, self._placing_ms - packet_ms)
+    def on_output(self, packets_ms: float) -> None:
+        """So much more waits to be taken."""
+        self.waiting_ms += packets_ms
+        self._placing_ms = max(0.0, self._placing_ms - packets_ms)
 
     def on_taken(self, packet_ms: float) -> bool:
         """A packet was taken. True when more should be granted."""
         self.waiting_ms -= packet_ms
         self._taken_ms += packet_ms
         self._taken_at = self._clock.now()
-        # What is taken makes room in the buffer; that there is more credit is told, or seen with the next chunk.
+        # What is taken makes room in the buffer; more credit is told of, or seen with the next chunk.
         # Who has taken all that there is may have little room, and yet nothing else would grant it.
         return self.waiting_ms < 1 or self._taken_ms >= self._step_ms
 

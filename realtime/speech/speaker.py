@@ -229,7 +229,8 @@ class Speaker:
 
     def peek(self) -> SpeechEvent | None:
         """What `take` would give; only the head is asked."""
-        self.take_turn()
+        if not self._pace.has_turn:
+            self.take_turn()
         if self._pace.is_paused:  # it may have gone on
             self._grant()
         return self._output[0] if self._output else None
@@ -263,11 +264,11 @@ class Speaker:
     def _put(self, events: list[SpeechEvent]) -> None:
         if not events:
             return
-        for event in events:
-            if isinstance(event, Packet):
-                self._pace.on_output(_milliseconds(event))
-                if self.timing.first_packet is None:
-                    self.timing.first_packet = self._clock.now()
+        packets = [event for event in events if isinstance(event, Packet)]
+        if packets:
+            self._pace.on_output(sum(map(_milliseconds, packets)))
+            if self.timing.first_packet is None:
+                self.timing.first_packet = self._clock.now()
         self._output.extend(events)
         self._listener.on_output()
 

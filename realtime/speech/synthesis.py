@@ -22,8 +22,10 @@ from realtime.types import TextPiece
 OpenUtterance = Callable[[Callable[[UtteranceEvent], None]], Utterance]
 
 
-#: A deadline that moves by less is not worth a message.
+#: A deadline that moves by less is not worth a message, for that wakes the engine.
 _NEARLY_S = 0.05
+#: Nor is more of a grant of which so much is left; it is told when the next chunk has come.
+_PLENTY_MS = 1000
 
 
 class Listening:
@@ -193,7 +195,9 @@ class _Synthesis:
             return
         granted = max(each.granted_ms for each in wanting), min(each.deadline for each in wanting)
         # Where another is needed sooner only by this, it does not matter which of the two comes first.
-        if granted[0] != self._granted[0] or not abs(granted[1] - self._granted[1]) < _NEARLY_S:
+        is_moved = not abs(granted[1] - self._granted[1]) < _NEARLY_S
+        has_plenty = self._granted[0] - self.made_ms >= _PLENTY_MS
+        if is_moved or (granted[0] != self._granted[0] and not has_plenty):
             self._granted = granted
             self._utterance.grant(*granted)
 
