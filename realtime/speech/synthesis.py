@@ -10,6 +10,7 @@ and once if the engine was at it, for its text may be what the engine is lost by
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from realtime.clock import Clock
@@ -254,6 +255,8 @@ class _Synthesis:
                 self._complete()
             else:
                 self._pass_grant()  # who has all that it was granted needs nothing now
+                # The engine takes the next of it to be needed that much later: its listener is to say.
+                self._granted = self._granted[0], math.nan
         elif isinstance(event, Failure) and self._may_start_again(event):
             self._start_again(event)
             return

@@ -249,6 +249,26 @@ class TestGrants:
         greedy.listening.grant(50, 180.0)
         assert len(s.engine.grants(1)) == 5, "nothing is said twice"
 
+    def test_a_little_more_is_told_when_what_was_granted_runs_out(self) -> None:
+        """Each message wakes the engine."""
+        s = Stage()
+        ear = s.listen(ms=1200, deadline=150.0)
+        ear.listening.grant(1900, 150.01)
+        assert s.engine.grants(1) == [(1200, 150.0)], "a second of it is left, and the deadline is the same"
+        s.make(PARTS[0])
+        assert s.engine.grants(1) == [(1200, 150.0), (1900, 150.01)]
+
+    def test_after_each_chunk_the_deadline_is_said_again(self) -> None:
+        """The engine has moved it on by the length of the chunk, of which perhaps nothing was heard."""
+        s = Stage()
+        ear = s.listen(ms=5000, deadline=150.0)
+        s.make(PARTS[0])
+        assert s.engine.grants(1) == [(5000, 150.0)]
+        ear.listening.grant(5000, 150.0)
+        assert s.engine.grants(1) == [(5000, 150.0)] * 2
+        ear.listening.grant(5000, 150.0)
+        assert len(s.engine.grants(1)) == 2
+
     def test_who_was_granted_nothing_holds_back_nobody(self) -> None:
         s = Stage()
         idle = s.join()
