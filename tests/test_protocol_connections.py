@@ -15,11 +15,13 @@ from realtime.config import Config
 from realtime.errors import CloseCode
 from realtime.live.pace import BURST_S
 from realtime.live.socket import STALL_S
+from realtime.server.connection import TCP_PROBES, TCP_USER_TIMEOUT_MS
 from realtime.session import actions, frames
 from realtime.session import messages as wire
 from realtime.session.offer import Limits
 from realtime.session.replay import KEEP_S, MOST_BYTES, MOST_MS, is_kept
 from realtime.session.tokens import MOST_TOKENS
+from realtime.speech.pace import FIRST_AUDIO_S
 from realtime.types import FrameFlags, Packet, SpeechEvent
 from tests import protocol_document as doc
 from tests.conftest import Serve
@@ -320,6 +322,34 @@ async def test_what_cannot_be_resumed_is_left_as_it_was(server: Server) -> None:
     assert (again["resumed"], again["format"]) == (True, "opus")
 
 
+async def test_a_resume_that_fails_with_wishes_that_are_refused_begins_no_session(server: Server) -> None:
+    gone = {"session_id": "gone", "token": "gone", "last": {}}
+    async with open_client(server.url) as client:
+        await client.send("session.start", resume=gone, voice="nobody")
+        errors = [await client.receive(), await client.receive()]
+        assert [each["code"] for each in errors if isinstance(each, dict)] == [
+            "resume_failed",
+            "unknown_voice",
+        ]
+        await client.send("session.start", formats=["mulaw"])
+        assert (await client.until("session.ready"))["format"] == "mulaw"
+
+
+async def test_a_takeover_needs_a_place_of_its_own(serve_tone: Serve) -> None:
+    async with serve_tone(max_sessions=1, resume_window_s=30.0) as server:
+        async with open_client(server.url) as first:
+            await first.send("session.start")
+            resume = _resume(await first.until("session.ready"))
+            async with open_client(server.url) as second:
+                error = await second.until("error")
+                assert (error["code"], error["fatal"]) == ("queue_full", True)
+            first.connection.transport.abort()
+        await eventually(lambda: server.registry.detached == 1)
+        async with open_client(server.url) as third:
+            await third.send("session.start", resume=resume)
+            assert (await third.until("session.ready"))["resumed"] is True
+
+
 # -- numbers ------------------------------------------------------------------------------------------------
 
 
@@ -327,7 +357,10 @@ def test_numbers() -> None:
     """What is said of settings and limits is what they are by default."""
     config = Config()
     for heading, said in {
-        "Heartbeat": [f"sent nothing for {config.heartbeat_s:g} s (a setting"],
+        "Heartbeat": [
+            f"sent nothing for {config.heartbeat_s:g} s (a setting",
+            f"has no room for it, for {TCP_USER_TIMEOUT_MS / 1000:g} s",
+        ],
         "Resume": [f"({config.resume_window_s:g} s, `resume_window_s`"],
         "The messages": [f"At most {MOST_TOKENS} are valid"],
         "What is kept": [
@@ -350,3 +383,6 @@ def test_numbers() -> None:
         text = " ".join(doc.section(heading).split())
         for each in said:
             assert each in text, (heading, each)
+    assert FIRST_AUDIO_S == 0.5, "first sounds go before all who have not been dry for half a second"
+    silent, every, times = (TCP_PROBES[name] for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"))
+    assert silent + every * times <= 60, "who is gone is found within a minute"

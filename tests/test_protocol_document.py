@@ -341,7 +341,7 @@ def test_which_voice_speaks(name: str | None, wanted: str, spoken: tuple[str, st
 
 
 def test_errors_in_examples_are_what_a_session_says() -> None:
-    """Those about voices, languages, wrong fields, messages that come too fast, and sessions that are gone.
+    """Those about voices, languages, wrong fields, too much of something, and sessions that are gone.
 
     Also without the extra, which the tests install.
     """
@@ -361,6 +361,10 @@ def test_errors_in_examples_are_what_a_session_says() -> None:
     ):
         (answer,) = doc.told(session.receive(json.dumps(message), 0.0))
         assert answer in shown
+    for number in range(1, Config().max_contexts + 2):
+        opening = {"type": "context.open", "context_id": f"answer-{number}"}
+        (answer,) = doc.told(session.receive(json.dumps(opening), 0.0))
+    assert answer in shown and answer["code"] == "too_many_contexts"
     (too_fast,) = doc.told(session.too_fast(Config().max_messages_per_s, 12))
     assert too_fast in shown
     asking = Session("session", lambda: "token", bare, 0.0)

@@ -22,7 +22,8 @@ class EngineHealth(Struct, frozen=True):
 
 
 class QueueHealth(Struct, frozen=True):
-    """`waiting` of at most `limit` contexts and requests have no sound yet; `speaking` are under way in all.
+    """`waiting` of at most `limit` contexts and requests have text and their turn, and no sound yet;
+    `speaking` are under way in all.
 
     `segments_waiting`: pieces of text that no worker of the engine has taken up. `estimated_wait_ms`: how
     long a newcomer would wait for a first sound. `thrown_away_s`: seconds of sound that were synthesized

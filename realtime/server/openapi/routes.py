@@ -164,7 +164,8 @@ def _server() -> tuple[Operation, ...]:
             {
                 200: Answer("It would.", json_of(Readiness)),
                 503: Answer(
-                    "It would not: the voice is being loaded, or the queue is full.", json_of(Readiness)
+                    "It would not: the voice is being loaded, the queue is full, or the server shuts down.",
+                    json_of(Readiness),
                 ),
             },
             is_open=True,
