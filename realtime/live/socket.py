@@ -27,7 +27,7 @@ STALL_S = 30.0
 #: A client's messages are read for so long before the other sessions get their turn on the loop.
 READ_S = 0.001
 #: So many pieces are sent before the other sessions get their turn on the loop.
-BURST = 25
+BURST = 40
 #: A client that sends too fast is told so no more often than this.
 _TOO_FAST_EVERY_S = 1.0
 #: What a close frame without a code is said to bear (RFC 6455, 7.1.5): a browser's `close()` sends that.

@@ -22,6 +22,8 @@ from realtime.session import messages as wire
 
 #: What may wait in the process: little, or a cancel waits behind seconds of sound.
 WRITE_BUFFER_BYTES = 4 * 1024
+#: So much goes out with one system call.
+WRITE_BYTES = 8 * 1024
 #: Seconds for the closing handshake, and after a drain, when the listener has still to take the last sound.
 _CLOSE_TIMEOUT_S = 2.0
 _DRAIN_TIMEOUT_S = 30.0
@@ -133,7 +135,7 @@ class WebSocketTransport:
             asyncio.get_running_loop().call_soon(self._write_out)
         self._unwritten += _frame_head(opcode, len(payload))
         self._unwritten += payload
-        if len(self._unwritten) >= WRITE_BUFFER_BYTES:
+        if len(self._unwritten) >= WRITE_BYTES:
             self._write_out()
         if not self._room.is_set():
             await self._room.wait()
