@@ -39,6 +39,8 @@ from realtime.session.session import Session
 from realtime.session.sockets import no_such_session
 from realtime.types import Failed, Finished, Packet, SpeechEvent
 
+#: So much sound is fetched at a time: what goes out with one system call.
+MOST_FRAME_BYTES = 8 * 1024
 _TAKEN_OVER = "another socket has taken up the session"
 _log = structlog.get_logger(__name__)
 
@@ -304,7 +306,7 @@ class Driver:
         """Time has passed."""
         self._perform(self._session.on_deadline(self._clock.now()))
 
-    def next_piece(self) -> Piece | Ping | None:
+    def next_piece(self) -> Piece | list[bytes] | Ping | None:
         """What is to be sent now: answers, what is sent again, what the head's speaker has made."""
         at_once = self._closing is not None and self._closing.at_once
         while (piece := self._outbox.next(answers_only=at_once)) is None:
@@ -319,12 +321,16 @@ class Driver:
         if head is None or speaker is None:
             return False
         now = self._clock.now()
-        if self._session.must_wait(now):
-            if speaker.has_more and (told := self._session.hold(head, now)):
-                self._perform(told)
-                return True
-            if isinstance(speaker.peek(), Packet):
+        must_wait = self._session.must_wait(now)
+        if must_wait and speaker.has_more and (told := self._session.hold(head, now)):
+            self._perform(told)
+            return True
+        if isinstance(speaker.peek(), Packet):
+            if must_wait:
                 return False
+            packets = speaker.take_packets(self._session.credit_ms(now), MOST_FRAME_BYTES)
+            self._outbox.put_frames(self._session.on_packets(head, packets, now))
+            return True
         event = speaker.take()
         if event is None:
             return False
@@ -333,11 +339,7 @@ class Driver:
 
     def _on_event(self, handle: int, event: SpeechEvent, now: float) -> None:
         for action in self._session.on_event(handle, event, now):
-            if isinstance(action, SendFrame):
-                self._outbox.put_frame(action, now)
-            elif isinstance(action, SendPayload):
-                self._outbox.put_payload(action.payload)
-            elif isinstance(action, Send):
+            if isinstance(action, Send):
                 self._outbox.put_message(action.message, now)
             else:
                 self._perform([action])

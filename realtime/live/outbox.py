@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
-from realtime.session.actions import Machine, SendFrame
-from realtime.session.frames import encode_frame
+from realtime.session.actions import Machine
 from realtime.session.messages import SessionReady, encode
 from realtime.session.replay import Piece, follows, is_kept
 
@@ -37,7 +36,7 @@ class Outbox:
         self.machine = machine
         self._urgent: deque[str | Ping] = deque()
         self._urgent_characters = 0
-        self._fetched: deque[Piece] = deque()
+        self._fetched: deque[Piece | list[bytes]] = deque()
         self._room = asyncio.Event()
         self._room.set()
 
@@ -71,17 +70,12 @@ class Outbox:
             self.machine.keep(text, now, follows(message))
         self._fetched.append(text)
 
-    def put_frame(self, action: SendFrame, now: float) -> None:
-        """Sound was fetched."""
-        frame = encode_frame(action.kind, action.handle, action.packet)
-        self.machine.keep(frame, now)
-        self._fetched.append(frame)
+    def put_frames(self, frames: list[bytes]) -> None:
+        """Sound was fetched: it goes out in one piece, as nothing may come between."""
+        if frames:
+            self._fetched.append(frames)
 
-    def put_payload(self, payload: bytes) -> None:
-        """Sound without a header was fetched."""
-        self._fetched.append(payload)
-
-    def next(self, *, answers_only: bool) -> Piece | Ping | None:
+    def next(self, *, answers_only: bool) -> Piece | list[bytes] | Ping | None:
         """What is to be sent now; None when there is nothing."""
         if self._urgent:
             piece = self._urgent.popleft()

@@ -80,8 +80,8 @@ class Served(Protocol):
         """Returns when the client may be read: not while it takes none of the answers."""
         ...
 
-    def next_piece(self) -> Piece | Ping | None:
-        """What is to be sent now; None when there is nothing."""
+    def next_piece(self) -> Piece | list[bytes] | Ping | None:
+        """What is to be sent now, of sound perhaps several frames; None when there is nothing."""
         ...
 
     def unheard_s(self) -> float:
@@ -194,7 +194,9 @@ class Socket:
     async def _send_burst(self, stall: asyncio.Timeout) -> bool:
         """Send what there is, up to `BURST` pieces; True when nothing is left."""
         begun = asyncio.get_running_loop().time()
-        for _ in range(BURST):
+        sent = 0
+        while sent < BURST:
+            sent += 1
             now = asyncio.get_running_loop().time()
             if now - begun > STALL_S / 100:  # slow, but it takes: only who takes nothing is dropped
                 stall.reschedule(now + STALL_S)
@@ -202,7 +204,10 @@ class Socket:
             piece = None if self._left.done() else self._session.next_piece()
             if piece is None:
                 return True
-            if isinstance(piece, bytes):
+            if isinstance(piece, list):
+                sent += len(piece)
+                await self._transport.send_frames(piece)
+            elif isinstance(piece, bytes):
                 await self._transport.send_bytes(piece)
             elif isinstance(piece, str):
                 await self._transport.send_text(piece)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +35,10 @@ class Transport(Protocol):
 
     async def send_bytes(self, frame: bytes) -> None:
         """Send a binary frame; waits while too much is unsent. Raises `TransportClosedError`."""
+        ...
+
+    async def send_frames(self, frames: Sequence[bytes]) -> None:
+        """Send binary frames, and only then wait while too much is unsent. Raises `TransportClosedError`."""
         ...
 
     async def ping(self, number: int) -> None:

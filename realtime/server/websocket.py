@@ -7,7 +7,7 @@ import contextlib
 import struct
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import WSMsgType, web
 
@@ -92,6 +92,13 @@ class WebSocketTransport:
         """Send a binary frame."""
         await self._send(_BINARY, frame)
 
+    async def send_frames(self, frames: Sequence[bytes]) -> None:
+        """Send some binary frames."""
+        for frame in frames:
+            self._put(_BINARY, frame)
+        if not self._room.is_set():
+            await self._room.wait()
+
     async def ping(self, number: int) -> None:
         """Send a ping whose payload is the number."""
         self._pinged.append(number)
@@ -124,6 +131,11 @@ class WebSocketTransport:
             await asyncio.wait({self._answering})
 
     async def _send(self, opcode: int, payload: bytes) -> None:
+        self._put(opcode, payload)
+        if not self._room.is_set():
+            await self._room.wait()
+
+    def _put(self, opcode: int, payload: bytes) -> None:
         """Frames of one turn of the loop go out together.
 
         Each write is a system call, and a frame of 20 ms is a small one: they were a tenth of all that the
@@ -137,8 +149,6 @@ class WebSocketTransport:
         self._unwritten += payload
         if len(self._unwritten) >= WRITE_BYTES:
             self._write_out()
-        if not self._room.is_set():
-            await self._room.wait()
 
     def _write_out(self) -> None:
         if self._unwritten and self._connection is not None and not self._connection.is_closing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -146,6 +147,10 @@ class Machine(Protocol):
 
     def on_event(self, handle: int, event: SpeechEvent, now: float) -> list[Action]:
         """What the head's speaker made; it is sent at this moment."""
+        ...
+
+    def on_packets(self, handle: int, packets: Sequence[Packet], now: float) -> list[bytes]:
+        """Some of the head's sound, in a row: what is sent of it at this moment, frame by frame."""
         ...
 
     def on_failure(self, handle: int, failure: Failed, now: float) -> list[Action]:

@@ -24,6 +24,9 @@ FRAME_VERSION = 1
 #: version, kind, flags, handle, seq, duration, position; network byte order.
 _HEADER = struct.Struct("!BBHIIIQ")
 HEADER_BYTES = _HEADER.size
+#: Of the header: handle, seq, duration, position; and where they begin.
+FRAME_HEAD = struct.Struct("!IIIQ")
+FRAME_HEAD_AT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,7 @@ class FrameHead(NamedTuple):
 
 def frame_head(data: bytes) -> FrameHead:
     """The header of a frame that this server has made."""
-    _, _, _, handle, seq, duration, position = _HEADER.unpack_from(data)
-    return FrameHead(handle, seq, duration, position)
+    return FrameHead._make(FRAME_HEAD.unpack_from(data, FRAME_HEAD_AT))
 
 
 def handle_of(data: bytes) -> int:

@@ -123,6 +123,12 @@ class OneShot:
             return [stop, failed, *self._next(), *self._close_if_drained()]
         return []
 
+    def on_packets(self, handle: int, packets: Sequence[Packet], now: float) -> list[bytes]:
+        """Some of the sound, in a row: it has no headers."""
+        self._last_activity = now
+        is_wanted = self._speaks and handle == self._handle
+        return [packet.payload for packet in packets if packet.payload] if is_wanted else []
+
     def on_failure(self, handle: int, failure: Failed, now: float) -> list[Action]:
         """It is told in its turn, by `on_event`."""
         return []

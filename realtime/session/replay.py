@@ -13,14 +13,14 @@ The rules:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from realtime.errors import ErrorCode, RealtimeError
 from realtime.session import messages as wire
-from realtime.session.frames import duration_of, frame_head, handle_of, replayed
+from realtime.session.frames import FRAME_HEAD, FRAME_HEAD_AT, duration_of, frame_head, handle_of, replayed
 from realtime.types import TIMELINE_PER_MS
 
 #: A piece is kept for so many seconds,
@@ -100,26 +100,42 @@ class Replay:
         self._bytes += len(piece) + _PIECE_BYTES
         if isinstance(piece, bytes):
             self._samples += duration_of(piece)
+        self._keep_bounds()
+
+    def keep_frames(self, frames: Sequence[bytes], now: float) -> None:
+        """Some frames go out, one after another."""
+        self.keep(frames[0], now)
+        self._log.extend(frames[1:])
+        self._bytes += sum(map(len, frames[1:])) + _PIECE_BYTES * (len(frames) - 1)
+        self._samples += sum(map(duration_of, frames[1:]))
+        self._keep_bounds()
+
+    def _keep_bounds(self) -> None:
         while len(self._log) > 1 and (self._bytes > MOST_BYTES or self._samples > MOST_MS * TIMELINE_PER_MS):
             self._drop_first()
 
     def heard(self, handle: int, played_ms: float) -> None:
         """The listener has heard `handle` up to here, and all before it."""
         position = played_ms * TIMELINE_PER_MS
-        count = number = 0
+        count = samples = 0
+        # Every frame passes here once, a report brings many: so it is done without a call for each.
         for number, piece in enumerate(self._log, 1):
             if isinstance(piece, bytes):
-                head = frame_head(piece)
-                if head.handle > handle and head.handle not in self._silenced:
+                of, _, duration, start = FRAME_HEAD.unpack_from(piece, FRAME_HEAD_AT)
+                if of > handle and of not in self._silenced:
                     break
                 # A frame that is being heard may be needed: by a player that begins anew.
-                if head.handle == handle and head.position + head.duration > position:
+                if of == handle and start + duration > position:
                     break
                 count = number
+                samples += duration
+        if not count:
+            return
         for _ in range(count):
-            self._drop_first(was_heard=True)
-        if count:
-            self._gone.clear()  # who has heard what came later has received it
+            self._bytes -= _size(self._log.popleft())
+        self._first += count
+        self._samples -= samples
+        self._gone.clear()  # who has heard what came later has received it
 
     def silence(self, handle: int) -> None:
         """A context was cancelled: none of its frames is sent any more."""
@@ -188,18 +204,24 @@ class Replay:
         self._again.append(_Told(text, handle))
         return True
 
-    def _drop_first(self, *, was_heard: bool = False) -> None:
+    def _drop_first(self) -> None:
+        """Before it was heard."""
         piece = self._log.popleft()
         self._first += 1
-        self._bytes -= (len(piece.text) if isinstance(piece, _Told) else len(piece)) + _PIECE_BYTES
+        self._bytes -= _size(piece)
         if not isinstance(piece, bytes):
             return
         head = frame_head(piece)
         self._samples -= head.duration
-        if not was_heard and head.handle not in self._silenced:
+        if head.handle not in self._silenced:
             self._gone[head.handle] = head.seq
             if len(self._gone) > _MOST_GONE:
                 del self._gone[next(iter(self._gone))]
+
+
+def _size(piece: _Kept) -> int:
+    """Bytes that a piece takes."""
+    return (len(piece.text) if isinstance(piece, _Told) else len(piece)) + _PIECE_BYTES
 
 
 def _handle(piece: _Kept) -> int:

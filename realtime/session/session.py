@@ -15,7 +15,7 @@ States of the session: new --first message--> ready --close--> draining --all co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from math import inf
 
@@ -30,7 +30,7 @@ from realtime.session.offer import NoFormatError, Offer, check_context_id
 from realtime.session.replay import Piece
 from realtime.session.sockets import Sockets
 from realtime.session.turns import Turns
-from realtime.types import TIMELINE_PER_MS, Failed, SpeechEvent
+from realtime.types import TIMELINE_PER_MS, Failed, Packet, SpeechEvent
 
 
 class _Phase(Enum):
@@ -108,6 +108,14 @@ class Session:
             return []
         self._last_activity = now
         return self._turns.on_event(context, event, now) + self._close_if_drained()
+
+    def on_packets(self, handle: int, packets: Sequence[Packet], now: float) -> list[bytes]:
+        """Some of the head's sound, in a row: the frames that are sent at this moment, and are kept."""
+        context = self._turns.get(handle)
+        if context is None or not context.live:
+            return []
+        self._last_activity = now
+        return self._turns.on_packets(context, packets, now)
 
     def on_failure(self, handle: int, failure: Failed, now: float) -> list[Action]:
         """A speaker failed, perhaps before its turn: the error overtakes, the ending keeps its order."""

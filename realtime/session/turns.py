@@ -12,6 +12,8 @@ The rules:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from realtime.errors import ErrorCode, InvalidMessageError, RealtimeError, TooManyContextsError
 from realtime.session import cancel, replies
 from realtime.session import messages as wire
@@ -29,6 +31,7 @@ from realtime.session.actions import (
 )
 from realtime.session.contexts import KEEP_S, CancelReason, Context, Contexts, Cut, State, Step
 from realtime.session.credit import Credit
+from realtime.session.frames import encode_frame
 from realtime.session.offer import ContextSettings, Offer
 from realtime.session.playout import Playout
 from realtime.session.replay import Replay
@@ -312,15 +315,28 @@ class Turns:
 
     # -- endings ----------------------------------------------------------------------------------------
 
+    def on_packets(self, context: Context, packets: Sequence[Packet], now: float) -> list[bytes]:
+        """As `on_event` for each, and all that it would have sent and kept: for there are many of them."""
+        context.last_activity = now
+        self._sent(context, packets, now)
+        kind, handle = self._offer.formats[context.settings.audio.format].kind, context.handle
+        frames = [encode_frame(kind, handle, packet) for packet in packets]
+        self.replay.keep_frames(frames, now)
+        return frames
+
     def _packet(self, context: Context, packet: Packet, now: float) -> list[Action]:
-        if context.first_frame_at is None:
-            context.first_frame_at = now
-        context.sent = packet.position + packet.duration
-        context.last_seq = packet.seq
-        self._playout.sent(context.handle, context.sent / TIMELINE_PER_MS, now)
-        self.credit.sent(packet.duration / TIMELINE_PER_MS, now)
+        self._sent(context, (packet,), now)
         kind = self._offer.formats[context.settings.audio.format].kind
         return [SendFrame(kind, context.handle, packet)]
+
+    def _sent(self, context: Context, packets: Sequence[Packet], now: float) -> None:
+        if context.first_frame_at is None:
+            context.first_frame_at = now
+        before, last = context.sent, packets[-1]
+        context.sent = last.position + last.duration
+        context.last_seq = last.seq
+        self._playout.sent(context.handle, context.sent / TIMELINE_PER_MS, now)
+        self.credit.sent((context.sent - before) / TIMELINE_PER_MS, now)
 
     def _silence(
         self, contexts: list[Context], reason: CancelReason, played_ms: float | None, now: float

@@ -227,6 +227,21 @@ class Speaker:
                 self._grant()
         return event
 
+    def take_packets(self, most_ms: float, most_bytes: int) -> list[Packet]:
+        """The sound that comes next, up to the packet with which it is as much as this."""
+        packets: list[Packet] = []
+        output, taken_ms, size = self._output, 0.0, 0
+        while output and isinstance(packet := output[0], Packet) and taken_ms < most_ms and size < most_bytes:
+            del output[0]
+            packets.append(packet)
+            taken_ms += _milliseconds(packet)
+            size += len(packet.payload)
+        if packets:
+            self._changed.set()
+            if self._pace.on_taken(taken_ms):
+                self._grant()
+        return packets
+
     def peek(self) -> SpeechEvent | None:
         """What `take` would give; only the head is asked."""
         if not self._pace.has_turn:

@@ -7,7 +7,7 @@ import itertools
 import json
 import selectors
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -146,6 +146,10 @@ class Wire:
 
     async def send_text(self, message: str) -> None:
         await self._take(json.loads(message))
+
+    async def send_frames(self, frames: Sequence[bytes]) -> None:
+        for frame in frames:
+            await self.send_bytes(frame)
 
     async def send_bytes(self, frame: bytes) -> None:
         await self._take(frame)
@@ -377,6 +381,14 @@ class Puppet:
 
     def take(self) -> SpeechEvent | None:
         return self.events.popleft() if self.events else None
+
+    def take_packets(self, most_ms: float, most_bytes: int) -> list[Packet]:
+        packets: list[Packet] = []
+        while isinstance(self.peek(), Packet) and sum(each.duration for each in packets) / 48 < most_ms:
+            if sum(len(each.payload) for each in packets) >= most_bytes:
+                break
+            packets.append(cast(Packet, self.events.popleft()))
+        return packets
 
     def peek(self) -> SpeechEvent | None:
         return self.events[0] if self.events else None

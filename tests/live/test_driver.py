@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from realtime.errors import CloseCode, ErrorCode
+from realtime.live import driver as driver_module
 from realtime.live import socket as socket_module
 from realtime.live.transport import TransportClosedError
 from realtime.types import (
@@ -104,6 +105,13 @@ async def test_a_flush_is_answered_after_what_was_flushed_and_before_what_comes_
         assert len(wire.frames()) > sent_then
 
 
+@pytest.fixture
+def frame_by_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is fetched in one go is one frame, so that a test can stop after any."""
+    monkeypatch.setattr(driver_module, "MOST_FRAME_BYTES", 1)
+
+
+@pytest.mark.usefixtures("frame_by_frame")
 async def test_what_is_urgent_overtakes_the_sound() -> None:
     """Behind a transport that takes one piece at a time, a pong waits for one frame at most."""
     async with house() as built:
@@ -472,6 +480,7 @@ def test_a_listener_that_takes_nothing_for_30_seconds_is_dropped() -> None:
     assert [summary.reason for summary in stage.summaries] == ["disconnected"]
 
 
+@pytest.mark.usefixtures("frame_by_frame")
 def test_a_listener_that_takes_slowly_is_not_one_that_takes_nothing() -> None:
     """Every frame takes 5 s: never 30 s without one, and yet 50 s for each ten."""
     stage = Stage()
@@ -512,6 +521,7 @@ def test_waiting_for_sound_is_no_stall() -> None:
     assert stage.wire.closed[0] == CloseCode.DONE
 
 
+@pytest.mark.usefixtures("frame_by_frame")
 @pytest.mark.parametrize("blocked_at", [3, 4, 8, 12, 13])
 def test_a_cancel_while_a_send_is_blocked_stops_what_comes_after_it(blocked_at: int) -> None:
     """The piece under way leaves; not one frame more."""
@@ -572,3 +582,33 @@ def test_messages_keep_their_order_with_the_sound() -> None:
         "frame",
         "context.done",
     ]
+
+
+def test_what_is_fetched_in_one_go_leaves_before_the_answer_to_a_cancel() -> None:
+    """Sound goes out in handfuls: one that is blocked halfway is finished, and nothing follows the answer."""
+    stage = Stage()
+
+    async def client() -> None:
+        free = asyncio.Event()
+
+        async def block(sent: list[dict[str, Any] | bytes]) -> None:
+            if len(stage.wire.frames()) == 3:
+                await free.wait()
+
+        stage.wire.say(PCM, *text("a", "One"))
+        await asyncio.sleep(1)
+        stage.wire.after_send = block
+        stage.puppets[0].frames(50)
+        await asyncio.sleep(1)
+        stage.wire.say({"type": "cancel", "context_id": "a"})
+        await asyncio.sleep(1)
+        free.set()
+        told = await stage.wire.until_told("context.cancelled")
+        seqs = [frame.seq for frame in stage.wire.frames()]
+        assert told["last_seq"] == seqs[-1] == len(seqs) - 1 > 3
+        stage.puppets[0].frames(5)
+        await asyncio.sleep(1)
+        assert [frame.seq for frame in stage.wire.frames()] == seqs
+        stage.wire.say({"type": "session.close"})
+
+    stage.play(client)
