@@ -103,7 +103,8 @@ class _Renderer:
             rotation *= dsp.ex(free[:, part])
             spectrum += rotation
             yield self._overlap_add(spectrum, norm, first, start, stop)
-            start, length = stop, _BLOCK_FRAMES
+            # The second is not large either: while the first 0.3 s play, others may need the engine, too.
+            start, length = stop, min(_BLOCK_FRAMES, 4 * length)
 
     def _overlap_add(
         self, spectrum: NDArray[np.complex64], norm: NDArray[np.float32], first: int, start: int, stop: int

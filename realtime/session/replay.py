@@ -38,7 +38,7 @@ _MOST_SILENCED = 512
 _MOST_GONE = 512
 _NOT_KEPT = (wire.SessionReady, wire.SessionClosing, wire.Pong)
 #: They keep their order with the sound of their context, and fall silent with it.
-_IN_ORDER = (wire.Segment, wire.Words, wire.FlushDone, wire.ContextDone)
+_IN_ORDER = (wire.Segment, wire.Words, wire.FlushDone, wire.ContextDone, wire.Flow)
 
 #: What is sent: a frame, or the text of a message.
 Piece = str | bytes
