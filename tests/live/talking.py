@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import selectors
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +44,7 @@ from realtime.types import (
     Voice,
     VoiceSettings,
 )
+from tests.virtual_time import LoopClock, VirtualTimeLoop
 
 TONE = Voice("tone", ("en",), "tone")
 OFFER = Offer(
@@ -304,32 +304,6 @@ def check_promises(wire: Wire) -> None:
     assert first_frames == sorted(first_frames), "contexts are spoken in the order opened"
     dones = [message["handle"] for message in wire.told("context.done")]
     assert len(dones) == len(set(dones))
-
-
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Time stands still while anything can be done, and else jumps to the next timer."""
-
-    def __init__(self) -> None:
-        self._present = 1000.0
-        loop = self
-
-        class Selector(selectors.DefaultSelector):  # type: ignore[valid-type, misc]
-            def select(self, timeout: float | None = None) -> Any:
-                assert timeout is not None, "nothing will ever happen again"
-                loop._present += timeout
-                return super().select(0)
-
-        super().__init__(Selector())
-
-    def time(self) -> float:
-        return self._present
-
-
-class LoopClock:
-    """The virtual loop's time."""
-
-    def now(self) -> float:
-        return asyncio.get_running_loop().time()
 
 
 class Puppet:
