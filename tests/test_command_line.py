@@ -324,7 +324,8 @@ def test_nothing_is_written_outside_and_nobody_is_told(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x.wav"]
 
 
-def test_a_signal_while_the_voice_is_loaded_ends_it() -> None:
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_signal_while_the_voice_is_loaded_ends_it(signals: int) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "realtime", "serve"],
         env=os.environ | {"PORT": "0", "LOG_FORMAT": "json"},
@@ -335,7 +336,8 @@ def test_a_signal_while_the_voice_is_loaded_ends_it() -> None:
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         assert "loading" in process.stderr.readline()
-        process.send_signal(signal.SIGINT)
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
         assert "is ready" not in process.stdout.read() and "Traceback" not in process.stderr.read()
 

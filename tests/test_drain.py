@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -216,20 +213,3 @@ async def test_also_while_the_engine_hangs_and_it_leaves_none(tmp_path: Path) ->
         assert await ending.ended() == 0
         _, alive = await asyncio.to_thread(psutil.wait_procs, engines, 10)
         assert not alive
-
-
-def test_and_while_the_voice_is_loaded() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "realtime", "serve"],
-        env=os.environ | {"PORT": "0", "LOG_FORMAT": "json"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None
-        assert "loading" in process.stderr.readline()
-        for _ in range(2):
-            process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
-        assert "is ready" not in process.stdout.read() and "Traceback" not in process.stderr.read()

@@ -94,10 +94,7 @@ class WebSocketTransport:
 
     async def send_frames(self, frames: Sequence[bytes]) -> None:
         """Send some binary frames."""
-        for frame in frames:
-            self._put(_BINARY, frame)
-        if not self._room.is_set():
-            await self._room.wait()
+        await self._send(_BINARY, *frames)
 
     async def ping(self, number: int) -> None:
         """Send a ping whose payload is the number."""
@@ -130,8 +127,9 @@ class WebSocketTransport:
             self._answering.cancel()
             await asyncio.wait({self._answering})
 
-    async def _send(self, opcode: int, payload: bytes) -> None:
-        self._put(opcode, payload)
+    async def _send(self, opcode: int, *payloads: bytes) -> None:
+        for payload in payloads:
+            self._put(opcode, payload)
         if not self._room.is_set():
             await self._room.wait()
 

@@ -93,9 +93,7 @@ class Replay:
 
     def keep(self, piece: Piece, now: float, follows: int | None = None) -> None:
         """A frame, or the text of a message, goes out; `follows`: a message may not overtake its sound."""
-        if not self._marks or now - self._marks[-1][0] >= _MARK_S:
-            self.drop_old(now)
-            self._marks.append((now, self._first + len(self._log)))
+        self._note_time(now)
         self._log.append(piece if follows is None or isinstance(piece, bytes) else _Told(piece, follows))
         self._bytes += len(piece) + _PIECE_BYTES
         if isinstance(piece, bytes):
@@ -104,11 +102,16 @@ class Replay:
 
     def keep_frames(self, frames: Sequence[bytes], now: float) -> None:
         """Some frames go out, one after another."""
-        self.keep(frames[0], now)
-        self._log.extend(frames[1:])
-        self._bytes += sum(map(len, frames[1:])) + _PIECE_BYTES * (len(frames) - 1)
-        self._samples += sum(map(duration_of, frames[1:]))
+        self._note_time(now)
+        self._log.extend(frames)
+        self._bytes += sum(map(len, frames)) + _PIECE_BYTES * len(frames)
+        self._samples += sum(map(duration_of, frames))
         self._keep_bounds()
+
+    def _note_time(self, now: float) -> None:
+        if not self._marks or now - self._marks[-1][0] >= _MARK_S:
+            self.drop_old(now)
+            self._marks.append((now, self._first + len(self._log)))
 
     def _keep_bounds(self) -> None:
         while len(self._log) > 1 and (self._bytes > MOST_BYTES or self._samples > MOST_MS * TIMELINE_PER_MS):

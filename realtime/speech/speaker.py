@@ -222,9 +222,7 @@ class Speaker:
             return None
         self._output.popleft()
         if isinstance(event, Packet):
-            self._changed.set()
-            if self._pace.on_taken(_milliseconds(event)):
-                self._grant()
+            self._on_taken(_milliseconds(event))
         return event
 
     def take_packets(self, most_ms: float, most_bytes: int) -> list[Packet]:
@@ -237,10 +235,14 @@ class Speaker:
             taken_ms += _milliseconds(packet)
             size += len(packet.payload)
         if packets:
-            self._changed.set()
-            if self._pace.on_taken(taken_ms):
-                self._grant()
+            self._on_taken(taken_ms)
         return packets
+
+    def _on_taken(self, taken_ms: float) -> None:
+        """There is room again."""
+        self._changed.set()
+        if self._pace.on_taken(taken_ms):
+            self._grant()
 
     def peek(self) -> SpeechEvent | None:
         """What `take` would give; only the head is asked."""
