@@ -104,8 +104,6 @@ class Life(Talk):
         if told.whole and comparable and told.done is not None and told.done["reason"] == "completed":
             self.place.check_sound((told.text, *told.shape), told.sound)
 
-    # -- sending ----------------------------------------------------------------------------------------
-
     # -- what is wrong ----------------------------------------------------------------------------------
 
     async def say_too_much(self) -> None:
@@ -248,6 +246,8 @@ class Life(Talk):
                 await self.end(told)
             if told.paused and not told.silenced:
                 await self.send("pause", context_id=told.context_id)
+            elif told.handle and not told.silenced:  # that it goes on may have been lost
+                await self.send("continue", context_id=told.context_id)
             if told.silenced:
                 await self.send("cancel", context_id=told.context_id)
 
@@ -291,6 +291,7 @@ class Life(Talk):
         for told in self.witness.live():
             told.paused = told.quiet = False
         await self.send("session.close")
+        self.line.may_close = True
         for told in self.witness.live():
             told.ended = True
         await self._heard_out()
@@ -299,6 +300,7 @@ class Life(Talk):
         """Everything is dropped."""
         self.silence()
         await self.send("session.close", drain=False)
+        self.line.may_close = True
         await self._heard_out()
 
     async def _heard_out(self) -> None:

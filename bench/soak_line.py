@@ -99,6 +99,8 @@ class Line:
         self.hears.set()
         self.changed = asyncio.Event()
         self.violation: ViolationError | None = None
+        #: Whether the server may close it at any time: it was asked to.
+        self.may_close = False
         self.over = False
         self.task = asyncio.create_task(self._hear())
 
@@ -122,11 +124,13 @@ class Line:
             self.changed.set()
 
     async def send(self, message: str | bytes) -> None:
-        """Send as it is."""
+        """Send as it is; nothing happens when the server has closed as it may."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self.connection.send(message)
         except ConnectionClosed:
+            if self.may_close and self.violation is None:
+                return
             raise self.violation or ViolationError(f"the server closed with {self.code}") from None
         except TimeoutError:
             raise ViolationError("the server reads nothing any more") from None

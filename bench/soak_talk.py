@@ -189,7 +189,9 @@ class Talk:
                     await self.report_heard(told, 1.0)
 
     def _is_heard(self, told: Told) -> bool:
-        return not told.over and not told.silenced and told.next_seq > 0
+        """Also what has come to its end is still heard: who has reported once must go on doing so."""
+        is_audible = not told.refused and not told.silenced and told.cut is None
+        return is_audible and told.reported_ms < told.position / TIMELINE_PER_MS
 
     async def report_heard(self, told: Told, share: float) -> None:
         """Say that so much of what has come and was not yet heard was heard."""

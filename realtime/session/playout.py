@@ -168,6 +168,11 @@ class Playout:
         if not over:
             self._settle(now, handle)
 
+    def is_paused(self, handle: int) -> bool:
+        """Whether the listener was told to stand still in `handle`."""
+        head = self._heads.get(handle)
+        return head is not None and head.paused_at is not None
+
     def go_on(self, handle: int, now: float) -> None:
         """The listener goes on in `handle` from where it stood."""
         head = self._heads.get(handle)

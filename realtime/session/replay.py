@@ -7,13 +7,14 @@ The rules:
    but no more than `MOST_MS` of sound and `MOST_BYTES` in all, and never less than one piece.
 3. What a client has received is a beginning of what was sent: the last frame that it names, all before that,
    and perhaps some messages behind it. Those are sent again; it is told twice, and nothing is lost.
-4. Of a context that was cancelled neither sound is sent again, nor what kept its order with that.
+4. Of a context that was cancelled neither sound is sent again, nor what kept its order with that; while one
+   is paused its sound waits, and all that comes after it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -190,14 +191,35 @@ class Replay:
         )
         return begins
 
-    def next_again(self) -> Piece | None:
-        """The next piece that is sent again; None when there is none."""
+    @property
+    def is_sending_again(self) -> bool:
+        """Whether something may still have to be sent again, before all that is new."""
+        return bool(self._again)
+
+    def next_again(self, is_paused: Callable[[int], bool]) -> Piece | None:
+        """The next piece that is sent again; None when there is none, or what comes next has to wait.
+
+        `is_paused`: whether nothing of a context's sound may be sent, by its handle. What comes after that
+        waits, too, but for messages that may overtake sound.
+        """
         while self._again:
-            piece = self._again.popleft()
+            piece = self._again[0]
+            if not isinstance(piece, str):
+                handle = _handle(piece)
+                if handle not in self._silenced and is_paused(handle):
+                    return self._next_overtaking()
+            del self._again[0]
             if isinstance(piece, str):
                 return piece
-            if _handle(piece) not in self._silenced:
+            if handle not in self._silenced:
                 return replayed(piece) if isinstance(piece, bytes) else piece.text
+        return None
+
+    def _next_overtaking(self) -> str | None:
+        for index, piece in enumerate(self._again):
+            if isinstance(piece, str):
+                del self._again[index]
+                return piece
         return None
 
     def follow(self, text: str, handle: int) -> bool:

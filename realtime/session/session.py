@@ -175,9 +175,11 @@ class Session:
         return [Send(error), *self._over(Close(CloseCode.INTERNAL, "internal error", at_once=True))]
 
     def head(self) -> int | None:
-        """Handle of the context whose sound may be sent now."""
+        """Handle of the context whose sound may be sent now: when all was sent again that has to be."""
         head = self._turns.head()
-        return head.handle if head is not None and not head.paused else None
+        if head is None or head.paused or self._turns.replay.is_sending_again:
+            return None
+        return head.handle
 
     def dry_at(self, handle: int, now: float) -> float:
         """When the listener will have heard all that was sent, in seconds; infinite while paused."""
@@ -233,8 +235,8 @@ class Session:
         return self._turns.replay.follow(text, handle)
 
     def next_again(self) -> Piece | None:
-        """What is to be sent again now, None when there is nothing."""
-        return self._turns.replay.next_again()
+        """What is to be sent again now, None when there is nothing, or what comes next is paused."""
+        return self._turns.replay.next_again(self._turns.is_paused)
 
     def resume(self, request: wire.ResumeRequest, now: float) -> list[Action]:
         """A new socket asks for this session, and has it from now on.

@@ -7,7 +7,8 @@ The rules:
 3. A cancel is a barrier: the speaker is stopped before the answer is given out, and with it goes its sound.
 4. A failure is told at once; the ending that follows from it keeps its order with the sound of those before.
 5. An unended head that says nothing for `SILENT_HEAD_S` while another waits is ended; but not one that is
-   paused, or has still to speak what was flushed; and not while there is no socket to speak to, or no credit.
+   paused, or has still to speak what was flushed; and not while there is no socket to speak to, or no credit,
+   or something has to be sent again first.
 """
 
 from __future__ import annotations
@@ -173,19 +174,27 @@ class Turns:
             context.paused = context.live
             self._playout.pause(context.handle, now)
 
+    def is_paused(self, handle: int) -> bool:
+        """Whether nothing of a context is to be sent, also of one that was sent to its end."""
+        context = self._contexts.get(handle)
+        return (context is not None and context.paused) or self._playout.is_paused(handle)
+
     def go_on(self, context_id: str, now: float) -> list[Action]:
         """What bears an id goes on from where it was paused."""
         return self._go_on(self._contexts.named(context_id), now)
 
     def go_on_all(self, now: float) -> list[Action]:
         """Everything goes on from where it was paused."""
-        return self._go_on([context for context in self._contexts.live() if context.paused], now)
+        return self._go_on([each for each in self._contexts.known() if self.is_paused(each.handle)], now)
 
     def _go_on(self, contexts: list[Context], now: float) -> list[Action]:
         for context in contexts:
             context.paused = False
             context.last_activity = now
             self._playout.go_on(context.handle, now)
+        head = self._contexts.head()
+        if head is not None:  # what was paused may have held it up
+            head.last_activity = now
         return self._give_turn(now)
 
     # -- what its speaker tells -------------------------------------------------------------------------
@@ -306,7 +315,7 @@ class Turns:
     def _silent_head(self) -> tuple[Context, float] | None:
         """The context that blocks others without having been ended, and when it will be."""
         live = self._contexts.live()
-        if not self._has_socket or self.credit.spent or len(live) < 2:
+        if not self._has_socket or self.credit.spent or self.replay.is_sending_again or len(live) < 2:
             return None
         if live[0].state is not State.OPEN or live[0].paused or live[0].pending_flushes:
             return None

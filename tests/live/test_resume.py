@@ -407,6 +407,43 @@ def test_a_cancel_while_it_is_sent_again_is_a_barrier() -> None:
     stage.play(client)
 
 
+def test_a_pause_while_it_is_sent_again_holds_it_until_it_goes_on() -> None:
+    stage = Stage()
+
+    async def client() -> None:
+        token = await begin(stage)
+        stage.puppets[0].frames(30)
+        await settled()
+        stage.wire.hang_up(None)
+        await settled()
+        wire, _ = stage.resume(token, {})
+        gate = asyncio.Event()
+
+        async def blocking(sent: list[Any]) -> None:
+            if len(sent) == 8:
+                await gate.wait()
+
+        wire.after_send = blocking
+        await settled()
+        wire.say({"type": "pause", "context_id": "a"}, {"type": "ping", "t": 1}, *text("b", "Two"))
+        await settled()
+        gate.set()
+        await wire.until_told("pong")
+        stage.puppets[0].frames(5)
+        stage.puppets[1].frames(2)
+        await settled()
+        assert len(wire.frames()) == 6
+        assert [kind for kind, _ in wire.trace()][-3:] == ["frame", "pong", "context.opened"]
+        wire.say({"type": "continue", "context_id": "a"})
+        await settled()
+        assert [packet.seq for packet in wire.frames(1)] == list(range(35))
+        assert replayed(wire) == list(range(30))
+        assert not wire.frames(2)
+        wire.hang_up()
+
+    stage.play(client)
+
+
 # -- taken over ---------------------------------------------------------------------------------------------
 
 

@@ -22,9 +22,13 @@ def frame(handle: int, seq: int, duration: int = FRAME, payload: bytes = b"sound
     return encode_frame(FrameKind.OPUS, handle, Packet(payload, seq, seq * duration, duration, flags))
 
 
+def nobody_paused(handle: int) -> bool:
+    return False
+
+
 def again(replay: Replay) -> list[Piece]:
     pieces: list[Piece] = []
-    while (piece := replay.next_again()) is not None:
+    while (piece := replay.next_again(nobody_paused)) is not None:
         pieces.append(piece)
     return pieces
 
@@ -76,7 +80,7 @@ def test_what_tells_of_the_sound_may_not_overtake_it() -> None:
 
 def test_nothing_was_sent_so_nothing_is_sent_again() -> None:
     replay = Replay()
-    assert replay.next_again() is None
+    assert replay.next_again(nobody_paused) is None
     assert replay.again({}) == {}
     assert again(replay) == []
     assert replay.size == 0
@@ -100,9 +104,40 @@ def test_what_comes_after_the_last_one_received_is_sent_again_in_order() -> None
 def test_a_new_resume_replaces_what_was_being_sent_again() -> None:
     replay = filled(*(frame(1, seq) for seq in range(5)))
     replay.again({})
-    assert seqs([replay.next_again() or ""]) == [(1, 0)]
+    assert seqs([replay.next_again(nobody_paused) or ""]) == [(1, 0)]
     replay.again({1: 2})
     assert seqs(again(replay)) == [(1, 3), (1, 4)]
+
+
+def test_while_a_context_is_paused_its_sound_waits_and_all_behind_it() -> None:
+    replay = Replay()
+    replay.keep("opened 1", 0.0)
+    replay.keep(frame(1, 0), 0.0)
+    replay.keep("words 1", 0.0, follows=1)
+    replay.keep("done 1", 0.0, follows=1)
+    replay.keep("opened 2", 0.0)
+    replay.keep("segment 2", 0.0, follows=2)
+    replay.keep(frame(2, 0), 0.0)
+    replay.keep("cancelled 3", 0.0)
+    replay.again({})
+    paused = {1}
+    assert replay.next_again(paused.__contains__) == "opened 1"
+    # Only what may overtake sound passes.
+    assert replay.next_again(paused.__contains__) == "opened 2"
+    assert replay.next_again(paused.__contains__) == "cancelled 3"
+    assert replay.next_again(paused.__contains__) is None
+    assert replay.is_sending_again
+    assert replay.follow("flow 1", 1)
+    assert replay.next_again(paused.__contains__) is None
+    paused.clear()
+    paused.add(2)
+    pieces = [replay.next_again(paused.__contains__) for _ in range(4)]
+    assert pieces == [marked(frame(1, 0)), "words 1", "done 1", None]
+    # What is silent holds up nobody, paused or not.
+    replay.silence(2)
+    assert replay.next_again(paused.__contains__) == "flow 1"
+    assert replay.next_again(paused.__contains__) is None
+    assert not replay.is_sending_again
 
 
 def test_equal_in_every_byte_but_the_flag() -> None:
@@ -274,7 +309,8 @@ def test_a_cancel_while_it_is_being_sent_again_stops_that() -> None:
         replay.keep(f"words {seq}", 0.0, follows=1)
     replay.keep(frame(2, 0), 0.0)
     replay.again({})
-    assert [replay.next_again(), replay.next_again()] == [marked(frame(1, 0)), "words 0"]
+    first, second = replay.next_again(nobody_paused), replay.next_again(nobody_paused)
+    assert [first, second] == [marked(frame(1, 0)), "words 0"]
     replay.silence(1)
     assert again(replay) == [marked(frame(2, 0))]
 
@@ -283,7 +319,7 @@ def test_a_new_message_about_the_sound_comes_behind_what_is_sent_again() -> None
     replay = filled(frame(1, 0), frame(1, 1))
     assert not replay.follow("done", 1)
     replay.again({})
-    replay.next_again()
+    replay.next_again(nobody_paused)
     assert replay.follow("done", 1)
     assert again(replay) == [marked(frame(1, 1)), "done"]
     assert not replay.follow("late", 1)
@@ -368,7 +404,7 @@ def test_what_is_sent_again_plus_what_was_received_is_what_was_sent(
         assert not kept, "all of it was young enough"
         return
     assert not gone, "something is missing"
-    pieces = [replay.next_again() for _ in range(sub)]
+    pieces = [replay.next_again(nobody_paused) for _ in range(sub)]
     if None not in pieces:  # it was lost again in between: what comes then is the same
         replay.again(last)
         pieces = [*again(replay)]

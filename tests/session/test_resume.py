@@ -11,10 +11,11 @@ import pytest
 
 from realtime.errors import CloseCode, ErrorCode, RealtimeError
 from realtime.session import messages as wire
-from realtime.session.actions import Action, Close, Replenish, Resume, Send, SendFrame
+from realtime.session.actions import Action, Close, EndSpeaker, Replenish, Resume, Send, SendFrame
 from realtime.session.frames import encode_frame
 from realtime.session.offer import Limits
 from realtime.session.replay import KEEP_S, Piece, follows, is_kept
+from realtime.session.turns import SILENT_HEAD_S
 from realtime.types import Failed, SpeechEvent
 from tests.session.talk import OFFER, Talk, cancelled, every, messages, only, refused
 
@@ -168,6 +169,66 @@ def test_a_cancel_while_it_is_sent_again_is_a_barrier(talk: Talking) -> None:
     answer = only(talk.send("cancel", context_id="a"), wire.ContextCancelled)
     assert (answer.handle, answer.last_seq) == (first, 0)
     assert talk.types_again() == ["context.opened", "frame", "frame", "frame"]
+
+
+def test_what_is_paused_is_not_sent_again_until_it_goes_on(talk: Talking) -> None:
+    first, second = talk.spoken("a", "One.", 500), talk.open("b")
+    talk.frame(second)
+    talk.lose()
+    talk.resume()
+    assert talk.session.next_again() is not None
+    talk.send("pause", context_id="a")
+    assert talk.types_again() == ["context.opened"]
+    # Nothing new is sent before it either.
+    assert talk.session.head() is None
+    talk.send("pause", context_id="b")
+    talk.send("continue", context_id="a")
+    assert talk.types_again() == ["frame", "context.done"]
+    assert talk.session.head() is None
+    talk.send("continue", context_id="b")
+    assert talk.types_again() == ["frame"]
+    assert talk.session.head() == second
+    assert talk.frame(second)
+    assert talk.session.played_ms(first, talk.now) == 0
+
+
+def test_what_was_paused_before_the_socket_was_lost_still_is(talk: Talking) -> None:
+    handle = talk.open("a")
+    talk.frame(handle)
+    talk.send("pause", context_id="a")
+    talk.lose()
+    talk.resume()
+    assert talk.types_again() == ["context.opened"]
+    talk.send("continue", context_id="a")
+    assert talk.types_again() == ["frame"]
+
+
+def test_a_close_lets_what_is_paused_be_sent_again(talk: Talking) -> None:
+    talk.spoken("a", "One.", 500)
+    talk.send("pause", context_id="a")
+    talk.lose()
+    talk.resume()
+    assert talk.types_again() == ["context.opened"]
+    assert only(talk.send("session.close"), Close) == Close(CloseCode.DONE, "done")
+    assert talk.types_again() == ["frame", "context.done"]
+
+
+def test_what_is_held_up_by_a_pause_is_not_taken_for_silent(talk: Talking) -> None:
+    talk.spoken("a", "One.", 500)
+    second = talk.open("b")
+    talk.lose()
+    talk.resume()
+    talk.send("pause", context_id="a")
+    talk.open("c")
+    assert talk.types_again() == ["context.opened", "context.opened"]
+    talk.now += SILENT_HEAD_S + 1
+    assert not every(talk.session.on_deadline(talk.now), EndSpeaker)
+    talk.send("continue", context_id="a")
+    assert talk.types_again() == ["frame", "context.done"]
+    talk.now += SILENT_HEAD_S - 0.1
+    assert not every(talk.session.on_deadline(talk.now), EndSpeaker)
+    talk.now += 0.2
+    assert only(talk.session.on_deadline(talk.now), EndSpeaker).handle == second
 
 
 def test_what_is_heard_need_not_be_received_again(talk: Talking) -> None:
@@ -334,6 +395,7 @@ def test_while_it_is_lost_a_silent_head_is_not_ended(talk: Talking) -> None:
     talk.lose()
     assert talk.wait(25) == []
     talk.resume()
+    talk.again()
     assert talk.wait(9.9) == []
     talk.send("text", context_id="b", text="y")
     assert [type(each).__name__ for each in talk.wait(0.2)] == ["EndSpeaker"]

@@ -239,6 +239,8 @@ class Watched:
     def send_again(self) -> None:
         """All that has to be; nothing new is fetched before."""
         while (piece := self.session.next_again()) is not None:
+            if isinstance(piece, bytes):
+                assert not self.contexts[decode_frame(piece).handle].paused, "sent again while it is paused"
             self.flight.append(piece)
 
     def arrives(self, count: int) -> None:
