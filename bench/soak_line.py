@@ -113,7 +113,8 @@ class Line:
         try:
             while True:
                 await self.hears.wait()
-                self.receive(await self.connection.recv())
+                data = await self.connection.recv()
+                self.receive(data)  # who that is may have changed meanwhile
                 self.changed.set()
         except ConnectionClosed:
             pass
