@@ -18,24 +18,29 @@ from numpy.typing import NDArray
 from realtime.engines.alignment import align_words
 from realtime.engines.engine import Cancellation, Capabilities, EngineSettings, NeverCancelled, Open
 from realtime.engines.ipa import to_voice_phonemes
-from realtime.engines.network import open_network, run_network, silence_telemetry
-from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
+from realtime.engines.network import (
+    open_network,
+    reduced_to,
+    run_network,
+    silence_telemetry,
+    with_output,
+)
+from realtime.engines.rendering import Floats, Renderer
+from realtime.types import AudioChunk, TextPiece, WordTiming
 
 SAMPLE_RATE = 24_000
 #: The graph's durations are counted in units of 25 ms, two frames of its spectrum each.
 UNIT_FRAMES = 2
 #: More phonemes than this in one run cost memory and time without end (5,000 characters: 16 s and 1.8 GB).
 MAX_PHONEMES = 400
-_DURATIONS = "/Clip_output_0"
+#: What is used of the network: by frame its spectrum and pitch, by phoneme its duration.
+_OUTPUTS = (_SPECTRUM, _PITCH, _DURATIONS) = ("/head/Add_output_0", "f0", "/Clip_output_0")
 _LEAD_UNITS = 5  # kept before the first phoneme: soft ones are heard up to 90 ms before their nominal start
 _TAIL_UNITS = 10  # kept from the last phoneme's nominal start: it is audible up to 0.21 s after it
 #: Phonemes sound earlier than the durations say: by this many frames (12.5 ms each) where words meet.
 _EARLY_FRAMES = 3
 #: The last phoneme before a pause has the pause in its duration; its sound lasts no longer than this.
 _LAST_PHONEME_UNITS = 3
-_FIRST_BLOCK_FRAMES = 24
-_BLOCK_FRAMES = 256
-_POOL_FRAMES = 1024
 _PUNCTUATION = frozenset(';:,.!?—…"“”() ')
 # Beyond the voice's names for numbers: read digit by digit. Decimals it reads so by itself.
 _LONG_NUMBER = re.compile(r"(?<![\d.,])\d(?:,?\d){15,}")
@@ -56,75 +61,11 @@ class _Run:
     words: list[tuple[tuple[int, int], int, int]]
 
 
-class _Renderer:
-    """hibari's `dsp.synth`, block by block, with the noise from a pool that is drawn once.
-
-    Formula and constants are those of `hibari.dsp`: a pulse train filtered by the harmonic branch, plus
-    shaped noise, plus a free-phase branch, then one inverse STFT (1200 points, hop 300, Hann).
-    """
-
-    def __init__(self) -> None:
-        from hibari import dsp
-
-        self._dsp = dsp
-        self.hop: int = dsp.HOP
-        bins = dsp.N_FFT // 2 + 1
-        noise = np.random.default_rng(0).standard_normal((bins, 2 * _POOL_FRAMES), dtype=np.float32)
-        pool = noise.view(np.complex64)
-        # The pool's beginning follows its end, so that a block is one slice wherever it starts.
-        self._noise = np.concatenate([pool, pool[:, : _BLOCK_FRAMES + 4]], axis=1)
-
-    def blocks(self, features: list[NDArray[np.float32]], seed: int, start: int, end: int) -> Iterator[Pcm]:
-        """Sound of the frames [start, end), 300 samples each, in blocks of growing length."""
-        dsp = self._dsp
-        harmonic, phase, noise_gain, free, free_phase, f0 = features
-        frames = harmonic.shape[1]
-        padded = np.pad(dsp.pulses(f0), dsp.N_FFT // 2, mode="reflect")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, dsp.N_FFT)[:: dsp.HOP]
-        norm = dsp._ola_norm(frames)
-        shift = int(np.random.default_rng(seed).integers(_POOL_FRAMES))
-        length = _FIRST_BLOCK_FRAMES
-        while start < end:
-            stop = min(end, start + length)
-            # A block of output needs the frame before it and the two after it.
-            first, last = max(0, start - 1), min(frames, stop + 2)
-            part = slice(first, last)
-            spectrum = np.ascontiguousarray(dsp.rfft(windows[part] * dsp.WIN_SRC, 1).T)
-            rotation = np.empty(spectrum.shape, np.complex64)
-            angle = np.tanh(phase[:, part]) * np.float32(np.pi)
-            np.cos(angle, out=rotation.real)
-            np.sin(angle, out=rotation.imag)
-            rotation *= dsp.ex(harmonic[:, part])
-            spectrum *= rotation
-            offset = (shift + first) % _POOL_FRAMES
-            spectrum += self._noise[:, offset : offset + last - first] * dsp.ex(noise_gain[:, part])
-            np.cos(free_phase[:, part], out=rotation.real)
-            np.sin(free_phase[:, part], out=rotation.imag)
-            rotation *= dsp.ex(free[:, part])
-            spectrum += rotation
-            yield self._overlap_add(spectrum, norm, first, start, stop)
-            # The second is not large either: while the first 0.3 s play, others may need the engine, too.
-            start, length = stop, min(_BLOCK_FRAMES, 4 * length)
-
-    def _overlap_add(
-        self, spectrum: NDArray[np.complex64], norm: NDArray[np.float32], first: int, start: int, stop: int
-    ) -> Pcm:
-        dsp = self._dsp
-        count, overlap = spectrum.shape[1], dsp.N_FFT // dsp.HOP
-        frames = (dsp.irfft(spectrum.T, dsp.N_FFT, 1) * dsp.WIN).reshape(count, overlap, dsp.HOP)
-        rows = np.zeros((count + overlap - 1, dsp.HOP), np.float32)
-        for part in range(overlap):
-            rows[part : part + count] += frames[:, part]
-        # centre=True: output block j is row j + 2 of the overlapped frames.
-        sound = rows[start + 2 - first : stop + 2 - first] * norm[start + 2 : stop + 2]
-        return np.ascontiguousarray(sound.reshape(-1), dtype=np.float32)
-
-
 class EmbeddedSynthesizer:
     """A `Synthesizer` for English; thread-safe, and the same sound for the same text and seed."""
 
     def __init__(self) -> None:
-        self._renderer: _Renderer | None = None
+        self._renderer: Renderer | None = None
         self._session: Any = None
         self._g2p: Any = None
         self._vocabulary: dict[str, int] = {}
@@ -149,13 +90,15 @@ class EmbeddedSynthesizer:
         from hibari.voices import voice_path
 
         model = onnx.load(voice_path("heart", download_missing=False))
-        self._session = open_network(model, _DURATIONS)
+        for inner in (_SPECTRUM, _DURATIONS):
+            model = with_output(model, inner)
+        self._session = open_network(reduced_to(model, _OUTPUTS))
         voice = Hibari.__new__(Hibari)  # its own constructor would load the network a second time
         voice.voice, voice._g2p = "heart", None
         self._g2p = voice.g2p
         self._g2p.oov("warmth")
         self._vocabulary = _read_vocabulary()
-        self._renderer = _Renderer()
+        self._renderer = Renderer()
         warm_up = TextPiece(0, _WARM_UP, (0, len(_WARM_UP)), (), "en")
         for _ in self.synthesize(warm_up, Open(0, "heart", "en"), NeverCancelled()):
             pass
@@ -173,11 +116,11 @@ class EmbeddedSynthesizer:
             outputs = self._infer(run.ids, cancellation)
             if outputs is None:
                 return
-            *features, durations = outputs
+            spectrum, f0, durations = outputs
             start, end, words = _cut(run, durations, made, self._renderer.hop)
             last_run = number == len(runs) - 1
             done = start
-            for pcm in self._renderer.blocks(features, request.seed, start, end):
+            for pcm in self._renderer.blocks(spectrum, f0, request.seed, start, end):
                 if cancellation.cancelled:
                     return
                 done += len(pcm) // self._renderer.hop
@@ -187,14 +130,14 @@ class EmbeddedSynthesizer:
                 words = ()
                 made += len(pcm)
 
-    def _infer(self, ids: list[int], cancellation: Cancellation) -> list[NDArray[np.float32]] | None:
-        """The network's outputs; None when it was cancelled."""
+    def _infer(self, ids: list[int], cancellation: Cancellation) -> tuple[Floats, Floats, Floats] | None:
+        """The network's `_OUTPUTS`; None when it was cancelled."""
         feed = {"ids": np.asarray([ids], np.int64), "speed": np.ones(1, np.float32)}
         outputs = run_network(self._session, feed, cancellation)
         if outputs is None:
             return None
-        *features, durations = outputs
-        return [*(feature[0] for feature in features), durations.reshape(-1)]
+        spectrum, f0, durations = outputs
+        return spectrum[0], f0[0], durations.reshape(-1)
 
     def _runs(self, piece: TextPiece) -> list[_Run]:
         """Phoneme ids of a text, cut before words so that a run has about `MAX_PHONEMES` at the most."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from realtime.engines.engine import Cancellation, Capabilities, EngineSettings, NeverCancelled, Open
 from realtime.engines.japanese_text import JapaneseReader, Phoneme
-from realtime.engines.network import open_network, run_network, silence_telemetry
+from realtime.engines.network import open_network, run_network, silence_telemetry, with_output
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
 
@@ -95,7 +95,7 @@ class JapaneseSynthesizer:
             model = onnx.ModelProto.FromString(_read_network((data / "model.sha256").read_text().strip()))
         except ImportError as error:
             raise EngineError(f"{_MISSING} ({error})") from None
-        self._session = open_network(model, _DURATIONS)
+        self._session = open_network(with_output(model, _DURATIONS))
         self._vocabulary = json.loads((data / "vocab.json").read_text(encoding="utf-8"))["vocab"]
         with (data / "voices_ja.npz").open("rb") as file, np.load(file) as voices:
             self._styles = {voice: voices[name].astype(np.float32) for voice, name in VOICES.items()}

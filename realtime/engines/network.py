@@ -1,8 +1,9 @@
-"""A voice's network on onnxruntime, with the durations of its phonemes beside its sound."""
+"""A voice's network on onnxruntime, with the outputs that we need of it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from realtime.engines.engine import Cancellation
@@ -18,15 +19,28 @@ def silence_telemetry() -> None:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
-def open_network(model: Any, durations: str) -> Any:
+def with_output(model: Any, name: str) -> Any:
+    """An `onnx.ModelProto` whose inner value of this name is its last output."""
+    import onnx
+
+    model.graph.output.append(onnx.ValueInfoProto(name=name))
+    return model
+
+
+def reduced_to(model: Any, outputs: Sequence[str]) -> Any:
+    """Of an `onnx.ModelProto` the part that these of its outputs need, which has them in this order."""
+    from onnx.utils import Extractor
+
+    return Extractor(model).extract_model([each.name for each in model.graph.input], list(outputs))
+
+
+def open_network(model: Any) -> Any:
     """An `onnxruntime.InferenceSession` on one thread; `model` is an `onnx.ModelProto`.
 
-    The inner value named `durations` becomes its last output. Call `silence_telemetry` first.
+    Call `silence_telemetry` first.
     """
-    import onnx
     import onnxruntime
 
-    model.graph.output.append(onnx.ValueInfoProto(name=durations))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3

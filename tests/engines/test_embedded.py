@@ -14,6 +14,7 @@ from realtime.audio.silence import audible_range
 from realtime.engines.embedded import SAMPLE_RATE, UNIT_FRAMES, EmbeddedSynthesizer, _readable
 from realtime.engines.engine import NeverCancelled, Open
 from realtime.engines.network import run_network
+from realtime.engines.rendering import Renderer
 from realtime.types import AudioChunk, Pcm, Pronunciation, TextPiece
 from tests.engines.cancelling import After, BrokenOff, ByHand
 
@@ -155,17 +156,37 @@ def test_blocks_are_the_sound_of_the_original_synthesis(synthesizer: EmbeddedSyn
     (run,) = synthesizer._runs(written(SENTENCE))
     outputs = synthesizer._infer(run.ids, NeverCancelled())
     assert outputs is not None
-    *features, durations = outputs
-    features[2] = np.full_like(features[2], -50)
-    frames = features[0].shape[1]
-    whole = dsp.synth(*features, np.random.default_rng(0))
+    spectrum, f0, durations = outputs
+    frames, bins = len(spectrum), dsp.N_FFT // 2 + 1
+    spectrum[:, 2 * bins : 3 * bins] = -50
+    whole = dsp.synth(*np.split(spectrum.T, 5), f0, np.random.default_rng(0))
     assert len(whole) == frames * dsp.HOP
     assert round(float(durations.sum())) * UNIT_FRAMES == frames
     renderer = synthesizer._renderer
     assert renderer is not None
     for start, end in [(0, frames), (17, frames - 5), (frames - 1, frames), (0, 1), (24, frames - 1)]:
-        blocks = np.concatenate(list(renderer.blocks(features, 0, start, end)))
+        blocks = np.concatenate(list(renderer.blocks(spectrum, f0, 0, start, end)))
         assert np.array_equal(blocks, whole[start * dsp.HOP : end * dsp.HOP])
+
+
+@pytest.mark.parametrize("f0", [[150.0], [0.0, 90.0, 0.0], [40.0, 40.1, 400.0] * 20, [0.0] * 5])
+def test_pulses_are_those_of_the_original_synthesis(f0: list[float]) -> None:
+    from hibari import dsp
+
+    curve = np.asarray(f0, np.float32)
+    assert np.array_equal(Renderer().pulses(curve), dsp.pulses(curve))
+
+
+def test_the_network_gives_what_the_original_one_gives(synthesizer: EmbeddedSynthesizer) -> None:
+    from hibari import Hibari
+
+    (run,) = synthesizer._runs(written(SENTENCE))
+    outputs = synthesizer._infer(run.ids, NeverCancelled())
+    assert outputs is not None
+    feed = {"ids": np.asarray([run.ids], np.int64), "speed": np.ones(1, np.float32)}
+    *features, f0 = Hibari().sess.run(None, feed)
+    assert np.array_equal(outputs[0].T, np.concatenate(features, axis=1)[0])
+    assert np.array_equal(outputs[1], f0[0])
 
 
 def test_the_first_block_is_short_and_one_chunk_is_the_last(synthesizer: EmbeddedSynthesizer) -> None:
