@@ -26,7 +26,7 @@ from bench.table import Row, quantile
 
 TEXTS = tuple(Path(__file__).with_name("data").joinpath("load_texts.txt").read_text("utf-8").splitlines())
 #: About so long the voices take for a word; how many listened is measured.
-WORD_S = 0.36
+WORD_S = 0.27
 #: What a server does without being told otherwise.
 MAX_LEAD_MS = 10_000
 MAX_SESSIONS = 256

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import os
-import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from typing import cast
@@ -17,6 +15,7 @@ from realtime.audio.formats import FORMATS, pre_skip
 from realtime.audio.rubberband import is_installed as is_installed_rubber_band
 from realtime.clock import Clock
 from realtime.config import Config
+from realtime.engines.crews import usable_cores
 from realtime.engines.engine import AnySynthesizer, Capabilities, Engine, EngineSettings
 from realtime.engines.process import ProcessEngine
 from realtime.engines.routed import Part, RoutedEngine
@@ -103,8 +102,7 @@ def make_engine(config: Config) -> Engine:
 
 def _part_engine(name: str, config: Config) -> Engine:
     apart = name in SINGLE_THREADED
-    threads = config.engine_threads or min(MOST_ENGINE_THREADS, max(1, _cores() - 1))
-    threads = 1 if apart else threads
+    threads = 1 if apart else config.engine_threads or _engine_threads()
     module = f"realtime.engines.{name}"
     prompts = expanded(config.data_folder, "DATA_FOLDER") / "prompts"
     settings = EngineSettings(str(prompts), config.voice_cache_max)
@@ -114,11 +112,10 @@ def _part_engine(name: str, config: Config) -> Engine:
     return ThreadEngine(synthesizer, threads, config.engine_timeout_s)
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _engine_threads() -> int:
+    """One less than cores, for what becomes of the sound: but that takes less than the voice, so two of two."""
+    cores = usable_cores()
+    return min(MOST_ENGINE_THREADS, max(min(2, cores), cores - 1))
 
 
 def make_offer(config: Config, cloned_voice: Callable[[str], Voice | None] = lambda name: None) -> Offer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +11,13 @@ from realtime.engines.batches import Batches
 from realtime.engines.crew import Crew
 from realtime.engines.engine import AnySynthesizer, BatchSynthesizer, Event
 from realtime.engines.workers import Workers
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def crew_for(
@@ -20,4 +29,4 @@ def crew_for(
     """Steps for one that works on several utterances at once, else up to so many threads."""
     if isinstance(synthesizer, BatchSynthesizer):
         return Batches(synthesizer, emit, table)
-    return Workers(synthesizer, threads, emit, table)
+    return Workers(synthesizer, threads, emit, table, crowded=threads >= usable_cores())

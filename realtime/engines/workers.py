@@ -14,6 +14,11 @@ from realtime.types import AudioChunk, TextPiece
 _GIVEN_UP_FOR_EACH = 4
 #: Of pieces that have begun no more are put aside: each may hold 10 MB of what its sound is made of.
 _MOST_PARKED = 8
+#: What is needed later than this is not begun beside a piece that is needed at once, when there is no core for
+#: both: it would make that one, and all that becomes of it, half as fast.
+_SOON_S = 4.0
+_AT_ONCE_S = 1.0
+_LONGEST_WAIT_S = 60.0
 
 _Sounds = Iterator[AudioChunk]
 
@@ -27,15 +32,19 @@ class Workers(Crew[_Sounds]):
         threads: int,
         emit: Callable[[Event], None],
         table: list[int] | memoryview | None = None,
+        *,
+        crowded: bool = False,
     ) -> None:
         """`threads` segments are made at the same time, but no more than the synthesizer is capable of.
 
-        `emit` is called on the worker threads, and must not block for long. `table` as in `Crew`.
+        `emit` is called on the worker threads, and must not block for long. `table` as in `Crew`. `crowded`:
+        there are as many threads as cores, and others need those, too.
         """
         threads = max(1, min(threads, synthesizer.capabilities.concurrency))
         table = [0] * threads if table is None else table
         super().__init__(synthesizer, threads, _GIVEN_UP_FOR_EACH * threads, emit, table)
         self._synthesizer = synthesizer
+        self._crowded = crowded
         self._parked = 0
 
     def _let_go(self, utterance: Utterance[_Sounds]) -> None:
@@ -51,10 +60,13 @@ class Workers(Crew[_Sounds]):
     def _work(self, worker: Worker[_Sounds]) -> None:
         while True:
             with self._changed:
-                while (utterance := self._turns.take()) is None and not self._stopping:
-                    self._changed.wait()
-                if self._stopping or utterance is None:
-                    return
+                utterance = None
+                while utterance is None:
+                    if self._stopping:
+                        return
+                    held_s = self._held_s()
+                    if held_s or (utterance := self._turns.take()) is None:
+                        self._changed.wait(min(held_s, _LONGEST_WAIT_S) if held_s else None)
                 self._take_up(utterance)
                 if utterance.work is None:
                     utterance.work = self._begin(utterance, self._turns.begin(utterance))
@@ -70,6 +82,16 @@ class Workers(Crew[_Sounds]):
             if freed:
                 self._emit(Freed(utterance.request.utterance))
             self._emit(self.stats())
+
+    def _held_s(self) -> float:
+        """For so long nothing more is begun beside what is being made, if nothing changes; 0: it may be."""
+        first = self._turns.first() if self._crowded and self._turns.busy else None
+        if first is None:
+            return 0.0
+        now = time.monotonic()
+        busy = (each for worker in self._workers for each in worker.at)
+        is_needed_at_once = any(each.deadline < now + _AT_ONCE_S for each in busy)
+        return max(0.0, first.deadline - now - _SOON_S) if is_needed_at_once else 0.0
 
     def _begin(self, utterance: Utterance[_Sounds], piece: TextPiece) -> _Sounds:
         """A generator, so that whatever `synthesize` does is done by `_speak`, outside the lock."""
@@ -97,6 +119,8 @@ class Workers(Crew[_Sounds]):
                     break
                 self._turns.made(utterance, audio.audio_ms)
                 queue_s, utterance.queue_s = utterance.queue_s, 0.0
+                if self._crowded:
+                    self._changed.notify()  # who was held for this may go on
             infer_s = time.monotonic() - begun
             self._emit(Chunk(utterance.request.utterance, audio, queue_s, infer_s))
             if not audio.last_of_segment and self._is_to_wait(utterance):

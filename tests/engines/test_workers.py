@@ -117,10 +117,10 @@ class Log:
 class Bench:
     """Workers on a gated synthesizer."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, crowded: bool) -> None:
         self.synthesizer = Gated()
         self.log = Log()
-        self.workers = Workers(self.synthesizer, threads, self.log)
+        self.workers = Workers(self.synthesizer, threads, self.log, crowded=crowded)
         self._begun = time.monotonic()
 
     def speak(
@@ -143,8 +143,8 @@ class Bench:
 
 
 @contextmanager
-def bench(threads: int = 1) -> Iterator[Bench]:
-    made = Bench(threads)
+def bench(threads: int = 1, *, crowded: bool = False) -> Iterator[Bench]:
+    made = Bench(threads, crowded)
     made.workers.start()
     try:
         yield made
@@ -186,6 +186,43 @@ def test_a_paused_listener_comes_last() -> None:
         b.speak(3, "late", deadline=1e9)
         b.synthesizer.open("busy", "late", "paused")
         assert [b.synthesizer.next_started() for _ in range(2)] == ["late", "paused"]
+
+
+def test_what_is_not_needed_soon_leaves_the_core_to_what_is_needed_at_once() -> None:
+    with bench(threads=2, crowded=True) as b:
+        b.speak(1, "waited for")
+        assert b.synthesizer.next_started() == "waited for"
+        b.speak(2, "later", deadline=1000.0)
+        time.sleep(0.05)
+        assert b.workers.stats() == Stats(open=2, waiting=1, busy=1)
+        b.speak(3, "soon", deadline=2.0)
+        assert b.synthesizer.next_started() == "soon"
+        b.synthesizer.open("soon")
+        b.log.wait_freed(3)
+        assert b.workers.stats() == Stats(open=2, waiting=1, busy=1)
+        b.synthesizer.open("later", "waited for")
+        assert b.synthesizer.next_started() == "later"
+        b.log.wait_freed(1, 2)
+
+
+def test_what_becomes_needed_while_another_is_stuck_is_begun() -> None:
+    with bench(threads=2, crowded=True) as b:
+        b.speak(1, "stuck")
+        assert b.synthesizer.next_started() == "stuck"
+        b.speak(2, "later", deadline=4.2)
+        assert b.synthesizer.next_started() == "later"
+        b.synthesizer.open("later", "stuck")
+
+
+def test_beside_what_is_not_needed_at_once_any_more_the_others_are_made() -> None:
+    with bench(threads=2, crowded=True) as b:
+        b.speak(1, "of two parts", deadline=0.6)
+        b.log.wait(lambda events: any(isinstance(event, Chunk) for event in events))
+        b.speak(2, "later", deadline=1000.0)
+        b.synthesizer.open("later")
+        b.log.wait_freed(2)
+        b.synthesizer.open("of two parts")
+        b.log.wait_freed(1)
 
 
 def test_no_more_threads_than_the_synthesizer_is_capable_of() -> None:
