@@ -118,7 +118,9 @@ class Config:
         "where the engine runs: `process` or `thread`",
     )
     engine_threads: int = _setting(
-        0, _whole(0, 64), "segments synthesized at the same time; 0: one less than there are cores, two of two, at most 4"
+        0,
+        _whole(0, 64),
+        "segments synthesized at the same time; 0: one less than there are cores, two of two, at most 4",
     )
     engine_timeout_s: float = _setting(
         30.0,

@@ -21,7 +21,7 @@ from realtime.session import messages as wire
 from realtime.session.offer import Limits
 from realtime.session.replay import KEEP_S, MOST_BYTES, MOST_MS, is_kept
 from realtime.session.tokens import MOST_TOKENS
-from realtime.speech.pace import FIRST_AUDIO_S
+from realtime.speech.pace import NEWCOMER_S
 from realtime.types import FrameFlags, Packet, SpeechEvent
 from tests import protocol_document as doc
 from tests.conftest import Serve
@@ -383,6 +383,6 @@ def test_numbers() -> None:
         text = " ".join(doc.section(heading).split())
         for each in said:
             assert each in text, (heading, each)
-    assert FIRST_AUDIO_S == 0.5, "first sounds go before all who have not been dry for half a second"
+    assert NEWCOMER_S == 0.15, "first sounds go before all who have sound for 0.15 s"
     silent, every, times = (TCP_PROBES[name] for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"))
     assert silent + every * times <= 60, "who is gone is found within a minute"

@@ -24,6 +24,10 @@ _ = (Context.continue_, Session.ping, Session.buffered_ms)
 inter_op_num_threads = intra_op_num_threads = log_severity_level = None
 _ = (inter_op_num_threads, intra_op_num_threads, log_severity_level)
 
+# An attribute of opuslib's encoder.
+complexity = None
+_ = (complexity,)
+
 # Attributes of PyAV's streams and packets.
 layout = stream = time_base = dts = pts = bit_rate = thread_count = None
 _ = (layout, stream, time_base, dts, pts, bit_rate, thread_count)

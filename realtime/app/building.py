@@ -113,7 +113,7 @@ def _part_engine(name: str, config: Config) -> Engine:
 
 
 def _engine_threads() -> int:
-    """One less than cores, for what becomes of the sound: but that takes less than the voice, so two of two."""
+    """One less than cores, as the rest needs some as well; but that is less than the voice: two of two."""
     cores = usable_cores()
     return min(MOST_ENGINE_THREADS, max(min(2, cores), cores - 1))
 

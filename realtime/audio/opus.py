@@ -19,9 +19,9 @@ from realtime.types import TIMELINE_RATE, Pcm
 
 #: The rate at which speech is coded, in Hz; the voices speak at 24 kHz, so nothing is lost.
 CODED_RATE = 24_000
-#: Where bits are scarce libopus looks for the pitch of the sound, which begins with complexity 5: by PLCMOS of
-#: 20 sentences 4.23 instead of 4.20 at 32 kbit/s, and 10 gives 4.37 for four times the time. At 64 kbit/s that
-#: is a quarter of the encoder's time for nothing: 4.34 and 4.33.
+#: From complexity 5 on libopus filters by the pitch of the sound. At 32 kbit/s that is worth something: by
+#: PLCMOS of 20 sentences 4.23 instead of 4.20 (10 gives 4.37 for four times the time). At 64 kbit/s (4.34 and
+#: 4.33) it is a quarter of the encoder's time for nothing.
 COMPLEXITY = 4
 SCARCE_COMPLEXITY = 5
 SCARCE_BITRATE = 48_000

@@ -14,8 +14,8 @@ from realtime.types import AudioChunk, TextPiece
 _GIVEN_UP_FOR_EACH = 4
 #: Of pieces that have begun no more are put aside: each may hold 10 MB of what its sound is made of.
 _MOST_PARKED = 8
-#: What is needed later than this is not begun beside a piece that is needed at once, when there is no core for
-#: both: it would make that one, and all that becomes of it, half as fast.
+#: What is needed later than this is not begun beside a piece that is needed at once, when there is no core
+#: for both: it would make that one, and all that becomes of it, half as fast.
 _SOON_S = 4.0
 _AT_ONCE_S = 1.0
 _LONGEST_WAIT_S = 60.0

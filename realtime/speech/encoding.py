@@ -11,8 +11,9 @@ from realtime.clock import Clock
 from realtime.speech.timeline import Timeline
 from realtime.types import AudioChunk, Packet, SpeechEvent
 
-#: Sound in the first block that is encoded: little, so that it leaves at once.
-FIRST_BLOCK_MS = 100
+#: Sound in the first block that is encoded: little, so that it leaves at once, and as much as is needed
+#: until the second one is there, which may have to wait for others.
+FIRST_BLOCK_MS = 300
 #: Most sound in every other block: a part, and the pause before it. A cancel never waits for more than one
 #: block, about 5 ms of work.
 BLOCK_MS = 1600

@@ -14,7 +14,7 @@ from realtime.audio.loudness import gain_db, measure
 from realtime.clock import Clock
 from realtime.engines.engine import Chunk, Failure
 from realtime.errors import ErrorCode, RealtimeError
-from realtime.speech.pace import FIRST_AUDIO_S
+from realtime.speech.pace import NEWCOMER_S
 from realtime.speech.scheduler import Scheduler
 from realtime.speech.synthesis import Syntheses
 from realtime.types import AudioChunk, TextPiece, VoiceReference
@@ -97,7 +97,7 @@ class Levels:
             listening.feed(TextPiece(0, text, (0, len(text)), (), language))
             listening.finish()
             # Somebody waits for it with a first sound.
-            listening.grant(_GRANTED_MS, self._clock.now() - FIRST_AUDIO_S)
+            listening.grant(_GRANTED_MS, self._clock.now() + NEWCOMER_S)
             chunks: list[AudioChunk] = []
             while not chunks or not chunks[-1].last_of_segment:
                 event = listening.take()

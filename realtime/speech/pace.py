@@ -4,9 +4,9 @@ The engine works by these deadlines alone, whoever they are of, so they are fair
 
 1. Sound is needed when its listener runs dry: when what it was sent has been heard, and what waits for it.
 2. Who hears nothing yet needs its first sound as soon as there is text for it, it has its turn, and those
-   before it were heard. That counts as `FIRST_AUDIO_S` earlier: a newcomer goes before everyone who has sound
-   left, and before a late one that is late by no more than that. It is one step of the engine for them, and
-   all of the wait for a newcomer.
+   before it were heard. Within `NEWCOMER_S` of that it lets those go before who would run dry meanwhile:
+   they would stutter, where a newcomer begins a little later. It goes before everyone who has more sound
+   left: it is one step of the engine for them, and all of the wait for a newcomer.
 3. A deadline is a moment, and stays: who waits longer becomes more urgent than all who come later. So nobody
    starves, neither behind newcomers nor behind those who are late.
 4. Who fell silent because there was no text is a newcomer when there is some again, and not late.
@@ -20,8 +20,8 @@ from typing import Protocol
 
 from realtime.clock import Clock
 
-#: So much more urgent than the rest is the first sound of a listener.
-FIRST_AUDIO_S = 0.5
+#: The first sound of a listener is needed so long after it could be heard.
+NEWCOMER_S = 0.15
 #: What is made ahead of its turn is not needed before this many seconds.
 AHEAD_S = 5.0
 #: A listener with nothing to hear says that it runs dry now, whenever it is asked.
@@ -158,7 +158,7 @@ class Pace:
         # Who has just taken something was not dry before: what it took may not have been sent yet.
         silent_from = self.silent_from = max(dry_at, self._turn_at, self._text_at, self._taken_at)
         if self._is_silent and (self._is_new or dry_at <= self._text_at):
-            return silent_from - FIRST_AUDIO_S
+            return silent_from + NEWCOMER_S
         if self._untaken_ms > 0:
             return max(silent_from, self._clock.now()) + self._untaken_ms / 1000
         return silent_from

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from realtime.audio.formats import PcmS16leEncoder
 from realtime.engines.engine import Cancel, Chunk, Command, Feed, Finish, Freed, Grant, Open
 from realtime.speech.cache import AudioCache
-from realtime.speech.pace import FIRST_AUDIO_S
+from realtime.speech.pace import NEWCOMER_S
 from realtime.speech.scheduler import Scheduler
 from realtime.speech.speaker import Speaker, Studio
 from realtime.speech.synthesis import Syntheses
@@ -245,12 +245,12 @@ class World:
             assert chosen.waits_from <= min(each.waits_from for each in newcomers), "first come, first served"
             for each in self.people.values():
                 if not each.is_new() and self._could_be_chosen(each):
-                    late_by = chosen.waits_from - each.needs_at()
-                    assert late_by <= FIRST_AUDIO_S + NEARLY_S, "a late one goes before a newcomer"
+                    left_s = each.needs_at() - chosen.waits_from
+                    assert left_s >= NEWCOMER_S - NEARLY_S, "who would run dry goes before a newcomer"
         elif newcomers:
             waits_from = min(each.waits_from for each in newcomers)
-            late_by = waits_from - chosen.needs_at()
-            assert late_by >= FIRST_AUDIO_S - NEARLY_S, "a newcomer goes before those who have sound left"
+            left_s = chosen.needs_at() - waits_from
+            assert left_s <= NEWCOMER_S + NEARLY_S, "a newcomer goes before those who have sound left"
 
     def _could_be_chosen(self, person: Person) -> bool:
         mine = [n for n, text in self.engine.texts.items() if text.split()[0] == person.name]
@@ -323,7 +323,7 @@ def test_nobody_starves_behind_newcomers() -> None:
         )
         longest_wait_s = max(person.first_at - person.asked_at for person in many)
         for person in steady:
-            assert person.longest_silence_s <= longest_wait_s + FIRST_AUDIO_S + 0.1 * 2
+            assert person.longest_silence_s <= longest_wait_s + 0.1 * 2
 
     play(story)
 

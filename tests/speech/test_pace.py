@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from realtime.speech.pace import AHEAD_S, FIRST_AUDIO_S, Pace
+from realtime.speech.pace import AHEAD_S, NEWCOMER_S, Pace
 from tests.speech.by_hand import HandClock, HandListener
 
 
@@ -53,7 +53,7 @@ class TestTheFirstSound:
         s.at(60)
         s.pace.on_text()
         s.at(61)
-        assert s.due == 60 - FIRST_AUDIO_S, "and that stays so, however long it takes"
+        assert s.due == 60 + NEWCOMER_S, "and that stays so, however long it takes"
 
     def test_it_is_needed_from_its_turn_on(self) -> None:
         s = Setup()
@@ -62,16 +62,16 @@ class TestTheFirstSound:
         s.at(3)
         assert s.pace.on_turn() and not s.pace.on_turn()
         s.at(4)
-        assert s.due == 3 - FIRST_AUDIO_S and s.allowed == 10_000
+        assert s.due == 3 + NEWCOMER_S and s.allowed == 10_000
 
     def test_it_is_needed_when_what_came_before_was_heard(self) -> None:
         s = Setup()
         s.pace.on_turn()
         s.pace.on_text()
         s.listener.dry = 107.0
-        assert s.due == 7 - FIRST_AUDIO_S
+        assert s.due == 7 + NEWCOMER_S
         s.at(8)
-        assert s.due == 7 - FIRST_AUDIO_S, "it has been silent since then"
+        assert s.due == 7 + NEWCOMER_S, "it has been silent since then"
 
     def test_a_listener_who_has_nothing_to_hear_runs_dry_now_whenever_it_is_asked(self) -> None:
         s = Setup()
@@ -81,22 +81,22 @@ class TestTheFirstSound:
             if not seconds:
                 s.pace.on_turn()
                 s.pace.on_text()
-            assert s.due == -FIRST_AUDIO_S
+            assert s.due == NEWCOMER_S
         s.listener.dry = 105.0
-        assert s.due == 5 - FIRST_AUDIO_S
+        assert s.due == 5 + NEWCOMER_S
         s.at(6)
         s.listener.dry = s.clock.now()
-        assert s.due == 5 - FIRST_AUDIO_S, "not 6: it fell silent then"
+        assert s.due == 5 + NEWCOMER_S, "not 6: it fell silent then"
 
     def test_a_barge_in_makes_it_needed_at_once(self) -> None:
         s = Setup()
         s.pace.on_turn()
         s.pace.on_text()
         s.listener.dry = 109.0
-        assert s.due == 9 - FIRST_AUDIO_S
+        assert s.due == 9 + NEWCOMER_S
         s.at(2)
         s.listener.dry = s.clock.now()
-        assert s.due == 2 - FIRST_AUDIO_S
+        assert s.due == 2 + NEWCOMER_S
 
 
 class TestMore:
@@ -116,19 +116,18 @@ class TestMore:
         s.at(1.5)
         assert s.due == 0.9, "it is late, and has been since then"
 
-    def test_a_late_one_is_as_urgent_as_it_is_late(self) -> None:
-        """More than a newcomer, if it is later than the newcomer has an advantage."""
-        late, newcomer = Setup(), Setup()
-        late.pace.on_turn()
-        late.pace.on_text()
-        late.made(100)
-        late.taken(100)
-        for seconds, is_before in ((0.3, False), (0.1 + FIRST_AUDIO_S + 0.01, True)):
+    def test_who_runs_dry_soon_goes_before_a_newcomer(self) -> None:
+        hearing = Setup()
+        hearing.pace.on_turn()
+        hearing.pace.on_text()
+        hearing.made(1000)
+        hearing.taken(1000)
+        for seconds, is_before in ((1 - NEWCOMER_S - 0.01, False), (1 - NEWCOMER_S + 0.01, True)):
             newcomer = Setup()
             newcomer.at(seconds)
             newcomer.pace.on_turn()
             newcomer.pace.on_text()
-            assert (late.due < newcomer.due) == is_before
+            assert (hearing.due < newcomer.due) == is_before
 
     def test_reports_of_the_listener_count_at_once(self) -> None:
         s = Setup()
@@ -165,10 +164,10 @@ class TestMore:
         assert s.due == math.inf
         s.at(30)
         s.listener.dry = s.clock.now()
-        assert s.due == 30 - FIRST_AUDIO_S
+        assert s.due == 30 + NEWCOMER_S
         s.at(31)
         s.listener.dry = s.clock.now()
-        assert s.due == 30 - FIRST_AUDIO_S
+        assert s.due == 30 + NEWCOMER_S
 
     def test_what_was_just_taken_and_not_sent_yet_was_not_missing(self) -> None:
         s = Setup()
@@ -188,9 +187,9 @@ class TestMore:
         s.taken(2000)
         s.at(1 if still_hears else 50)
         s.pace.on_text()
-        assert s.due == (2 if still_hears else 50 - FIRST_AUDIO_S)
+        assert s.due == (2 if still_hears else 50 + NEWCOMER_S)
         s.at(60)
-        assert s.due == (2 if still_hears else 50 - FIRST_AUDIO_S)
+        assert s.due == (2 if still_hears else 50 + NEWCOMER_S)
         s.made(500)
         assert s.due == 60.5
 
