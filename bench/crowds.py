@@ -25,7 +25,7 @@ from bench.server import ServerProcess
 from bench.table import Row, quantile
 
 TEXTS = tuple(Path(__file__).with_name("data").joinpath("load_texts.txt").read_text("utf-8").splitlines())
-#: About so long the voices take for a word; how many listened is measured.
+#: About so long the voice takes for a word; how many listened is measured.
 WORD_S = 0.27
 #: What a server does without being told otherwise.
 MAX_LEAD_MS = 10_000
@@ -73,10 +73,19 @@ class Load:
 
     def open_crowd(self, listeners: int) -> Crowd:
         """Each hears one text; so many hear at once, on average."""
-        length_s = fmean(len(text.split()) for text in self._crowd.texts) * WORD_S
         longest_s = max(len(text.split()) for text in self._crowd.texts) * WORD_S
         warm_s = longest_s + 2  # then those who leave are as many as those who come
-        return replace(self._crowd, rate=listeners / length_s, warm_s=3.0 if self.quick else warm_s)
+        return replace(self._crowd, rate=listeners / self._text_s, warm_s=3.0 if self.quick else warm_s)
+
+    @property
+    def _text_s(self) -> float:
+        """How long the texts are, on average."""
+        return fmean(len(text.split()) for text in self._crowd.texts) * WORD_S
+
+    def full_crowd(self, listeners: int) -> Crowd:
+        """So many hear at once, on average: text after text, but for somebody new every second."""
+        newcomers = self.steady_crowd(0).rate * self._text_s
+        return self.steady_crowd(max(1, round(listeners - newcomers)))
 
     def steady_crowd(self, listeners: int) -> Crowd:
         """So many hear text after text; beside them somebody new comes every second, on average."""
@@ -205,7 +214,7 @@ def find(load: Load) -> list[Step]:
     steps: list[Step] = []
 
     def good(listeners: int) -> bool:
-        crowd = load.steady_crowd(listeners) if load.find_steady else load.open_crowd(listeners)
+        crowd = load.full_crowd(listeners) if load.find_steady else load.open_crowd(listeners)
         runs: list[Run] = []
         for seed in load.seeds:
             runs.append(load.run(crowd, seed, f"{listeners} listeners"))

@@ -46,7 +46,7 @@ def _open(load: Load, figures: Figures) -> list[Row]:
 
 
 def _steady(load: Load, figures: Figures) -> list[Row]:
-    return _listen(load, figures, "steady", load.steady_crowd(load.listeners))
+    return _listen(load, figures, "steady", load.full_crowd(load.listeners))
 
 
 def _listen(load: Load, figures: Figures, label: str, crowd: Crowd) -> list[Row]:
@@ -91,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; without any: all")
-    add("--listeners", type=int, default=120, help="how many hear something at once (open loop: on average)")
+    add("--listeners", type=int, default=120, help="how many hear something at once, on average")
     add("--seconds", type=float, default=30, help="length of what is measured")
     add("--seeds", type=int, default=3, help="runs, each with other arrivals")
     add("--find", action="store_true", help="find the most listeners without an underrun")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +14,7 @@ import pytest
 from realtime.app import Server
 from realtime.config import Config
 from realtime.errors import CloseCode
-from realtime.live.pace import BURST_S
+from realtime.live.message_rate import BURST_S
 from realtime.live.socket import STALL_S
 from realtime.server.connection import TCP_PROBES, TCP_USER_TIMEOUT_MS
 from realtime.session import actions, frames
@@ -230,6 +231,13 @@ async def _be_closed(client: WireClient, url: str) -> None:
     await client.connection.wait_closed()
 
 
+async def _be_closed_in_vain(client: WireClient, url: str) -> None:
+    client.connection.transport.pause_reading()
+    await client.send("session.close", drain=False)
+    await asyncio.sleep(0.2)  # by then the close frame has been sent
+    client.connection.transport.abort()
+
+
 async def _send_too_much(client: WireClient, url: str) -> None:
     await client.connection.send("x" * (Limits().message_bytes + 1))
     await client.connection.wait_closed()
@@ -250,7 +258,8 @@ ENDINGS: dict[str, Callable[[WireClient, str], Awaitable[None]]] = {
     "without a close frame": _abort,
     "the client closed it with another code than 1000": _close_with_another_code,
     "the client closed it with 1000, or without a code": _close,
-    "the server closed it (1000": _be_closed,
+    "the server closed it with 1000 after `session.close`, and": _be_closed_in_vain,
+    "the server closed it otherwise with 1000": _be_closed,
     "the server closed it with 1007 or 1009": _send_too_much,
     "the server closed it with 4001": _be_taken_over,
 }

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from realtime.clock import Clock
 from realtime.errors import CloseCode
 from realtime.live.heartbeat import Heartbeat, Pulse
+from realtime.live.message_rate import MessageRate
 from realtime.live.outbox import Ping
-from realtime.live.pace import Pace
 from realtime.live.transport import Pong, Transport, TransportClosedError
 from realtime.session.actions import Close
 from realtime.session.replay import Piece
@@ -38,7 +38,7 @@ _LAST_WORD_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class SocketSettings:
-    """`heartbeat_s` as in `Heartbeat`, `messages_per_s` as in `Pace`; 0: without."""
+    """`heartbeat_s` as in `Heartbeat`, `messages_per_s` as in `MessageRate`; 0: without."""
 
     heartbeat_s: float = 20.0
     messages_per_s: int = 2_000
@@ -105,7 +105,7 @@ class Socket:
         self._transport = transport
         self._session = session
         self._clock = clock
-        self._pace = Pace(settings.messages_per_s)
+        self._message_rate = MessageRate(settings.messages_per_s)
         self._heartbeat = Heartbeat(settings.heartbeat_s, clock.now())
         self._wake = asyncio.Event()
         self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -133,12 +133,17 @@ class Socket:
                 await asyncio.wait({reader}, timeout=_LAST_WORD_S)
             if writer.done() and writer.result() is Ending.OVER:
                 await _end(reader)  # what still comes is for the closing handshake
-                if (closing := self._session.closing) is not None:
-                    await self._transport.close(closing.code, closing.reason)
-                return Ending.OVER
+                return await self._close()
             return reader.result() if reader.done() else Ending.LOST
         finally:
             await _end(reader, writer)
+
+    async def _close(self) -> Ending:
+        """`LOST` when all is done, and the client may not have received all of it."""
+        closing = self._session.closing
+        if closing is None or await self._transport.close(closing.code, closing.reason):
+            return Ending.OVER
+        return Ending.LOST if closing.code == CloseCode.DONE else Ending.OVER
 
     async def _read(self) -> Ending:
         """`LOST`, or `OVER` when the client says that it is done."""
@@ -158,10 +163,10 @@ class Socket:
                 if self._left.done():
                     return Ending.LEFT  # what comes next is for another session
                 now = self._clock.now()
-                if (wait_s := self._pace.wait_s(now)) > 0:
+                if (wait_s := self._message_rate.wait_s(now)) > 0:
                     if now - told >= _TOO_FAST_EVERY_S:
                         told = now
-                        self._session.too_fast(self._pace.per_s, max(1, round(wait_s * 1000)))
+                        self._session.too_fast(self._message_rate.per_s, max(1, round(wait_s * 1000)))
                     await asyncio.sleep(wait_s)
                 elif now - paused <= READ_S:
                     continue

@@ -45,8 +45,11 @@ class Transport(Protocol):
         """Ask whether all that was sent so far has come. Raises `TransportClosedError`."""
         ...
 
-    async def close(self, code: int, reason: str) -> None:
-        """Close, after what was sent; never raises."""
+    async def close(self, code: int, reason: str) -> bool:
+        """Close, after what was sent; whether the client has answered, and so has received all of it.
+
+        Never raises.
+        """
         ...
 
     def abort(self) -> None:

@@ -29,7 +29,8 @@ _CLOSE_TIMEOUT_S = 2.0
 _DRAIN_TIMEOUT_S = 30.0
 #: What a close frame without a code means (RFC 6455, 7.1.5), and the codes that no frame may bear.
 _NO_CODE = 1005
-_NEVER_SENT = (_NO_CODE, 1006)
+_CUT_OFF = 1006
+_NEVER_SENT = (_NO_CODE, _CUT_OFF)
 #: Of a WebSocket frame: that it is a whole message, and what it holds (RFC 6455, 5.2).
 _FINAL = 0x80
 _TEXT, _BINARY, _PING = 0x1, 0x2, 0x9
@@ -101,8 +102,8 @@ class WebSocketTransport:
         self._pinged.append(number)
         await self._send(_PING, b"%d" % number)
 
-    async def close(self, code: int, reason: str) -> None:
-        """Close with the handshake; a client that does not answer it is cut off.
+    async def close(self, code: int, reason: str) -> bool:
+        """Close with the handshake; a client that does not answer it is cut off. Whether it has answered.
 
         It has two seconds, but thirty when all is done: who takes sound as it plays has still to take it.
         """
@@ -113,6 +114,7 @@ class WebSocketTransport:
                 self._write_out()
                 # Not drained: a listener that takes nothing would hold us here.
                 await self._socket.close(code=code, message=reason.encode(), drain=False)
+        return self._socket.close_code not in (None, _CUT_OFF)
 
     def abort(self) -> None:
         """Cut the connection off: nothing is sent any more, and `receive` raises."""

@@ -78,7 +78,7 @@ class Wire:
         self.receives = 0
         self.pings: list[int] = []
         self.aborted = False
-        #: Whether the client answers pings.
+        #: Whether the client answers pings, and the close.
         self.answers = True
         self.news = asyncio.Event()
         #: Awaited after a piece was taken, with all of them so far: slowness and faults are put here.
@@ -162,11 +162,12 @@ class Wire:
         if self.after_send is not None:
             await self.after_send(self.sent)
 
-    async def close(self, code: int, reason: str) -> None:
+    async def close(self, code: int, reason: str) -> bool:
         assert self.closed is None, "closed twice"
         self.closed = (code, reason)
         self.news.set()
         self.hang_up(None)
+        return self.answers
 
     async def ping(self, number: int) -> None:
         self.pings.append(number)

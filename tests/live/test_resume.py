@@ -338,6 +338,42 @@ def test_the_last_of_what_was_closed_is_fetched_by_a_new_socket() -> None:
     assert [summary.reason for summary in stage.summaries] == ["completed"]
 
 
+def test_who_has_not_answered_the_close_may_fetch_the_last_of_it() -> None:
+    """All was written, and the connection broke before the client had read it."""
+    stage = Stage()
+
+    async def client() -> None:
+        token = await begin(stage)
+        stage.wire.answers = False
+        stage.puppets[0].frames(4)
+        stage.wire.say({"type": "session.close"})
+        stage.puppets[0].finish()
+        await stage.wire.until_closed()
+        await settled()
+        wire, _ = stage.resume(token, {"1": 1})
+        await wire.until_closed()
+        assert wire.closed == (CloseCode.DONE, "done")
+        assert [frame.seq for frame in wire.frames()] == [2, 3]
+        assert wire.told("context.done")[0]["last_seq"] == 3
+
+    stage.play(client)
+    assert [summary.reason for summary in stage.summaries] == ["completed"]
+
+
+def test_who_does_not_answer_an_idle_close_is_not_waited_for() -> None:
+    stage = Stage(idle_s=5)
+
+    async def client() -> None:
+        stage.wire.say(PCM)
+        await stage.wire.until_told("session.ready")
+        stage.wire.answers = False
+        begun = present()
+        await asyncio.wait(stage._tasks)
+        assert 5 <= present() - begun < 6
+
+    stage.play(client)
+
+
 def test_what_tells_of_the_sound_does_not_overtake_it_while_it_is_sent_again() -> None:
     """The context fails by a text that is too long, while its sound is sent again."""
     stage = Stage()

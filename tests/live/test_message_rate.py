@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.live.pace import BURST_S, Pace
+from realtime.live.message_rate import BURST_S, MessageRate
 from realtime.live.socket import SocketSettings
 from tests.live.talking import Stage
 
 
 def test_a_burst_of_two_seconds_is_read_at_once() -> None:
-    pace = Pace(100)
+    pace = MessageRate(100)
     assert [pace.wait_s(50.0) for _ in range(200)] == [0.0] * 200
     pace.wait_s(50.0)  # too early by less than is worth a wait
     assert pace.wait_s(50.0) == pytest.approx(0.02)
@@ -23,7 +23,7 @@ def test_a_burst_of_two_seconds_is_read_at_once() -> None:
 
 
 def test_who_was_quiet_may_send_another_burst() -> None:
-    pace = Pace(100)
+    pace = MessageRate(100)
     for _ in range(301):
         pace.wait_s(0.0)
     assert pace.wait_s(0.9) > 0
@@ -31,13 +31,13 @@ def test_who_was_quiet_may_send_another_burst() -> None:
 
 
 def test_without_a_limit_nobody_waits() -> None:
-    pace = Pace(0)
+    pace = MessageRate(0)
     assert [pace.wait_s(1.0) for _ in range(10_000)] == [0.0] * 10_000
 
 
 @given(st.integers(1, 5000), st.lists(st.floats(0, 0.5), max_size=300))
 def test_who_waits_as_told_is_never_read_faster_than_the_pace(per_s: int, pauses: list[float]) -> None:
-    pace, now, read = Pace(per_s), 0.0, 0
+    pace, now, read = MessageRate(per_s), 0.0, 0
     for pause in pauses:
         now += pause / per_s
         read += 1

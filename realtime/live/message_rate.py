@@ -8,7 +8,7 @@ BURST_S = 2.0
 _SHORTEST_WAIT_S = 0.01
 
 
-class Pace:
+class MessageRate:
     """Of one socket: the generic cell rate algorithm (ITU-T I.371), kept as one number."""
 
     def __init__(self, per_s: int) -> None:
