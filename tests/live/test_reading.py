@@ -382,7 +382,8 @@ async def test_many_at_once_that_end_in_all_ways(house: House) -> None:
         text = ["This is one.", LONG, "REFUSE it.", SENTENCE * 3][number % 4]
         async with house.readings.open(text, TONE, PCM, str(number)) as reading:
             async for event in reading:
-                if number % 3 == 0 and isinstance(event, Packet):
+                # What fails may have failed by the time its first sound is taken: it is read to its end.
+                if number % 3 == 0 and number % 4 != 2 and isinstance(event, Packet):
                     return "disconnected"
         return "failed" if number % 4 == 2 else "completed"
 
