@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -18,7 +19,6 @@ _MOST_PARKED = 8
 #: for both: it would make that one, and all that becomes of it, half as fast.
 _SOON_S = 4.0
 _AT_ONCE_S = 1.0
-_LONGEST_WAIT_S = 60.0
 
 _Sounds = Iterator[AudioChunk]
 
@@ -66,7 +66,7 @@ class Workers(Crew[_Sounds]):
                         return
                     held_s = self._held_s()
                     if held_s or (utterance := self._turns.take()) is None:
-                        self._changed.wait(min(held_s, _LONGEST_WAIT_S) if held_s else None)
+                        self._changed.wait(min(held_s, threading.TIMEOUT_MAX) if held_s else None)
                 self._take_up(utterance)
                 if utterance.work is None:
                     utterance.work = self._begin(utterance, self._turns.begin(utterance))

@@ -51,6 +51,28 @@ async def begin(stage: Stage, **start: Any) -> str:
     return str(ready["resume_token"])
 
 
+async def blocked_while_sent_again(stage: Stage, frames: int, pieces: int) -> tuple[Wire, asyncio.Event]:
+    """A context `a` of so many frames was lost, and is being sent again on a new socket.
+
+    That takes so many pieces, and then no more until the event is set.
+    """
+    token = await begin(stage)
+    stage.puppets[0].frames(frames)
+    await settled()
+    stage.wire.hang_up(None)
+    await settled()
+    wire, _ = stage.resume(token, {})
+    gate = asyncio.Event()
+
+    async def block(sent: list[Any]) -> None:
+        if len(sent) == pieces:
+            await gate.wait()
+
+    wire.after_send = block
+    await settled()
+    return wire, gate
+
+
 # -- lost and resumed ---------------------------------------------------------------------------------------
 
 
@@ -379,20 +401,7 @@ def test_what_tells_of_the_sound_does_not_overtake_it_while_it_is_sent_again() -
     stage = Stage()
 
     async def client() -> None:
-        token = await begin(stage)
-        stage.puppets[0].frames(10)
-        await settled()
-        stage.wire.hang_up(None)
-        await settled()
-        wire, _ = stage.resume(token, {})
-        gate = asyncio.Event()
-
-        async def blocking(sent: list[Any]) -> None:
-            if len(sent) == 4:
-                await gate.wait()
-
-        wire.after_send = blocking
-        await settled()
+        wire, gate = await blocked_while_sent_again(stage, 10, 4)
         wire.say({"type": "text", "context_id": "a", "text": "x" * 20_000})
         await settled()
         gate.set()
@@ -410,20 +419,7 @@ def test_a_cancel_while_it_is_sent_again_is_a_barrier() -> None:
     stage = Stage()
 
     async def client() -> None:
-        token = await begin(stage)
-        stage.puppets[0].frames(30)
-        await settled()
-        stage.wire.hang_up(None)
-        await settled()
-        wire, _ = stage.resume(token, {})
-        gate = asyncio.Event()
-
-        async def blocking(sent: list[Any]) -> None:
-            if len(sent) == 8:
-                await gate.wait()
-
-        wire.after_send = blocking
-        await settled()
+        wire, gate = await blocked_while_sent_again(stage, 30, 8)
         wire.say({"type": "cancel", "context_id": "a"}, *text("b", "Two"))
         await settled()
         gate.set()
@@ -447,20 +443,7 @@ def test_a_pause_while_it_is_sent_again_holds_it_until_it_goes_on() -> None:
     stage = Stage()
 
     async def client() -> None:
-        token = await begin(stage)
-        stage.puppets[0].frames(30)
-        await settled()
-        stage.wire.hang_up(None)
-        await settled()
-        wire, _ = stage.resume(token, {})
-        gate = asyncio.Event()
-
-        async def blocking(sent: list[Any]) -> None:
-            if len(sent) == 8:
-                await gate.wait()
-
-        wire.after_send = blocking
-        await settled()
+        wire, gate = await blocked_while_sent_again(stage, 30, 8)
         wire.say({"type": "pause", "context_id": "a"}, {"type": "ping", "t": 1}, *text("b", "Two"))
         await settled()
         gate.set()
