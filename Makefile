@@ -3,19 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What only the tests need of the system, as program:Debian package: decoders of our files that are not ours, a Redis, the
-# program for SPEED_QUALITY=high, and what the README calls.
+# program for SPEED_QUALITY=high, what the README calls, and browsers with what checks the page.
 TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberband-cli redis-server:redis-server \
-  openssl:openssl curl:curl
+  openssl:openssl curl:curl node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr
 OUT ?=
 TEXT ?=
 
-.PHONY: help run say japanese test lint bench load soak lock clean
+.PHONY: help run say japanese test lint lint-web vendor bench load soak lock clean
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
 	@echo 'make say TEXT="Hello" [OUT=hello.wav]  speak through it'
 	@echo 'make japanese                          install the voice that reads kanji (200 MB)'
 	@echo 'make test                              install what the tests need, and run everything'
+	@echo 'make vendor                            write the library of the page anew'
 	@echo 'make bench                             latency figures'
 	@echo 'make load                              figures of many listeners, and load.png'
 	@echo 'make soak                              ten minutes of random sessions'
@@ -54,12 +55,24 @@ test: $(VENV)/.installed-test
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/.installed-test
+lint: $(VENV)/.installed-test lint-web
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+
+lint-web: node_modules/.installed
+	node_modules/.bin/tsc
+	node_modules/.bin/biome check --error-on-warnings .
+
+# What the page takes from others, written anew into web/vendor from the packages of package-lock.json.
+vendor: node_modules/.installed
+	@sh deploy/vendor.sh web/vendor
+
+node_modules/.installed: package.json package-lock.json .npmrc
+	npm ci --silent
+	@touch $@
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m bench.latency
@@ -82,4 +95,4 @@ lock:
 	$(LOCK) --extra japanese --extra test -c requirements-japanese.lock -o requirements-test.lock
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

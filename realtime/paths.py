@@ -1,4 +1,4 @@
-"""Paths as they stand in settings."""
+"""Paths as they stand in settings, and where the page is."""
 
 from __future__ import annotations
 
@@ -13,3 +13,10 @@ def expanded(path: str, setting: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise ConfigError(f"{setting} {path}: there is no such home folder") from None
+
+
+def page_folder() -> Path:
+    """The folder of the page: beside the package in a checkout, inside of it where it was installed."""
+    package = Path(__file__).parent
+    installed = package / "web"
+    return installed if installed.is_dir() else package.parent / "web"

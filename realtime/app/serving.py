@@ -46,12 +46,14 @@ from realtime.live.reading import Readings
 from realtime.live.registry import Registry, new_id
 from realtime.live.socket import SocketSettings
 from realtime.observe import logs
+from realtime.paths import page_folder
 from realtime.server.application import Rooms, make_application
 from realtime.server.catalogue import Catalogue
 from realtime.server.gate import Gate
 from realtime.server.held import Memory
 from realtime.server.listen import is_loopback, listening, warn_if_open
 from realtime.server.origins import origin_policy
+from realtime.server.page import read_page
 from realtime.server.speech import SpeechAnswers
 from realtime.server.status import VoicesHealth
 from realtime.session.offer import AUTO
@@ -144,6 +146,7 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
     cache = make_cache(config)
     store = make_store(config)
     await asyncio.to_thread(store.open)
+    page = await asyncio.to_thread(read_page, page_folder())
     scheduler = Scheduler(
         make_engine(config),
         clock,
@@ -214,6 +217,7 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
             scheduler.forget,
             scheduler.check_room,
             gate,
+            page,
             decoders,
             clock,
             WallClock(),

@@ -30,6 +30,7 @@ from realtime.server.guard import key_guard
 from realtime.server.keys import KeyRing
 from realtime.server.openapi import make_document, openapi_handler
 from realtime.server.origins import OriginPolicy, cors_headers, origin_guard
+from realtime.server.page import PageFile, front_handler, page_handler
 from realtime.server.speech import SpeechAnswers, pcm_handler, sentences_handler, speech_handler
 from realtime.server.speech_request import SpeechRules, most_body_bytes
 from realtime.server.status import Health, health_handler, index_handler, ready_handler
@@ -56,7 +57,8 @@ class Rooms:
     """What the routes lead to. `decoders` read recordings; `clones`: whether the engine clones voices.
 
     `forget` has it drop what it keeps of a recording, by its key. `check_room` raises `RealtimeError` when
-    nothing more can be spoken. All requests but those of sessions pass the `gate`.
+    nothing more can be spoken. All requests but those of sessions pass the `gate`. Everybody may see
+    the files of the `page`.
     """
 
     catalogue: Catalogue
@@ -69,6 +71,7 @@ class Rooms:
     forget: Callable[[str], Awaitable[None]]
     check_room: Callable[[], None]
     gate: Gate
+    page: tuple[PageFile, ...]
     decoders: Executor
     clock: Clock
     wall_clock: WallClock
@@ -89,17 +92,19 @@ def make_application(
     )
     document = make_document(version, offer.default_voice, models[0], bool(keys.keys), text_bytes)
     sample = sample_handler(rooms.catalogue, rules, rooms.answers, clones)
+    files = {file.path: file for file in rooms.page}
+    open_routes = OPEN_ROUTES | files.keys()
     session = session_handler(rooms.registry, rooms.make_driver, offer.limits.message_bytes, loaded)
 
     application = web.Application(
         middlewares=[
             errors,
             time_limit,
-            rooms.gate.middleware({*OPEN_ROUTES, SESSIONS}),
-            origin_guard(origins, OPEN_ROUTES, PROBES),
+            rooms.gate.middleware({*open_routes, SESSIONS}),
+            origin_guard(origins, open_routes, PROBES),
             # Before keys are looked at: who tries out keys comes to an end as well.
-            address_guard(addresses, rooms.clock, OPEN_ROUTES),
-            key_guard(keys, rooms.clock, OPEN_ROUTES),
+            address_guard(addresses, rooms.clock, open_routes),
+            key_guard(keys, rooms.clock, open_routes),
         ],
         client_max_size=most_body_bytes(text_bytes),
     )
@@ -107,7 +112,8 @@ def make_application(
     application.on_response_prepare.append(cors_headers(origins))
     application.add_routes(
         [
-            web.get("/", index_handler(document)),
+            web.get("/", front_handler(files.get("/index.html"), index_handler(document))),
+            *(web.get(path, page_handler(file)) for path, file in files.items()),
             web.get("/health", health_handler(rooms.health)),
             web.get("/ready", ready_handler(rooms.ready)),
             web.get("/openapi.json", openapi_handler(document)),

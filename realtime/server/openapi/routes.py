@@ -142,8 +142,13 @@ def _server() -> tuple[Operation, ...]:
             "/",
             "index",
             "server",
-            "These routes, for people",
-            {200: Answer("Text.", {"text/plain": {"type": "string"}})},
+            "The page, for browsers; for others these routes",
+            {
+                200: Answer(
+                    "What was asked for by `Accept`.",
+                    {"text/html": {"type": "string"}, "text/plain": {"type": "string"}},
+                )
+            },
             is_open=True,
         ),
         Operation(

@@ -1,0 +1,11 @@
+export {
+  AppendOnlyStreamTarget,
+  BufferTarget,
+  EncodedAudioPacketSource,
+  EncodedPacket,
+  Mp4OutputFormat,
+  OggOutputFormat,
+  Output,
+  StreamTarget,
+  WebMOutputFormat,
+} from "mediabunny";
