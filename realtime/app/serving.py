@@ -328,7 +328,8 @@ def _welcome(server: Server) -> str:
     if server.port is not None:
         elsewhere = "" if url == f"http://{Config().host}:{Config().port}" else f" REALTIME_URL={url}"
         lines += [
-            f'hear it:    make say TEXT="Hello there."{elsewhere}',
+            f"hear it:    {url} in a browser",
+            f'            make say TEXT="Hello there."{elsewhere}',
             f"WebSocket:  {url.replace('http', 'ws', 1)}/v1/audio/speech/ws",
             f"HTTP:       {url}/v1/audio/speech (as OpenAI's; {url}/openapi.json)",
         ]
