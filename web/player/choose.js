@@ -26,6 +26,12 @@ export function supported() {
         ? lacking({ AudioDecoder: "WebCodecs", AudioWorkletNode: "AudioWorklet" })
         : secure,
     },
+    { kind: "mediasource", label: "MediaSource (WebM)", missing: sourceLacks("MediaSource", "audio/webm") },
+    {
+      kind: "managed",
+      label: "ManagedMediaSource (MP4)",
+      missing: sourceLacks("ManagedMediaSource", "audio/mp4"),
+    },
   ];
 }
 
@@ -42,8 +48,10 @@ export async function createPlayer(kind, audioContext) {
   switch (kind) {
     case "webcodecs":
       return (await import("./webcodecs.js")).createWebCodecsPlayer(audioContext);
-    default:
-      throw new Error(`There is no player "${kind}".`);
+    case "mediasource":
+      return (await import("./mediasource.js")).createMediaSourcePlayer(audioContext);
+    case "managed":
+      return (await import("./managed.js")).createManagedPlayer(audioContext);
   }
 }
 
@@ -52,4 +60,14 @@ function lacking(names) {
   return Object.entries(names)
     .filter(([name]) => !(name in globalThis))
     .map(([, called]) => called);
+}
+
+/**
+ * @param {"MediaSource" | "ManagedMediaSource"} name
+ * @param {string} container
+ */
+function sourceLacks(name, container) {
+  const source = /** @type {any} */ (globalThis)[name];
+  if (!source) return [name];
+  return source.isTypeSupported(`${container}; codecs="opus"`) ? [] : [`Opus in ${container}`];
 }
