@@ -43,11 +43,7 @@
       };
     });
     const start = { formats: ["opus"], timestamps: "word", max_lead_ms: 0, ...settings };
-    for (const message of [
-      { type: "session.start", ...start },
-      { type: "text", text },
-      { type: "end" },
-    ]) {
+    for (const message of [{ type: "session.start", ...start }, { type: "text", text }, { type: "end" }]) {
       socket.send(JSON.stringify(message));
     }
     log.tokenSent(performance.now(), 0, text.length);

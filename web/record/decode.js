@@ -10,7 +10,7 @@ const RATE = 48_000;
 const AHEAD = 32;
 /** Sound that is decoded at once where only whole files can be decoded, and what is decoded before it so that the
  * decoder has settled; both in samples. */
-const PIECE = 30 * RATE;
+const PIECE = 10 * RATE;
 const RUN_UP = RATE / 2;
 
 /**

@@ -23,7 +23,7 @@ export class Hand {
    * @param {number} more sound that has come, ms
    */
   arrived(at, more) {
-    this.note(at, this.by(at) + more, false);
+    this.note(at, this.msAt(at) + more, false);
   }
 
   /**
@@ -39,19 +39,22 @@ export class Hand {
    * @param {boolean} sounds whether it is being heard from now on
    */
   turn(at, sounds) {
-    this.note(at, this.by(at), true);
+    this.note(at, this.msAt(at), true);
     this.sounds = sounds;
   }
 
   /** @param {number} at ms: nothing is left, and nothing sounds */
   emptied(at) {
-    this.note(at, this.by(at), true);
+    this.note(at, this.msAt(at), true);
     this.note(at, 0, true);
     this.sounds = false;
   }
 
-  /** @private @param {number} at */
-  by(at) {
+  /**
+   * @param {number} at ms, not before the last that happened
+   * @returns {number} sound in hand then, ms, by the clock
+   */
+  msAt(at) {
     const gone = this.sounds ? Math.max(0, at - this.at) : 0;
     return Math.max(0, this.ms - gone);
   }

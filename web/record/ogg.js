@@ -68,7 +68,7 @@ export async function fileOf(packets, { from, until, preSkip, samples, title = "
 
 /**
  * @param {number} preSkip samples at 48 kHz, 0 to 65535
- * @returns {Uint8Array<ArrayBuffer>} the identification header of RFC 7845, 5.1: mono, coded at 24 kHz
+ * @returns {Uint8Array<ArrayBuffer>} the identification header of RFC 7845, 5.1: mono
  */
 export function opusHead(preSkip) {
   const head = new Uint8Array(19);
@@ -77,7 +77,7 @@ export function opusHead(preSkip) {
   view.setUint8(8, 1);
   view.setUint8(9, 1);
   view.setUint16(10, preSkip, true);
-  view.setUint32(12, 24_000, true);
+  view.setUint32(12, RATE, true);
   return head;
 }
 
