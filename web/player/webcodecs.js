@@ -16,7 +16,7 @@ const LEAST_PROGRESS_MS = 50;
  */
 export async function createWebCodecsPlayer(context) {
   const module = context.audioWorklet.addModule(new URL("./worklet.js", import.meta.url).href);
-  const worker = new Worker(new URL("./decoder.js", import.meta.url), { type: "module" });
+  const worker = startWorker(new URL("./decoder.js", import.meta.url));
   const [toDecoder, toPlayout] = [new MessageChannel(), new MessageChannel()];
   const ready = new Promise((resolve, reject) => {
     toDecoder.port1.onmessage = ({ data }) =>
@@ -354,4 +354,15 @@ class WebCodecsPlayer extends Player {
   #post(message) {
     if (!this.#closed) this.#node.port.postMessage(message);
   }
+}
+
+/**
+ * A page may start only files of its own address as workers. On another one it starts a line of its own, which
+ * imports the file.
+ * @param {URL} module
+ */
+function startWorker(module) {
+  if (module.origin === location.origin) return new Worker(module, { type: "module" });
+  const line = new Blob([`import ${JSON.stringify(module.href)};`], { type: "text/javascript" });
+  return new Worker(URL.createObjectURL(line), { type: "module" });
 }
