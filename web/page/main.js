@@ -46,8 +46,17 @@ class Page {
     this.#listenToPeople();
     this.#listenToSpeaking();
     this.#listenToServer();
-    offerCopies(elements, () => this.#settings.screen, this.#server, (text) => this.#say(text));
-    offerDownloads(elements, () => this.#stage.shown, (text) => this.#tellProblem(text));
+    offerCopies(
+      elements,
+      () => this.#settings.screen,
+      this.#server,
+      (text) => this.#say(text),
+    );
+    offerDownloads(
+      elements,
+      () => this.#stage.shown,
+      (text) => this.#tellProblem(text),
+    );
     this.#server.apiKey = keptKey();
     await Promise.all([this.#meetServer(), this.#takePlayer()]);
   }
@@ -253,20 +262,21 @@ class Page {
   }
 
   #offerExamples() {
-    const buttons = EXAMPLES.filter(({ spoken }) => spoken === undefined || this.#settings.speaks(spoken)).map(
-      (example) => {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.textContent = example.label;
-        if (/[^\p{ASCII}’ç ñê]/u.test(example.label) || example.spoken !== "en") button.lang = example.spoken ?? "";
-        button.addEventListener("click", (event) => {
-          const { text, language = DEFAULTS.language, llm = false } = example;
-          this.#settings.set({ text, language, llm, voice: DEFAULTS.voice });
-          this.#speak(event.timeStamp);
-        });
-        return button;
-      },
-    );
+    const buttons = EXAMPLES.filter(
+      ({ spoken }) => spoken === undefined || this.#settings.speaks(spoken),
+    ).map((example) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = example.label;
+      if (/[^\p{ASCII}’ç ñê]/u.test(example.label) || example.spoken !== "en")
+        button.lang = example.spoken ?? "";
+      button.addEventListener("click", (event) => {
+        const { text, language = DEFAULTS.language, llm = false } = example;
+        this.#settings.set({ text, language, llm, voice: DEFAULTS.voice });
+        this.#speak(event.timeStamp);
+      });
+      return button;
+    });
     elements.examples.replaceChildren(...buttons);
   }
 

@@ -70,7 +70,9 @@ export class Settings {
         group.append(
           ...voices
             .filter((each) => each.languages[0] === code)
-            .map((each) => new Option(each.name === each.id ? each.id : `${each.name} (${each.id})`, each.id)),
+            .map(
+              (each) => new Option(each.name === each.id ? each.id : `${each.name} (${each.id})`, each.id),
+            ),
         );
         return group;
       }),
@@ -93,7 +95,8 @@ export class Settings {
     const { voice, language } = this.#elements;
     const chosen = this.#voices.find(({ id }) => id === voice.value);
     for (const option of language.options) {
-      option.disabled = chosen !== undefined && option.value !== "auto" && !chosen.languages.includes(option.value);
+      option.disabled =
+        chosen !== undefined && option.value !== "auto" && !chosen.languages.includes(option.value);
     }
     if (language.selectedOptions[0]?.disabled) language.value = "auto";
     this.#show();
@@ -101,11 +104,17 @@ export class Settings {
 
   #show() {
     const { voice, language, speed, speedNow, llm, pace, rate, rateNow, settingsNow } = this.#elements;
-    const times = `${Number(speed.value).toFixed(2).replace(/\.?0+$/, "")}×`;
+    const times = `${Number(speed.value)
+      .toFixed(2)
+      .replace(/\.?0+$/, "")}×`;
     speedNow.value = times;
     rateNow.value = rate.value;
     pace.hidden = !llm.checked;
-    const parts = [voice.value, language.value === "auto" ? "" : nameOf(language.value), times === "1×" ? "" : times];
+    const parts = [
+      voice.value,
+      language.value === "auto" ? "" : nameOf(language.value),
+      times === "1×" ? "" : times,
+    ];
     settingsNow.textContent = parts.filter(Boolean).join(", ");
   }
 }

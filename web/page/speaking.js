@@ -5,7 +5,6 @@ import { Utterance } from "./utterance.js";
 
 /** @typedef {import("../realtime.js").Context} Context */
 /** @typedef {import("../realtime.js").Session} Session */
-/** @typedef {import("../realtime.js").Frame} Frame */
 /** @typedef {import("../player/player.js").Player} Player */
 /** @typedef {import("./link.js").Screen} Screen */
 
@@ -223,28 +222,26 @@ export class Speaking extends EventTarget {
   #listen(turn, settings) {
     const { utterance, context } = turn;
     const { log, key } = utterance;
-    /** @type {(type: string, take: (detail: any) => void) => void} */
-    const on = (type, take) =>
-      context.addEventListener(type, (event) => {
-        take(/** @type {CustomEvent} */ (event).detail);
-        this.#tell("changed", utterance);
-      });
-    on("opened", ({ voice, language }) => {
+    context.addEventListener("opened", ({ detail: { voice, language } }) => {
       turn.preSkip = context.settings?.pre_skip ?? 0;
       Object.assign(settings, { voice, language, preSkip: turn.preSkip });
     });
-    on("segment", (segment) => log.segment(segment, segment.at));
-    on("words", (words) => log.words(words, words.at));
-    on("flow", (flow) => log.flow(flow, flow.at));
-    on("frame", (/** @type {Frame} */ frame) => {
-      log.frame(frame, frame.at);
-      this.#player?.push(key, frame, turn.preSkip);
+    context.addEventListener("segment", ({ detail }) => {
+      log.segment(detail, detail.at);
+      this.#tell("changed", utterance);
     });
-    on("done", (done) => {
-      log.done(done, done.at);
-      if (done.audio_ms === 0) this.#close(turn, "heard");
+    context.addEventListener("words", ({ detail }) => log.words(detail, detail.at));
+    context.addEventListener("flow", ({ detail }) => log.flow(detail, detail.at));
+    context.addEventListener("frame", ({ detail }) => {
+      log.frame(detail, detail.at);
+      this.#player?.push(key, detail, turn.preSkip);
     });
-    on("error", (error) => this.#failed(turn, error.message, error));
+    context.addEventListener("done", ({ detail }) => {
+      log.done(detail, detail.at);
+      if (detail.audio_ms === 0) this.#close(turn, "heard");
+      else this.#tell("changed", utterance);
+    });
+    context.addEventListener("error", ({ detail }) => this.#failed(turn, detail.message, detail));
     context.finished.catch((error) => {
       // What has come of it is still heard.
       this.#player?.end(key);
@@ -301,7 +298,9 @@ export class Speaking extends EventTarget {
   /** @type {(turn: Turn, message: string, error?: {message: string, retryAfterMs?: number | null}) => void} */
   #failed({ utterance }, message, error) {
     if (utterance.problem !== null) return;
-    utterance.problem = error?.retryAfterMs ? `${message} Try again in ${inWords(error.retryAfterMs)}.` : message;
+    utterance.problem = error?.retryAfterMs
+      ? `${message} Try again in ${inWords(error.retryAfterMs)}.`
+      : message;
     utterance.log.failed({ message }, performance.now());
     this.#tell("problem", utterance);
   }

@@ -46,8 +46,9 @@ export class Stage {
     const { firstSound, firstName, silence, heard, after } = this.#elements;
     figure(firstSound, utterance.firstSoundMs);
     figure(silence, utterance.silenceMs);
-    write(firstName, `from Speak to the first sound${beforeTheText(utterance)}`);
+    write(firstName, `to the first sound${beforeTheText(utterance)}`);
     write(heard, `${utterance.heardCount} of ${utterance.units.length}`);
+    heard.dataset.shown = "count";
     after.hidden = utterance.log.frameCount === 0;
     if (utterance.isOver) this.#showFigures();
   }
