@@ -48,9 +48,9 @@ class Heard:
 
     @property
     def lost_ms(self) -> float:
-        """Sound that was not heard, to a block or two: a block that is broken by a gap is not lost."""
+        """Sound that was not heard, to a block or two: the blocks that a gap breaks are not lost."""
         skipped = sum(-slip.ms for slip in self.slips if slip.ms < 0)
-        return max(skipped, (self.broken - len(self.gaps)) * _BLOCK * 1000 / TIMELINE_RATE, 0.0)
+        return max(skipped, (self.broken - 2 * len(self.gaps)) * _BLOCK * 1000 / TIMELINE_RATE, 0.0)
 
 
 def sent_sound(messages: list[bytes], pre_skip: int) -> Sound:

@@ -27,6 +27,33 @@ SOUND_S = 30
 PRE_SKIP = 312
 _SCRIPTS = [Path(__file__).with_name(name) for name in ("tap.js", "watch.js")]
 
+#: Chooses a player; the page says in words when it has it.
+_CHOOSE = """async (select, kind) => {
+    const now = document.querySelector("#player-now");
+    const told = new Promise((resolve) => {
+        new MutationObserver(resolve).observe(now, { childList: true, characterData: true, subtree: true });
+        setTimeout(resolve, 5000);
+    });
+    select.value = kind;
+    select.dispatchEvent(new Event("change", { bubbles: true }));
+    await told;
+    return select.value;
+}"""
+
+#: A figure of the page, which may show them only when asked for; null when there is none of this name.
+_FIGURE = """async (figures, name) => {
+    const details = figures.closest("details");
+    if (details && !details.open) {
+        const shown = new Promise((resolve) => details.addEventListener("toggle", resolve, { once: true }));
+        details.open = true;
+        await shown;
+    }
+    const term = [...figures.querySelectorAll("dt")].find((each) => each.textContent === name);
+    const value = term?.nextElementSibling?.textContent ?? null;
+    if (details) details.open = false;
+    return value;
+}"""
+
 
 class Chromium:
     """A browser as a person starts it, but without a window; usable inside the `async with` block.
@@ -155,14 +182,7 @@ class SpeakingPage:
             await page.wait_for_selector("html[data-ready=true]", state="attached", timeout=START_S * 1000)
         except PlaywrightTimeout:
             raise RuntimeError(f"the page is not ready after {START_S} s: {complaints}") from None
-        chosen = await page.locator("#player").evaluate(
-            """(select, kind) => {
-                select.value = kind;
-                select.dispatchEvent(new Event("change", { bubbles: true }));
-                return select.value;
-            }""",
-            player,
-        )
+        chosen = await page.locator("#player").evaluate(_CHOOSE, player)
         if chosen != player:
             raise RuntimeError(f"the page has no player {player!r}")
         return cls(page, tools, await _process_of(chromium, page))
@@ -221,12 +241,10 @@ class SpeakingPage:
 
     async def own_underruns(self) -> float:
         """What the page itself says of the last utterance."""
-        text: str = await self.page.locator("#figures").evaluate("(figures) => figures.textContent")
-        label = "Underruns"
-        if label not in text:
-            raise RuntimeError(f"the page has no figure {label!r}: {text[:200]!r}")
-        value = text.split(label)[1].strip().split()[0].rstrip(",")
-        return 0.0 if value.startswith("none") else float(value)
+        value: str | None = await self.page.locator("#figures").evaluate(_FIGURE, "Underruns")
+        if value is None:
+            raise RuntimeError("the page does not tell how many underruns there were")
+        return 0.0 if value == "none" else float(value.split(",")[0])
 
     async def keep(self, what: bool) -> None:
         """Whether sound and frames are kept, for `heard`; the memory they take is the page's."""
