@@ -67,8 +67,6 @@ export async function speak(
 }
 
 export function wrong(session: declared.Session, context: declared.Context) {
-  // @ts-expect-error: there is no such event
-  session.addEventListener("opened", () => {});
   // @ts-expect-error: its detail has no such field
   context.addEventListener("frame", ({ detail }) => detail.words);
   // @ts-expect-error: text is a string
