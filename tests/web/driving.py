@@ -6,7 +6,8 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
-WORDS = """() => [...document.querySelectorAll("#said .word")].map((each) => [each.textContent, each.dataset.state])"""
+WORDS = """() => [...document.querySelectorAll("#said .word")]
+  .map((each) => [each.textContent, each.dataset.state])"""
 
 
 async def ready(page: Page) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from bench.server import ServerProcess
 from realtime.app import Server, running
 from tests.cutting_proxy import cutting
-from tests.web.conftest import PAGE_TONE, OpenPage, audible
+from tests.web.conftest import PAGE_TONE, OpenPage, Sound, audible, silences
 from tests.web.driving import begun, over, ready, sounding, speak, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -26,6 +26,12 @@ ROOT = Path(__file__).parents[2]
 #: All that a shell, Python, JSON or a page could take for something else.
 NASTY = """It's "quoted", `ticked` and $HOME \\n %s {x} <b>&amp;</b> </script>
 Second line!! \\\\ #1 — naïve 你好 🍎."""
+TONES = "Alpha beta gamma delta epsilon zeta eta theta."
+
+
+def loud_s(sound: Sound, rate: int) -> float:
+    """How long a sound is without its pauses, into which Opus lets words ring."""
+    return len(sound) / rate - sum(length for _, length in silences(sound, rate, level_db=-30))
 
 
 def place(server: Server | ServerProcess) -> str:
@@ -54,7 +60,9 @@ async def test_a_text_is_spoken_and_its_words_light_up(
         sound = await listened.heard()
         assert 2 < len(audible(sound, 48_000)) / 48_000 < 4
         assert listened.complaints == []
-        assert {urlsplit(url).hostname for url in listened.requests if url.startswith("http")} == {"127.0.0.1"}
+        assert {urlsplit(url).hostname for url in listened.requests if url.startswith("http")} == {
+            "127.0.0.1"
+        }
 
 
 async def test_escape_silences_it_and_tells_what_was_heard(
@@ -77,7 +85,10 @@ async def test_escape_silences_it_and_tells_what_was_heard(
         await expect(page.locator(".cut-here")).to_have_count(1)
         await expect(page.locator("#silence")).to_contain_text("ms")
         await page.wait_for_timeout(300)
-        assert await page.evaluate("tap.settle().then(() => tap.lastAudible() - document.body.dataset.pressed)") < 100
+        assert (
+            await page.evaluate("tap.settle().then(() => tap.lastAudible() - document.body.dataset.pressed)")
+            < 100
+        )
         # It speaks again, and a new text interrupts it.
         await speak(page, "Alpha beta gamma delta epsilon.")
         await begun(page)
@@ -97,10 +108,14 @@ async def test_an_llm_is_heard_while_it_writes(voice_server: ServerProcess, open
         await ready(page)
         text = "First of all, this is a sentence. " * 4 + "And this is the end."
         await speak(page, text)
-        await begun(page)
         sent = page.locator(".token[data-sent=true]")
+        # It sounds, and the text is not complete.
+        await page.wait_for_function(
+            """() => document.querySelector('.word[data-state=sounding]')
+              && document.querySelector('.token[data-sent=false]')"""
+        )
+        assert await sent.count() > 0
         pieces = await page.locator(".token").count()
-        assert 0 < await sent.count() < pieces  # it sounds, and the text is not complete
         assert await page.locator(".word[data-segment='0']").count() == 7
         assert "".join(await page.locator(".token").all_text_contents()) == text.strip()
         await expect(page.locator("#first-name")).to_contain_text("before the last token", timeout=10_000)
@@ -165,9 +180,7 @@ async def test_a_link_brings_the_screen_back_and_says_nothing(
         assert listened.complaints == []
 
 
-async def test_programs_that_are_copied_run(
-    tone_server: Server, open_page: OpenPage, tmp_path: Path
-) -> None:
+async def test_programs_that_are_copied_run(tone_server: Server, open_page: OpenPage, tmp_path: Path) -> None:
     programs = {}
     async with open_page(place(tone_server), permissions=["clipboard-read", "clipboard-write"]) as listened:
         page = listened.page
@@ -180,13 +193,16 @@ async def test_programs_that_are_copied_run(
                 await page.click(f"#copy-{name}")
                 await expect(page.locator("#status")).to_contain_text("clipboard")
                 programs[name, llm] = await page.evaluate("navigator.clipboard.readText()")
-        # They play, and run to their end, in a page.
-        await page.evaluate("HTMLMediaElement.prototype.play = async function () { window.played = this.src; }")
+        # They run to their end in a page; what the one would play is a file.
+        await page.evaluate(
+            "HTMLMediaElement.prototype.play = async function () { window.played = this.src; }"
+        )
         await page.evaluate(f"(async () => {{ {programs['javascript', False]} }})()")
-        played = await page.evaluate("fetch(window.played).then((file) => file.arrayBuffer()).then((b) => b.byteLength)")
-        module = programs["javascript", True].replace("import { connect } from ", "const { connect } = await import(")
-        module = module.replace('realtime.js";', 'realtime.js");')
-        await page.evaluate(f"(async () => {{ {module} }})()")
+        played = await page.evaluate("fetch(played).then((file) => file.blob()).then(({ size }) => size)")
+        imported = re.sub(
+            r"import (.*) from (.*);", r"const \1 = await import(\2);", programs["javascript", True]
+        )
+        await page.evaluate(f"(async () => {{ {imported} }})()")
         assert listened.complaints == []
     assert programs["curl", False] == programs["curl", True]
 
@@ -195,9 +211,13 @@ async def test_programs_that_are_copied_run(
     assert played == len(answer.content)
 
     async def made_by(*command: str) -> bytes:
-        process = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)})
+        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+        process = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, env=environment)
         assert await process.wait() == 0
-        (made,) = tmp_path.glob("speech.*")
+        return await asyncio.to_thread(taken)
+
+    def taken() -> bytes:
+        (made,) = tmp_path.iterdir()
         content = made.read_bytes()
         made.unlink()
         return content
@@ -263,16 +283,102 @@ async def test_a_lost_connection_is_told_and_nothing_is_missing(
     async with cutting(tone_server.url) as proxy, open_page(proxy.url + "/index.html") as listened:
         page = listened.page
         await ready(page)
-        await speak(page, "Alpha beta gamma delta epsilon zeta eta theta.")
+        await speak(page, TONES)
         await begun(page)
         proxy.cut_all()
         await expect(page.locator("#status")).to_contain_text("Nothing is missing")
         await expect(page.locator("#connection")).to_contain_text("connected")
         await over(page)
         assert {state for _, state in await words(page)} == {"heard"}
-        # 38 letters and a full stop, of 60 ms each, and seven pauses.
-        sound = audible(await listened.heard(), 48_000)
-        assert abs(len(sound) / 48_000 - (39 * 0.06 + 7 * 0.04)) < 0.05
+        heard = audible(await listened.heard(), 48_000)
+        async with httpx.AsyncClient(base_url=tone_server.url) as http:
+            answer = await http.post("/v1/audio/speech/pcm", json={"input": TONES})
+        whole = audible(np.frombuffer(answer.content, "<i2").astype(np.float32) / 32768, 24_000)
+        # It may have paused, when all in hand was played; but nothing is lost, and nothing said twice.
+        assert abs(loud_s(heard, 48_000) - loud_s(whole, 24_000)) < 0.06  # s, a letter
         assert listened.complaints == []
 
 
+async def test_what_may_not_sound_yet_waits_for_a_click(tone_server: Server, open_page: OpenPage) -> None:
+    """A browser that lets no page sound before it was touched, and a program that presses the button."""
+    refuse = """
+      const resume = AudioContext.prototype.resume;
+      AudioContext.prototype.resume = function () {
+        return window.touched ? resume.call(this) : new Promise(() => {});
+      };
+      const Context = AudioContext;
+      globalThis.AudioContext = class extends Context {
+        constructor(options) { super(options); this.suspend(); }
+      };
+      addEventListener("pointerdown", () => { window.touched = true; }, { capture: true });"""
+    async with open_page("about:blank") as listened:
+        page = listened.page
+        await page.add_init_script(refuse)
+        await page.goto(place(tone_server))
+        await ready(page)
+        await page.fill("#text", "Alpha beta gamma.")
+        await page.evaluate("document.querySelector('#speak').click()")
+        await expect(page.locator("#unlock")).to_be_visible()
+        await expect(page.locator("#status")).to_contain_text("click to hear")
+        await page.wait_for_timeout(300)
+        assert {state for _, state in await words(page)} == {"waiting"}
+        await page.click("#unlock")
+        await over(page)
+        assert not await page.locator("#unlock").is_visible()
+        assert {state for _, state in await words(page)} == {"heard"}
+        # 14 letters and a full stop of 60 ms each, and two pauses: nothing of it was lost.
+        assert abs(len(audible(await listened.heard(), 48_000)) / 48_000 - (15 * 0.06 + 2 * 0.04)) < 0.05
+        assert listened.complaints == []
+
+
+async def test_a_text_of_an_hour_stays_light_and_scrolls_along(
+    tone_server: Server, open_page: OpenPage
+) -> None:
+    """The clock is the test's own: an hour of words goes by in a moment."""
+    begin = """async () => {
+      const { Utterance } = await import("/page/utterance.js");
+      const { UtteranceLog } = await import("/record/log.js");
+      const { Said } = await import("/page/said.js");
+      const text = Array.from({ length: 9000 }, (_, i) => `word${i}${i % 12 === 11 ? ".\\n" : " "}`).join("");
+      const log = new UtteranceLog("long");
+      const screen = { text, llm: false, language: "auto" };
+      const utterance = new Utterance("long", text, screen, log, [], 0);
+      const all = utterance.units.map(({ start, end }, i) =>
+        ({ range: [start, end], start_ms: i * 400, end_ms: i * 400 + 300 }));
+      log.words({ words: all }, 0);
+      document.querySelector("#welcome").hidden = true;
+      const root = document.querySelector("#said");
+      const said = new Said(root, document.querySelector("#follow"));
+      said.show(utterance);
+      window.go = (ms) => { utterance.lightTo(ms); said.update(); };
+      window.count = () => root.querySelectorAll("*").length;
+      window.seen = () => {
+        const word = root.querySelector(".word[data-state=sounding]").getBoundingClientRect();
+        const frame = root.getBoundingClientRect();
+        return word.top >= frame.top && word.bottom <= frame.bottom;
+      };
+    }"""
+    url = place(tone_server)
+    async with open_page(url, listen=False, reduced_motion="reduce") as listened:
+        page = listened.page
+        await ready(page)
+        await page.evaluate(begin)
+        for minute in (0, 1, 10, 30, 59):
+            begun_at = await page.evaluate("performance.now()")
+            await page.evaluate(f"go({minute * 60_000} + 100)")
+            assert await page.evaluate("count()") < 700
+            assert await page.evaluate("seen()"), minute
+            assert await page.evaluate("performance.now()") - begun_at < 500
+        heard = await page.evaluate("document.querySelectorAll('#said > [data-state=heard]').length")
+        assert heard > 90 and await page.locator("#follow").is_hidden()
+        # Who scrolls away is left alone, until they come back.
+        await page.hover("#said")
+        await page.mouse.wheel(0, -3000)
+        await page.wait_for_timeout(100)
+        await page.evaluate("go(59 * 60_000 + 8100)")
+        assert not await page.evaluate("seen()")
+        await page.click("#follow")
+        assert await page.evaluate("seen()") and await page.locator("#follow").is_hidden()
+        await page.evaluate("go(59 * 60_000 + 30_100)")
+        assert await page.evaluate("seen()")
+        assert listened.complaints == []

@@ -90,7 +90,9 @@ class Page {
     document.addEventListener("visibilitychange", () => !document.hidden && this.#server.wake());
     window.addEventListener("pagehide", () => this.#server.leave());
     window.addEventListener("pageshow", ({ persisted }) => persisted && this.#server.wake());
-    window.addEventListener("hashchange", () => this.#settings.set(screenOf(location.hash)));
+    window.addEventListener("hashchange", () => {
+      if (location.hash.length > 1) this.#settings.set({ ...DEFAULTS, ...screenOf(location.hash) });
+    });
     if (matchMedia("(min-width: 60rem)").matches) elements.settings.open = true;
     if (matchMedia("(hover: hover) and (pointer: fine)").matches) text.focus({ preventScroll: true });
   }
@@ -310,7 +312,8 @@ class Page {
 
   /** @param {string} why */
   #tellUnconnected(why) {
-    this.#tellProblem(why);
+    // What is told again is not read out again.
+    if (!this.#isUnconnected || elements.problem.textContent !== why) this.#tellProblem(why);
     this.#isUnconnected = true;
   }
 }

@@ -17,7 +17,7 @@ const REPORT_MS = 240;
  * Speaks: joins a session, a player and the log of what happens. One utterance at a time; a new one interrupts.
  *
  * Events (CustomEvent, `detail` is the `Utterance`):
- * - `began`: it was asked for
+ * - `began`: its first text was sent
  * - `changed`: text was sent, or something was told of it; many times a second
  * - `playing`: its first sound
  * - `over`: nothing more of it will be heard; its `state` says how it ended
@@ -156,9 +156,9 @@ export class Speaking extends EventTarget {
   /** @type {(screen: Screen, askedAt: number) => Utterance} */
   #speakWhole(screen, askedAt) {
     const turn = this.#begin(screen, [], askedAt);
-    const { text } = turn.utterance;
-    this.#send(turn, text);
+    this.#send(turn, turn.utterance.text);
     this.#end(turn);
+    this.#tell("began", turn.utterance);
     return turn.utterance;
   }
 
@@ -174,7 +174,11 @@ export class Speaking extends EventTarget {
   /** @type {(turn: Turn, tokens: AsyncIterable<string>) => Promise<void>} */
   async #sendAll(turn, tokens) {
     try {
-      for await (const token of tokens) this.#send(turn, token);
+      for await (const token of tokens) {
+        this.#send(turn, token);
+        // Who listens has much to draw: the first text is on its way by then.
+        if (turn.utterance.log.tokenCount === 1) this.#tell("began", turn.utterance);
+      }
       if (!turn.stop.signal.aborted) this.#end(turn);
     } catch {
       // The context is over, and says so itself.
@@ -214,7 +218,6 @@ export class Speaking extends EventTarget {
     this.#turns.set(key, turn);
     this.#listen(turn, settings);
     if (!this.#isAudible) context.pause();
-    this.#tell("began", utterance);
     return turn;
   }
 
