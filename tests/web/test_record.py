@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import subprocess
@@ -446,25 +447,26 @@ async def test_it_follows_what_is_heard_and_stands_still_when_it_is_over(
     tone_server: Server, open_page: OpenPage
 ) -> None:
     async with recorder(tone_server, open_page, viewport={"width": 1280, "height": 600}) as page:
-        await show(page, {"sentences": ["Yes, it is."]}, up_to=200)
+        await show(page, {"sentences": SENTENCES}, up_to=2000)
         first = await page.evaluate(PIXELS)
-        await page.wait_for_timeout(150)
-        assert await page.evaluate(PIXELS) != first
+        async with asyncio.timeout(5):
+            while await page.evaluate(PIXELS) == first:
+                await page.wait_for_timeout(50)
+        await show(page, {"sentences": ["Yes, it is."]}, up_to=200)
         await page.wait_for_function("() => log.over && timeline.drawn === log.version")
         last = await page.evaluate(PIXELS)
+        # How often it is drawn, and the median of what that takes, in ms.
         draws = """async (ms) => {
-          let draws = 0;
-          let spent = 0;
-          const draw = timeline.draw;
+          const times = [];
+          const { draw } = Object.getPrototypeOf(timeline);
           timeline.draw = function (...given) {
             const begun = performance.now();
             const moving = draw.apply(this, given);
-            spent += performance.now() - begun;
-            draws += 1;
+            times.push(performance.now() - begun);
             return moving;
           };
           await new Promise((resolve) => setTimeout(resolve, ms));
-          return [draws, spent / ms];
+          return [times.length, times.sort((a, b) => a - b)[times.length >> 1] ?? 0];
         }"""
         assert await page.evaluate(draws, 500) == [0, 0]
         assert await page.evaluate(PIXELS) == last
@@ -474,12 +476,12 @@ async def test_it_follows_what_is_heard_and_stands_still_when_it_is_over(
         # Ten minutes: followed while they are spoken, and cheap both so and as a whole.
         await show(page, {"sentences": TEN_MINUTES}, up_to=400_000)
         await page.wait_for_function("() => timeline.view.from > 300_000")
-        count, share = await page.evaluate(draws, 1000)
-        assert count >= 10 and share < 0.25
+        count, cost = await page.evaluate(draws, 1000)
+        assert count >= 5 and cost < 12
         await page.get_by_role("button", name="Whole").click()
         await page.wait_for_function("() => timeline.view.from < 0")
-        count, share = await page.evaluate(draws, 1000)
-        assert count >= 5 and share < 0.4
+        count, cost = await page.evaluate(draws, 1000)
+        assert count >= 5 and cost < 25
         # Whoever wants no motion gets a picture now and then.
         await page.emulate_media(reduced_motion="reduce")
         count, _ = await page.evaluate(draws, 1000)
