@@ -9,7 +9,7 @@ TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberban
 OUT ?=
 TEXT ?=
 
-.PHONY: help run say japanese test lint lint-web vendor bench load soak lock clean
+.PHONY: help run say japanese test lint lint-web vendor bench bench-browser load soak lock clean
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make test                              install what the tests need, and run everything'
 	@echo 'make vendor                            write the library of the page anew'
 	@echo 'make bench                             latency figures'
+	@echo 'make bench-browser                      figures of the page, in a Chromium'
 	@echo 'make load                              figures of many listeners, and load.png'
 	@echo 'make soak                              ten minutes of random sessions'
 
@@ -79,6 +80,10 @@ bench: $(VENV)/.installed-test
 	$(BIN)/python -m bench.session
 	$(BIN)/python -m bench.http
 	$(BIN)/python -m bench.text
+
+bench-browser: $(VENV)/.installed-test
+	@sh tests/system-packages.sh chromium:chromium
+	$(BIN)/python -m bench.browser
 
 load: $(VENV)/.installed-test
 	$(BIN)/python -m bench.load --plot load.png

@@ -6,14 +6,21 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from math import isfinite
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bench.browser_gaps import Sound, compare, sent_sound
 from bench.crowds import TEXTS, wasted
 from bench.figures import Run, at_once, first_audio_s, underruns
 from bench.listening import client_frame
 from bench.player import Crowd, Listened, Player, Spoken
+from realtime.audio.formats import to_int16
+from realtime.audio.opus import OpusEncoder
+from realtime.session.frames import FrameKind, encode_frame
+from realtime.types import FrameFlags, Packet
 
 ROOT = Path(__file__).parents[1]
 
@@ -196,3 +203,69 @@ def test_waste_is_read_from_the_log(tmp_path: Path) -> None:
 def test_frames_of_the_players_are_masked_with_zeros() -> None:
     assert client_frame("hi") == b"\x81\x82\0\0\0\0hi"
     assert client_frame("x" * 300)[:8] == b"\x81\xfe\x01\x2c\0\0\0\0"
+
+
+def test_browser(tmp_path: Path) -> None:
+    rows = run("bench.browser", tmp_path / "browser.json", "--long")
+    assert all(isfinite(row["value"]) for row in rows.values())
+    for player in ("webcodecs", "mediasource"):
+        named = {name.removeprefix(f"{player}: "): row["value"] for name, row in rows.items()}
+        assert named["Enter to first audible sample, median"] > 0
+        assert named["Esc to silence, worst"] >= named["Esc to silence, median"] >= 0
+        assert named["two pages: length of the text"] > 6
+        assert named["two pages: sentences of the other page"] > 0
+        assert named["long text: JavaScript heap after 9 s"] > 0
+        # Whether it plays in real time: else its figures tell nothing.
+        assert named["audio clock / wall clock"] == pytest.approx(1, abs=0.05)
+
+
+def _noise(seconds: float) -> Sound:
+    return np.random.default_rng(3).normal(0, 0.1, int(seconds * 48_000)).astype(np.float32)
+
+
+def test_sound_that_is_heard_as_it_was_sent_has_no_gap() -> None:
+    sent = _noise(2)
+    sent[48_000:60_000] = 0  # a pause of the voice is none
+    heard = compare(
+        sent, np.concatenate([np.zeros(10_000, np.float32), sent * 0.9, np.zeros(500, np.float32)])
+    )
+    assert heard.blocks == 44 and heard.broken == 0
+    assert heard.gaps == [] and heard.lost_ms == 0
+
+
+def test_gaps_are_found_where_they_are_and_as_long_as_they_are() -> None:
+    sent = _noise(2)
+    silence = np.zeros(4800, np.float32)
+    heard = compare(
+        sent, np.concatenate([sent[:30_000], silence, sent[30_000:70_000], silence, sent[70_000:]])
+    )
+    assert [gap.ms for gap in heard.gaps] == [100, 100]
+    assert [gap.at_s for gap in heard.gaps] == pytest.approx([30 / 48, 70 / 48], abs=0.08)
+    assert heard.lost_ms == 0
+
+
+def test_sound_that_was_not_heard_is_lost() -> None:
+    sent = _noise(2)
+    skipped = compare(sent, np.concatenate([sent[:30_000], sent[39_600:]]))
+    assert skipped.gaps == []
+    assert skipped.lost_ms == pytest.approx(200, abs=80)
+    cut = compare(sent, sent[:-9600])
+    assert cut.lost_ms == pytest.approx(200, abs=40)
+    assert compare(sent, np.zeros(96_000, np.float32)).lost_ms == 2000
+
+
+def test_frames_are_heard_without_what_the_codec_needs_before_and_behind_them() -> None:
+    tone = np.sin(np.arange(24_000) * 0.1).astype(np.float32)
+    encoder = OpusEncoder(64_000)
+    pcm = np.concatenate([tone, np.zeros(240, np.float32)])
+    packets = [encoder.encode(to_int16(part).tobytes()) for part in np.split(pcm[: 480 * 50], 50)]
+    frames = [
+        encode_frame(FrameKind.OPUS, 1, Packet(payload, seq, seq * 960, 960, FrameFlags(0)))
+        for seq, payload in enumerate(packets)
+    ]
+    frames[-1] = encode_frame(FrameKind.OPUS, 1, Packet(packets[-1], 49, 49 * 960, 100, FrameFlags.LAST))
+    sound = sent_sound(frames, encoder.lookahead * 2)
+    assert len(sound) == 49 * 960 + 100
+    whole = np.sin(np.arange(len(sound)) * 0.05).astype(np.float32)
+    assert np.corrcoef(sound[960:40_000], whole[960:40_000])[0, 1] > 0.99
+    assert sent_sound([], 312).size == 0

@@ -26,7 +26,7 @@ from realtime.app import Server, running
 from tests.conftest import TONE
 
 ROOT = Path(__file__).parents[2]
-TAP = Path(__file__).with_name("tap.js")
+TAP = ROOT / "bench" / "tap.js"
 Sound = NDArray[np.float32]
 
 

@@ -1,0 +1,88 @@
+// In a page of the server: one player, its audio context, and all that it says, for a test to drive.
+// @ts-check
+
+/** @typedef {import("../../../web/player/player.js").Player} Player */
+/** @typedef {import("../../../web/player/player.js").Frame} Frame */
+
+const EVENTS = ["playing", "underrun", "continued", "played", "progress", "error"];
+
+class Harness {
+  /** @type {AudioContext | null} */
+  context = null;
+  /** @type {Player | null} */
+  player = null;
+  /** @type {Array<Record<string, any>>} what the player said, each with `type` and `now` */
+  events = [];
+  /** @type {Array<{type: string, check: (event: Record<string, any>) => boolean, resolve: (event: any) => void}>} */
+  #waiting = [];
+
+  /**
+   * @param {import("../../../web/player/player.js").Kind} kind
+   * @param {boolean} suspended
+   */
+  async make(kind, suspended = false) {
+    const { createPlayer } = await import(`${location.origin}/player/choose.js`);
+    this.context = new AudioContext({ sampleRate: 48000, latencyHint: "interactive" });
+    if (suspended) await this.context.suspend();
+    else await this.context.resume();
+    const player = /** @type {Player} */ (await createPlayer(kind, this.context));
+    this.player = player;
+    player.output.connect(this.context.destination);
+    for (const type of EVENTS) {
+      player.addEventListener(type, (event) => {
+        const said = { type, now: performance.now(), wall: Date.now(), .../** @type {any} */ (event).detail };
+        this.events.push(said);
+        this.#waiting = this.#waiting.filter((each) => {
+          const found = each.type === type && each.check(said);
+          if (found) each.resolve(said);
+          return !found;
+        });
+      });
+    }
+  }
+
+  /**
+   * Resolves with an event that comes from now on, or has come.
+   * @param {string} type
+   * @param {string | null} utterance
+   */
+  until(type, utterance = null) {
+    const check = (/** @type {any} */ said) => utterance === null || said.utterance === utterance;
+    const found = this.events.find((said) => said.type === type && check(said));
+    if (found) return Promise.resolve(found);
+    return new Promise((resolve) => this.#waiting.push({ type, check, resolve }));
+  }
+
+  /** @param {string} type */
+  said(type) {
+    return this.events.filter((event) => event.type === type);
+  }
+
+  /**
+   * Pushes whole utterances, one after another.
+   * @param {Array<[string, Array<any>]>} utterances
+   */
+  async pushAll(utterances) {
+    for (const [key, frames] of utterances) await this.push(key, frames);
+  }
+
+  /**
+   * Pushes frames, `payload` in base64, all at once or each so many milliseconds after the one before; resolves
+   * with the wall clock before the first, and the sound in hand after the last.
+   * @param {string} key
+   * @param {Array<any>} frames
+   * @param {number[]} delays
+   */
+  async push(key, frames, delays = []) {
+    const began = Date.now();
+    for (const [index, frame] of frames.entries()) {
+      const delay = delays[index] ?? 0;
+      if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+      const payload = Uint8Array.from(atob(frame.payload), (each) => each.charCodeAt(0));
+      this.player?.push(key, { ...frame, payload }, 312);
+    }
+    return [began, this.player?.heldMs()];
+  }
+}
+
+Object.assign(globalThis, { harness: new Harness() });

@@ -1,0 +1,318 @@
+import { UtteranceLog } from "../record/log.js";
+import { settingsOf } from "./samples.js";
+import { paced, timesOf, tokensOf } from "./tokens.js";
+import { Utterance } from "./utterance.js";
+
+/** @typedef {import("../realtime.js").Context} Context */
+/** @typedef {import("../realtime.js").Session} Session */
+/** @typedef {import("../player/player.js").Player} Player */
+/** @typedef {import("./link.js").Screen} Screen */
+
+/** The server is told how far the listener is so often, in ms; it wants that every 2 s at least. */
+const REPORT_MS = 240;
+
+/** What belongs to an utterance while it is not over. @typedef {{utterance: Utterance, context: Context, stop: AbortController, reportedAt: number, preSkip: number}} Turn */
+
+/**
+ * Speaks: joins a session, a player and the log of what happens. One utterance at a time; a new one interrupts.
+ *
+ * Events (CustomEvent, `detail` is the `Utterance`):
+ * - `began`: it was asked for
+ * - `changed`: text was sent, or something was told of it; many times a second
+ * - `playing`: its first sound
+ * - `over`: nothing more of it will be heard; its `state` says how it ended
+ * - `answered`: the server has said what was heard of one that was interrupted
+ * - `problem`: its `problem` says what went wrong
+ */
+export class Speaking extends EventTarget {
+  #session;
+  /** @type {Player | null} */
+  #player = null;
+  #silence;
+  #unlisten = new AbortController();
+  /** @type {Map<string, Turn>} */
+  #turns = new Map();
+  #count = 0;
+  /** Whether the player can be heard; else the server is asked to wait. */
+  #isAudible = true;
+
+  /**
+   * @param {() => Session} session the one to speak in; it may still be connecting
+   * @param {() => Promise<number>} silence when the player's sound is no more, in ms of performance.now()
+   */
+  constructor(session, silence) {
+    super();
+    this.#session = session;
+    this.#silence = silence;
+  }
+
+  /** What is being spoken, or null. @returns {Utterance | null} */
+  get current() {
+    return this.#turn?.utterance ?? null;
+  }
+
+  /** How far the present utterance was heard, in ms. */
+  get playedMs() {
+    const turn = this.#turn;
+    return turn && this.#player ? this.#player.playedMs(turn.utterance.key) : 0;
+  }
+
+  /** @returns {Turn | undefined} the latest of those that are not over */
+  get #turn() {
+    return [...this.#turns.values()].at(-1);
+  }
+
+  /**
+   * Plays with another player from now on; what is sounding is interrupted.
+   * @param {Player} player
+   */
+  use(player) {
+    this.interrupt(performance.now());
+    this.#unlisten.abort();
+    this.#unlisten = new AbortController();
+    this.#player = player;
+    /** @type {(type: string, take: (turn: Turn, detail: any) => void) => void} */
+    const on = (type, take) =>
+      player.addEventListener(
+        type,
+        (event) => {
+          const { detail } = /** @type {CustomEvent} */ (event);
+          const turn = this.#turns.get(detail.utterance);
+          if (turn) take(turn, detail);
+        },
+        { signal: this.#unlisten.signal },
+      );
+    on("playing", (turn, { at }) => this.#playing(turn, at));
+    on("underrun", ({ utterance }, { at }) => utterance.log.underrun(at));
+    on("continued", ({ utterance }, { at, gapMs }) => utterance.log.continued(at, gapMs));
+    on("progress", (turn, { at, playedMs }) => this.#progress(turn, at, playedMs));
+    on("played", (turn, { at }) => this.#played(turn, at));
+    on("error", (turn, { message }) => this.#failed(turn, message));
+  }
+
+  /**
+   * Speaks a text: as a whole, or token by token when the screen says so.
+   * @param {Screen} screen
+   * @param {number} askedAt when a person asked for it, in ms of performance.now()
+   * @returns {Utterance}
+   */
+  speak(screen, askedAt) {
+    return screen.llm ? this.#speakAsLlm(screen, askedAt) : this.#speakWhole(screen, askedAt);
+  }
+
+  /**
+   * Silence now; the server is told, and says what was heard.
+   * @param {number} askedAt when a person asked for it, in ms of performance.now()
+   * @returns {boolean} whether there was anything to interrupt
+   */
+  interrupt(askedAt) {
+    const turn = this.#turn;
+    if (!turn || !this.#player) return false;
+    const { utterance, context, stop } = turn;
+    const { log } = utterance;
+    this.#player.stop();
+    const playedMs = this.#player.playedMs(utterance.key);
+    stop.abort();
+    this.#turns.delete(utterance.key);
+    log.cancelAsked(askedAt);
+    utterance.lightTo(playedMs);
+    utterance.sounding = null;
+    utterance.state = "interrupted";
+    const sounded = !Number.isNaN(utterance.firstSoundMs);
+    if (sounded) this.#silence().then((at) => this.#silent(utterance, at, askedAt));
+    else log.silent(performance.now());
+    context.cancel({ playedMs }).then(
+      (cancelled) => {
+        utterance.cutAt(cancelled.spokenEnd);
+        log.cancelled(cancelled, cancelled.at);
+        this.#tell("answered", utterance);
+      },
+      // It had failed, or the connection is gone for good: then only the page knows what was heard.
+      (error) => log.failed(error, performance.now()),
+    );
+    this.#tell("over", utterance);
+    return true;
+  }
+
+  /** Whether the player can be heard: a page may not sound before it was clicked. @param {boolean} audible */
+  setAudible(audible) {
+    if (audible === this.#isAudible) return;
+    this.#isAudible = audible;
+    for (const { context } of this.#turns.values()) {
+      if (audible) context.continue();
+      else context.pause();
+    }
+  }
+
+  /** @param {boolean} lost whether the connection is gone, or back */
+  setConnection(lost) {
+    for (const { utterance } of this.#turns.values()) {
+      if (lost) utterance.log.connectionLost(performance.now());
+      else utterance.log.connectionBack(performance.now());
+      this.#tell("changed", utterance);
+    }
+  }
+
+  /** @type {(screen: Screen, askedAt: number) => Utterance} */
+  #speakWhole(screen, askedAt) {
+    const turn = this.#begin(screen, [], askedAt);
+    const { text } = turn.utterance;
+    this.#send(turn, text);
+    this.#end(turn);
+    return turn.utterance;
+  }
+
+  /** @type {(screen: Screen, askedAt: number) => Utterance} */
+  #speakAsLlm(screen, askedAt) {
+    const tokens = tokensOf(screen.text);
+    const turn = this.#begin(screen, tokens, askedAt);
+    const times = timesOf(tokens.length, screen.rate, screen.jitter);
+    this.#sendAll(turn, paced(tokens, times, turn.stop.signal));
+    return turn.utterance;
+  }
+
+  /** @type {(turn: Turn, tokens: AsyncIterable<string>) => Promise<void>} */
+  async #sendAll(turn, tokens) {
+    try {
+      for await (const token of tokens) this.#send(turn, token);
+      if (!turn.stop.signal.aborted) this.#end(turn);
+    } catch {
+      // The context is over, and says so itself.
+    }
+  }
+
+  /** @type {(turn: Turn, text: string) => void} */
+  #send({ utterance, context }, text) {
+    const { log } = utterance;
+    const start = log.text.length;
+    context.send(text);
+    log.text += text;
+    utterance.sentEnd = log.text.length;
+    log.tokenSent(performance.now(), start, log.text.length);
+    this.#tell("changed", utterance);
+  }
+
+  /** @param {Turn} turn */
+  #end({ utterance, context }) {
+    context.end();
+    utterance.log.textEnded(performance.now());
+  }
+
+  /** @type {(screen: Screen, tokens: string[], askedAt: number) => Turn} */
+  #begin(screen, tokens, askedAt) {
+    const player = this.#player;
+    if (player === null) throw new Error("There is no player yet.");
+    this.interrupt(askedAt);
+    const context = this.#session().open(settingsOf(screen));
+    this.#count += 1;
+    const key = `utterance-${this.#count}`;
+    const { voice, language, speed, llm, text } = screen;
+    const settings = { voice, language, speed, player: player.label, mode: llm ? "llm" : "text", preSkip: 0 };
+    const log = new UtteranceLog(key, /** @type {import("../record/log.js").Settings} */ (settings));
+    const utterance = new Utterance(key, text, screen, log, tokens, askedAt);
+    const turn = { utterance, context, stop: new AbortController(), reportedAt: 0, preSkip: 0 };
+    this.#turns.set(key, turn);
+    this.#listen(turn, settings);
+    if (!this.#isAudible) context.pause();
+    this.#tell("began", utterance);
+    return turn;
+  }
+
+  /** @type {(turn: Turn, settings: {voice: string, language: string, preSkip: number}) => void} */
+  #listen(turn, settings) {
+    const { utterance, context } = turn;
+    const { log, key } = utterance;
+    context.addEventListener("opened", ({ detail: { voice, language } }) => {
+      turn.preSkip = context.settings?.pre_skip ?? 0;
+      Object.assign(settings, { voice, language, preSkip: turn.preSkip });
+    });
+    context.addEventListener("segment", ({ detail }) => {
+      log.segment(detail, detail.at);
+      this.#tell("changed", utterance);
+    });
+    context.addEventListener("words", ({ detail }) => log.words(detail, detail.at));
+    context.addEventListener("flow", ({ detail }) => log.flow(detail, detail.at));
+    context.addEventListener("frame", ({ detail }) => {
+      log.frame(detail, detail.at);
+      this.#player?.push(key, detail, turn.preSkip);
+    });
+    context.addEventListener("done", ({ detail }) => {
+      log.done(detail, detail.at);
+      if (detail.audio_ms === 0) this.#close(turn, "heard");
+      else this.#tell("changed", utterance);
+    });
+    context.addEventListener("error", ({ detail }) => this.#failed(turn, detail.message, detail));
+    context.finished.catch((error) => {
+      // What has come of it is still heard.
+      this.#player?.end(key);
+      if (log.frameCount === 0 || utterance.isOver) this.#close(turn, "failed");
+      this.#failed(turn, error.message, error);
+    });
+  }
+
+  /** @type {(turn: Turn, at: number) => void} */
+  #playing({ utterance, context }, at) {
+    utterance.log.playing(at);
+    utterance.firstSoundMs = at - utterance.askedAt;
+    utterance.state = "sounding";
+    context.played(0);
+    this.#tell("playing", utterance);
+  }
+
+  /** @type {(turn: Turn, at: number, playedMs: number) => void} */
+  #progress(turn, at, playedMs) {
+    const { utterance, context } = turn;
+    utterance.log.progress(at, playedMs, this.#player?.heldMs() ?? 0);
+    if (at - turn.reportedAt >= REPORT_MS) {
+      turn.reportedAt = at;
+      context.played(playedMs);
+    }
+    this.#tell("changed", utterance);
+  }
+
+  /** @type {(turn: Turn, at: number) => void} */
+  #played(turn, at) {
+    const { utterance, context } = turn;
+    utterance.log.played(at);
+    context.played(utterance.log.audioMs);
+    utterance.lightTo(Number.MAX_VALUE);
+    this.#close(turn, utterance.problem === null ? "heard" : "failed");
+  }
+
+  /** @type {(turn: Turn, state: "heard" | "failed") => void} */
+  #close({ utterance, stop }, state) {
+    if (!this.#turns.delete(utterance.key)) return;
+    stop.abort();
+    utterance.sounding = null;
+    utterance.state = state;
+    this.#tell("over", utterance);
+  }
+
+  /** @type {(utterance: Utterance, at: number, askedAt: number) => void} */
+  #silent(utterance, at, askedAt) {
+    utterance.log.silent(at);
+    utterance.silenceMs = at - askedAt;
+    this.#tell("answered", utterance);
+  }
+
+  /** @type {(turn: Turn, message: string, error?: {message: string, retryAfterMs?: number | null}) => void} */
+  #failed({ utterance }, message, error) {
+    if (utterance.problem !== null) return;
+    utterance.problem = error?.retryAfterMs
+      ? `${message} Try again in ${inWords(error.retryAfterMs)}.`
+      : message;
+    utterance.log.failed({ message }, performance.now());
+    this.#tell("problem", utterance);
+  }
+
+  /** @type {(type: string, utterance: Utterance) => void} */
+  #tell(type, utterance) {
+    this.dispatchEvent(new CustomEvent(type, { detail: utterance }));
+  }
+}
+
+/** @param {number} ms */
+function inWords(ms) {
+  const seconds = Math.max(1, Math.ceil(ms / 1000));
+  return seconds === 1 ? "a second" : `${seconds} seconds`;
+}

@@ -1,0 +1,13 @@
+// Texts as the server takes them.
+
+const utf8 = new TextEncoder();
+
+/** A text in which each half of a surrogate pair that stands alone is a replacement character. @param {string} text */
+export function wellFormed(text) {
+  return text.replace(/\p{Surrogate}/gu, "\uFFFD");
+}
+
+/** Bytes of UTF-8, which is what the server's limits count. @param {string} text */
+export function bytesOf(text) {
+  return utf8.encode(text).length;
+}

@@ -1,0 +1,93 @@
+import { firstBehind, unitsOf } from "./units.js";
+
+/** @typedef {import("../record/log.js").UtteranceLog} UtteranceLog */
+/** @typedef {import("./link.js").Screen} Screen */
+/** @typedef {import("./units.js").Span} Span */
+
+/**
+ * - `waiting`: nothing of it is heard yet
+ * - `sounding`
+ * - `heard`: to its end
+ * - `interrupted`: by the listener; `heardEnd` is where
+ * - `failed`: it ended with an error, after what was heard of it
+ * @typedef {"waiting" | "sounding" | "heard" | "interrupted" | "failed"} State
+ */
+
+/** One utterance as it is shown: its text, and how much of it was sent, is sounding and was heard. */
+export class Utterance {
+  /** @type {State} */
+  state = "waiting";
+  /** How far the text was sent; the text is known before, also when it is sent token by token. */
+  sentEnd = 0;
+  /** What lies before this was heard. */
+  heardEnd = 0;
+  /** The word that sounds now. @type {Span | null} */
+  sounding = null;
+  /** From the press of the key to the first sound, in ms; NaN before. */
+  firstSoundMs = Number.NaN;
+  /** From the press of the key to silence, in ms; NaN unless it was interrupted while it sounded. */
+  silenceMs = Number.NaN;
+  /** What went wrong, in words. @type {string | null} */
+  problem = null;
+  /** Words of the log that have begun by the position that was lit last. */
+  #begun = 0;
+
+  /**
+   * @param {string} key
+   * @param {string} text
+   * @param {Screen} screen what was set when it was asked for
+   * @param {UtteranceLog} log
+   * @param {readonly string[]} tokens of the text; empty when it is sent as a whole
+   * @param {number} askedAt when a person asked for it, in ms of performance.now()
+   */
+  constructor(key, text, screen, log, tokens, askedAt) {
+    this.key = key;
+    this.text = text;
+    this.screen = screen;
+    this.log = log;
+    this.askedAt = askedAt;
+    this.units = unitsOf(text);
+    let end = 0;
+    /** Where each token ends. */
+    this.tokenEnds = tokens.map((token) => {
+      end += token.length;
+      return end;
+    });
+  }
+
+  /** Whether nothing more of it will be heard. */
+  get isOver() {
+    return this.state === "heard" || this.state === "interrupted" || this.state === "failed";
+  }
+
+  /** How many of its words were heard. */
+  get heardCount() {
+    return this.state === "heard" ? this.units.length : firstBehind(this.units, this.heardEnd);
+  }
+
+  /**
+   * Marks what is heard at a position.
+   * @param {number} playedMs of the utterance's sound; it does not go back
+   * @returns {boolean} whether anything changed
+   */
+  lightTo(playedMs) {
+    const words = this.log.wordList;
+    while (this.#begun < words.length && (words[this.#begun]?.startMs ?? 0) <= playedMs) this.#begun += 1;
+    const latest = words[this.#begun - 1];
+    if (latest === undefined || playedMs <= 0) return false;
+    const [start, end] = latest.range;
+    const isSounding = playedMs < latest.endMs;
+    const changed = isSounding
+      ? this.sounding?.start !== start
+      : this.sounding !== null || this.heardEnd < end;
+    this.sounding = isSounding ? { start, end } : null;
+    this.heardEnd = Math.max(this.heardEnd, isSounding ? start : end);
+    return changed;
+  }
+
+  /** @param {number} end where in the text it was interrupted */
+  cutAt(end) {
+    this.heardEnd = end;
+    this.sounding = null;
+  }
+}
