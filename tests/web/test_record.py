@@ -24,7 +24,7 @@ TEXT = "It is noon. The sun is out, and it is warm."
 
 
 async def figures(page: Page, log: str = "log") -> dict[str, str]:
-    """Values of the figures by name, `None` where one is missing; each must say how it is measured."""
+    """Values of the figures by name, a dash where one is missing; each must say how it is measured."""
     found = await page.evaluate(
         f"recorded.module('/record/figures.js').then(({{figuresOf}}) => figuresOf({log}))"
     )
@@ -173,9 +173,17 @@ async def test_ten_minutes_are_kept_and_saved_in_little_memory_while_the_page_li
               });
               tasks.observe({ type: "longtask" });
               const { oggOf, wavOf } = await recorded.module("/record/download.js");
-              const [ogg, wav] = [await oggOf(log), await wavOf(log)];
-              await new Promise((resolve) => setTimeout(resolve, 100));
-              return { ...kept, longest, ogg: ogg.size, wav: wav.size };
+              const times = [];
+              const sizes = [];
+              for (const make of [oggOf, wavOf]) {
+                const begun = performance.now();
+                sizes.push((await make(log)).size);
+                const took = performance.now() - begun;
+                await new Promise((resolve) => setTimeout(resolve, 100));
+                times.push([longest, took]);
+                longest = 0;
+              }
+              return { ...kept, times, ogg: sizes[0], wav: sizes[1] };
             }""",
             TEN_MINUTES,
         )
@@ -185,7 +193,10 @@ async def test_ten_minutes_are_kept_and_saved_in_little_memory_while_the_page_li
         assert found["bytes"] == found["audioBytes"] and found["end"] == found["audio"]
         assert found["wav"] == 44 + 2 * (48 * found["audio"] - 312)
         assert found["ogg"] < 1.05 * found["audioBytes"]
-        assert found["longest"] < 200
+        # Others of the page have their turn all the while: on a machine that is shared, times are but shares.
+        for longest, took in found["times"]:
+            assert longest < took / 2
+        assert longest < took / 8
         # Packets of older ones make room for those of later ones.
         dropped = await page.evaluate(
             """async () => {
