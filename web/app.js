@@ -20,6 +20,9 @@ if (lacking.length > 0) {
   missing.hidden = true;
   import("./page/main.js").then(
     ({ begin }) => begin(),
-    (error) => tell(`A part of the page could not be loaded or begun: ${error instanceof Error ? error.message : error}`),
+    (error) =>
+      tell(
+        `A part of the page could not be loaded or begun: ${error instanceof Error ? error.message : error}`,
+      ),
   );
 }

@@ -1,100 +1,265 @@
-"""The players: what leaves them is what the frames hold, to the sample, soon, and not longer than it shall."""
+"""The players: what leaves them is what the frames hold, to the sample, soon, and no longer than it shall."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+import asyncio
 
 import numpy as np
 import pytest
 
 from realtime.app import Server
-from realtime.audio.opus import OpusDecoder
-from realtime.types import FrameFlags
-from tests.web.conftest import ListenedPage, OpenPage, Sound
-from tests.wire_client import open_client
+from tests.web.conftest import OpenPage, silences
+from tests.web.players import decoded, found, frames_of, playing, samples, steepest
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-HARNESS = Path(__file__).parent / "players" / "harness.js"
-PRE_SKIP = 312
-Frames = list[dict[str, Any]]
-
-
-async def frames_of(server: Server, text: str, **settings: object) -> Frames:
-    """The frames in which a server speaks a text."""
-    async with open_client(server.url) as client:
-        await client.send("session.start", formats=["opus"], **settings)
-        await client.speak(text)
-        return [
-            {
-                "position": each.position,
-                "duration": each.duration,
-                "first": FrameFlags.FIRST in each.flags,
-                "last": FrameFlags.LAST in each.flags,
-                "segmentStart": FrameFlags.SEGMENT in each.flags,
-                "kind": 1,
-                "payload": base64.b64encode(each.payload).decode(),
-            }
-            for each in (frame.packet for frame in client.frames())
-        ]
-
-
-def decoded(frames: Frames) -> Sound:
-    """What these frames sound like, cut as they say."""
-    decoder = OpusDecoder()
-    packets = [base64.b64decode(frame["payload"]) for frame in frames]
-    sound = np.concatenate([decoder.decode(packet) for packet in packets if packet])
-    return sound[PRE_SKIP : PRE_SKIP + sum(frame["duration"] for frame in frames)]
-
-
-def found(needle: Sound, heard: Sound, since: int = 0) -> tuple[int, float]:
-    """Where a sound is in another, by correlation, and the largest difference there."""
-    size = 1 << (len(heard) - since + len(needle)).bit_length()
-    spectrum = np.fft.rfft(heard[since:], size) * np.conj(np.fft.rfft(needle, size))
-    at = since + int(np.argmax(np.fft.irfft(spectrum, size)[: len(heard) - since]))
-    there = heard[at : at + len(needle)]
-    return at, float(np.max(np.abs(there - needle[: len(there)]))) if len(there) == len(needle) else np.inf
-
-
-@asynccontextmanager
-async def player(
-    open_page: OpenPage, server: Server, kind: str, suspended: bool = False
-) -> AsyncIterator[ListenedPage]:
-    async with open_page(f"{server.url}/index.html") as listened:
-        await listened.page.mouse.click(5, 5)
-        await listened.page.add_script_tag(path=HARNESS, type="module")
-        await listened.page.evaluate(
-            "([kind, suspended]) => harness.make(kind, suspended)", [kind, suspended]
-        )
-        yield listened
-        # The bare page has no icon.
-        assert [each for each in listened.complaints if "404" not in each] == []
-
-
+RATE = 48_000
 KINDS = pytest.mark.parametrize("kind", ["webcodecs", "mediasource"])
+#: Of a fade and a sound card that is asked for 10 ms at a time, on a machine that is shared.
+SILENT_WITHIN_MS = 40
+#: Of a tone of the tone engine: 0.3 at 1190 Hz.
+TONE_STEP = 0.3 * 2 * np.pi * 1190 / RATE
 
 
 @KINDS
-async def test_it_plays_every_sample(tone_server: Server, open_page: OpenPage, kind: str) -> None:
-    frames = await frames_of(tone_server, "One two three.")
+@pytest.mark.parametrize(("frame_ms", "bitrate"), [(20, 64_000), (40, 24_000), (60, 8_000)])
+async def test_every_sample(
+    tone_server: Server, open_page: OpenPage, kind: str, frame_ms: int, bitrate: int
+) -> None:
+    frames = await frames_of(tone_server, "One two.", frame_ms=frame_ms, bitrate=bitrate)
     sound = decoded(frames)
-    async with player(open_page, tone_server, kind) as listened:
-        page = listened.page
-        for key in ("a", "b", "c"):
-            await listened.forget()
-            began = await page.evaluate("([key, frames]) => harness.push(key, frames)", [key, frames])
-            await page.evaluate("key => harness.until('played', key)", key)
-            at, error = found(sound, heard := await listened.heard())
-                [
-                    {**each, "now": round(each["now"] - began)}
-                    for each in await page.evaluate("harness.events")
-                ][-15:]
+    async with playing(open_page, tone_server, kind) as player:
+        began, held = await player.push("a", frames)
+        assert held == pytest.approx(len(sound) / 48)
+        played = await player.until("played")
+        at, error = found(sound, heard := await player.heard())
+        assert error < 1e-5 and not heard[:at].any() and not heard[at + len(sound) :].any()
+        first = await player.page.evaluate("tap.firstAudible()")
+        assert first - began < 100
+        (start,) = await player.said("playing")
+        assert abs(start["at"] - start["now"] + start["wall"] - first) < 30
+        assert played["at"] - start["heardAt"] == pytest.approx(len(sound) / 48, abs=30)
+        progress = [each["playedMs"] for each in await player.said("progress")]
+        assert progress == sorted(progress) and progress[-1] == pytest.approx(len(sound) / 48)
+        assert 2 <= len(progress) <= 12
+        assert await player.ask("[player.playedMs('a'), player.current(), player.heldMs()]") == [
+            progress[-1],
+            None,
+            0,
+        ]
+        assert not await player.said("underrun", "error")
+
+
+@KINDS
+async def test_twenty_in_a_row(tone_server: Server, open_page: OpenPage, kind: str) -> None:
+    words = [f"{chr(97 + index)}{index % 3 * 'x'}" for index in range(20)]
+    utterances = [await frames_of(tone_server, word) for word in words]
+    async with playing(open_page, tone_server, kind) as player:
+        await player.push_all(*zip(words, utterances, strict=True))
+        await player.until("played", words[-1])
+        heard, since, gaps = await player.heard(), 0, []
+        for frames in utterances:
+            sound = decoded(frames)
+            at, error = found(sound, heard[: since + len(sound) + RATE], since)
+            assert error < 1e-5
+            gaps.append(at - since)
+            since = at + len(sound)
+        # By WebCodecs one begins where the one before ends.
+        assert gaps[1:] == [0] * 19 if kind == "webcodecs" else max(gaps[1:]) < RATE // 10
+        assert [each["utterance"] for each in await player.said("playing")] == words
+        assert [each["utterance"] for each in await player.said("played")] == words
+        assert not await player.said("underrun", "continued", "error")
+
+
+@KINDS
+async def test_stop_is_silence_and_a_new_beginning(
+    tone_server: Server, open_page: OpenPage, kind: str
+) -> None:
+    long, waiting, next_one = [
+        await frames_of(tone_server, text) for text in ("abcdefghijklmnop", "waits", "new")
+    ]
+    async with playing(open_page, tone_server, kind) as player:
+        await player.push("long", long)
+        await player.push("waiting", waiting)
+        await player.until("playing", "long")
+        await asyncio.sleep(0.3)
+        assert await player.ask("player.current()") == "long"
+        before, stopped, _, after, current = await player.ask(
+            "[player.playedMs('long'), Date.now(), player.stop(), player.playedMs('long'), player.current()]"
+        )
+        assert current is None and 150 < before <= after < before + 30
+        await asyncio.sleep(0.15)
+        assert await player.page.evaluate("tap.lastAudible()") - stopped < SILENT_WITHIN_MS
+        heard = await player.heard()
+        assert steepest(heard[np.flatnonzero(heard)[0] + 1 :]) < 1.3 * TONE_STEP
+        await player.listened.forget()
+        await player.push("again", long)
+        await player.until("playing", "again")
+        await player.ask("player.stop()")
+        await player.push("new", next_one)
+        await player.until("played", "new")
+        # The first moment of it is mixed with the last one of what was stopped.
+        _, error = found(decoded(next_one)[128:], await player.heard())
+        assert error < 1e-5
+        assert await player.ask("player.playedMs('waiting')") == 0
+        assert {each["utterance"] for each in await player.said("played")} == {"new"}
+        assert not await player.said("underrun", "error")
+
+
+@KINDS
+async def test_pause_and_resume(tone_server: Server, open_page: OpenPage, kind: str) -> None:
+    frames = await frames_of(tone_server, "abcdefghij")
+    async with playing(open_page, tone_server, kind) as player:
+        await player.push("a", frames)
+        await player.until("playing")
+        await asyncio.sleep(0.2)
+        await player.ask("player.pause()")
+        await asyncio.sleep(0.1)
+        held = await player.ask("[player.playedMs('a'), player.heldMs(), player.current()]")
+        await asyncio.sleep(0.2)
+        assert await player.ask("[player.playedMs('a'), player.heldMs(), player.current()]") == held
+        assert held[0] + held[1] == pytest.approx(samples(frames) / 48, abs=1) and held[2] == "a"
+        await player.ask("player.resume()")
+        await player.until("played")
+        heard = await player.heard()
+        begin, end = np.flatnonzero(heard)[[0, -1]]
+        ((_, pause),) = silences(heard[begin:end], RATE)
+        assert 0.28 < pause < 0.5
+        # Nothing was lost but what faded.
+        assert end - begin - pause * RATE == pytest.approx(samples(frames), abs=RATE * 0.02)
+        assert not await player.said("underrun", "continued", "error")
+
+
+@KINDS
+async def test_text_that_stalls(tone_server: Server, open_page: OpenPage, kind: str) -> None:
+    """All that is there is heard; what comes then goes on, and is counted right."""
+    frames = await frames_of(tone_server, "abcdefghij klmnopqrst")
+    cut = 20
+    # As the first frame of a segment, which a text that stalls makes of it.
+    frames[cut]["segmentStart"] = True
+    async with playing(open_page, tone_server, kind) as player:
+        await player.push("a", frames, [900 if index == cut else 0 for index in range(len(frames))])
+        (dry, on) = [await player.until("underrun"), await player.until("continued")]
+        await player.until("played")
+        heard = await player.heard()
+        sound, length = decoded(frames), samples(frames[:cut])
+        begin, error = found(sound[:length], heard)
+        assert error < 1e-5
+        margin = 3000
+        at, error = found(sound[length + margin :], heard, begin + length)
+        assert error < (1e-5 if kind == "webcodecs" else 0.05)
+        gap_ms = (at - margin - begin - length) / 48
+        assert on["gapMs"] == pytest.approx(gap_ms, abs=5) and on["segmentStart"] is True
+        assert on["at"] - dry["at"] == pytest.approx(gap_ms, abs=25)
+        # Not later than what was put in where the browser would have stopped.
+        assert gap_ms == pytest.approx(900 - length / 48, abs=40 if kind == "webcodecs" else 150)
+        assert steepest(heard[begin + 1 : at + 100]) < 1.3 * TONE_STEP
+        assert await player.ask("player.playedMs('a')") == pytest.approx(len(sound) / 48)
+        assert len(await player.said("underrun")) == len(await player.said("continued")) == 1
+
+
+@KINDS
+async def test_too_little_to_begin_with_is_heard(tone_server: Server, open_page: OpenPage, kind: str) -> None:
+    """The first packets of a text that stalls at once; then nothing more, which no frame has said."""
+    frames = (await frames_of(tone_server, "abc"))[:5]
+    async with playing(open_page, tone_server, kind) as player:
+        began, _ = await player.push("a", frames)
+        await player.until("underrun")
+        assert await player.page.evaluate("tap.firstAudible()") - began < 300
+        await player.ask("player.end('a')")
+        await player.until("played")
+        _, error = found(decoded(frames), await player.heard())
+        assert error < 1e-5
+
+
+@KINDS
+async def test_nothing_is_lost_while_the_page_may_not_sound(
+    tone_server: Server, open_page: OpenPage, kind: str
+) -> None:
+    frames = await frames_of(tone_server, "One two.")
+    async with playing(open_page, tone_server, kind, suspended=True) as player:
+        await player.push("a", frames)
+        await asyncio.sleep(0.4)
+        assert await player.ask("[player.playedMs('a'), player.current()]") == [0, None]
+        assert not await player.said("playing", "underrun")
+        await player.ask("context.resume()")
+        await player.until("playing")
+        await asyncio.sleep(0.1)
+        await player.ask("context.suspend()")
+        await asyncio.sleep(0.1)
+        await player.ask("context.resume()")
+        await player.until("played")
+        heard = await player.heard()
+        if kind == "webcodecs":
+            assert found(decoded(frames), heard)[1] < 1e-5
+        sounding = np.flatnonzero(heard)
+        assert sounding[-1] - sounding[0] == pytest.approx(samples(frames), abs=RATE * 0.05)
+
+
+@KINDS
+async def test_the_ends_of_utterances(tone_server: Server, open_page: OpenPage, kind: str) -> None:
+    """One packet; an empty last frame; no last frame; no frame with sound; a key that was used before."""
+    one, more = await frames_of(tone_server, "Hi"), await frames_of(tone_server, "abcdef")
+    packet = [{**one[0], "last": True, "duration": 500}]
+    empty = {**more[-1], "duration": 0, "payload": "", "position": samples(more)}
+    closed = [*[{**frame, "last": False} for frame in more], empty]
+    failed = [frame for frame in more if not frame["last"]]
+    async with playing(open_page, tone_server, kind) as player:
+        nothing = [{**empty, "position": 0}]
+        await player.push_all(
+            ("packet", packet), ("closed", closed), ("nothing", nothing), ("failed", failed)
+        )
+        await player.ask("player.end('failed')")
+        await player.ask("player.end('unknown')")
+        await player.push("packet", one)
+        await player.until("played", "failed")
+        await player.page.wait_for_function("harness.said('played').length === 5")
+        heard, since = await player.heard(), 0
+        for frames in (packet, closed, failed, one):
+            at, error = found(decoded(frames), heard, since)
+            assert error < 1e-5, (since, at)
+            since = at + samples(frames)
+        assert not heard[since:].any()
+        assert await player.ask("player.playedMs('packet')") == pytest.approx(samples(one) / 48)
+        said = [each["utterance"] for each in await player.said("played")]
+        assert said == ["packet", "closed", "nothing", "failed", "packet"]
+
+
+@KINDS
+async def test_what_is_heard_is_what_is_told(tone_server: Server, open_page: OpenPage, kind: str) -> None:
+    frames = await frames_of(tone_server, "abcdefghijkl")
+    async with playing(open_page, tone_server, kind) as player:
+        await player.push("a", frames)
+        await player.until("playing")
+        told = []
+        for _ in range(4):
+            await asyncio.sleep(0.05)
+            told.append(
+                await player.ask("[Date.now(), player.playedMs('a'), player.heldMs(), context.outputLatency]")
             )
-            assert error < 1e-5 and not heard[:at].any() and not heard[at + len(sound) :].any()
-            assert await page.evaluate("key => harness.player.playedMs(key)", key) == pytest.approx(
-                len(sound) / 48
-            )
+        first = await player.page.evaluate("(async () => (await tap.settle(), tap.firstAudible()))()")
+        for now, played, held, latency in told:
+            assert played + latency * 1000 == pytest.approx(now - first, abs=30)
+            assert samples(frames) / 48 - held == pytest.approx(now - first, abs=30)
+        await player.ask("player.stop()")
+
+
+@KINDS
+async def test_more_than_a_minute_is_refused(tone_server: Server, open_page: OpenPage, kind: str) -> None:
+    silence = {
+        "kind": 1,
+        "payload": "+P/+",
+        "first": False,
+        "last": False,
+        "segmentStart": False,
+        "duration": 960,
+    }
+    async with playing(open_page, tone_server, kind, suspended=True) as player:
+        await player.push("a", [{**silence, "position": index * 960} for index in range(3100)])
+        (error,) = await player.said("error")
+        assert error["utterance"] == "a" and "60 s" in error["message"]
+        assert 60_000 <= await player.ask("player.heldMs()") <= 60_040
+        await player.push("a", [{**silence, "kind": 2, "position": 0}])
+        assert "only Opus" in (await player.said("error"))[1]["message"].replace("O", "o", 1)
+        await player.ask("player.stop()")
+        assert await player.ask("player.heldMs()") == 0

@@ -30,7 +30,7 @@ export function connectionIn(root) {
     },
     /** @param {number} ms there and back */
     way(ms) {
-      if (isOpen) words.textContent = `connected, ${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms there and back`;
+      if (isOpen) words.textContent = `connected, ${Math.max(1, Math.round(ms))} ms`;
     },
   };
 }

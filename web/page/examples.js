@@ -11,7 +11,7 @@
 
 /** What stands in the box when nobody has typed yet. */
 export const GREETING =
-  "This voice began before you looked up. Press Escape whenever you like: it is silent at once, and it knows " +
+  "This voice began before you looked up. Interrupt it whenever you like: it is silent at once, and it knows " +
   "which words you have heard.";
 
 const ANSWER = `Good question! **Latency** is what a listener feels, so here is how it is kept small:
@@ -47,19 +47,28 @@ export const EXAMPLES = [
     text: "On **2024-01-15** at 9:30, Dr. Smith paid $3.50 for 2.5 kg of apples – 20 % less than in 1999. See `v2.0.1` at https://example.com/faq 🍎",
     spoken: "en",
   },
-  { label: "Deutsch", text: "Guten Tag! Sie hören mich, noch bevor der Satz zu Ende geschrieben ist.", spoken: "de" },
-  { label: "Français", text: "Bonjour ! Vous m’entendez avant même que la phrase soit finie.", spoken: "fr" },
-  { label: "Español", text: "¡Hola! Me oyes antes de que la frase esté terminada.", spoken: "es" },
-  { label: "Italiano", text: "Ciao! Mi senti prima ancora che la frase sia finita.", spoken: "it" },
-  { label: "Português", text: "Olá! Você me ouve antes que a frase esteja pronta.", spoken: "pt" },
-  { label: "Русский", text: "Здравствуйте! Вы слышите меня раньше, чем дописана фраза.", spoken: "ru" },
-  { label: "中文", text: "你好！句子还没写完，你就已经听到我的声音了。", spoken: "zh" },
-  { label: "日本語", text: "こんにちは。ぶんが おわるまえに、もう こえが きこえます。", spoken: "ja", language: "ja" },
-  { label: "한국어", text: "안녕하세요! 문장이 끝나기도 전에 제 목소리가 들립니다.", spoken: "ko" },
   {
     label: "Three languages",
     text: "Hello, and welcome to our meeting today. Guten Tag, schön, dass Sie heute hier sind. Bonjour à tous, nous sommes très heureux de vous voir.",
     spoken: "de",
   },
   { label: "Two minutes", text: LONG, spoken: "en" },
+  {
+    label: "Deutsch",
+    text: "Guten Tag! Sie hören mich, noch bevor der Satz zu Ende geschrieben ist.",
+    spoken: "de",
+  },
+  { label: "Français", text: "Bonjour ! Vous m’entendez avant même que la phrase soit finie.", spoken: "fr" },
+  { label: "Español", text: "¡Hola! Me oyes antes de que la frase esté terminada.", spoken: "es" },
+  { label: "Italiano", text: "Ciao! Mi senti prima ancora che la frase sia finita.", spoken: "it" },
+  { label: "Português", text: "Olá! Você me ouve antes que a frase esteja pronta.", spoken: "pt" },
+  { label: "Русский", text: "Здравствуйте! Вы слышите меня раньше, чем дописана фраза.", spoken: "ru" },
+  { label: "中文", text: "你好！句子还没写完，你就已经听到我的声音了。", spoken: "zh" },
+  {
+    label: "日本語",
+    text: "こんにちは。ぶんが おわるまえに、もう こえが きこえます。",
+    spoken: "ja",
+    language: "ja",
+  },
+  { label: "한국어", text: "안녕하세요! 문장이 끝나기도 전에 제 목소리가 들립니다.", spoken: "ko" },
 ];

@@ -46,8 +46,17 @@ class Page {
     this.#listenToPeople();
     this.#listenToSpeaking();
     this.#listenToServer();
-    offerCopies(elements, () => this.#settings.screen, this.#server, (text) => this.#say(text));
-    offerDownloads(elements, () => this.#stage.shown, (text) => this.#tellProblem(text));
+    offerCopies(
+      elements,
+      () => this.#settings.screen,
+      this.#server,
+      (text) => this.#say(text),
+    );
+    offerDownloads(
+      elements,
+      () => this.#stage.shown,
+      (text) => this.#tellProblem(text),
+    );
     this.#server.apiKey = keptKey();
     await Promise.all([this.#meetServer(), this.#takePlayer()]);
   }
@@ -81,7 +90,9 @@ class Page {
     document.addEventListener("visibilitychange", () => !document.hidden && this.#server.wake());
     window.addEventListener("pagehide", () => this.#server.leave());
     window.addEventListener("pageshow", ({ persisted }) => persisted && this.#server.wake());
-    window.addEventListener("hashchange", () => this.#settings.set(screenOf(location.hash)));
+    window.addEventListener("hashchange", () => {
+      if (location.hash.length > 1) this.#settings.set({ ...DEFAULTS, ...screenOf(location.hash) });
+    });
     if (matchMedia("(min-width: 60rem)").matches) elements.settings.open = true;
     if (matchMedia("(hover: hover) and (pointer: fine)").matches) text.focus({ preventScroll: true });
   }
@@ -253,20 +264,21 @@ class Page {
   }
 
   #offerExamples() {
-    const buttons = EXAMPLES.filter(({ spoken }) => spoken === undefined || this.#settings.speaks(spoken)).map(
-      (example) => {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.textContent = example.label;
-        if (/[^\p{ASCII}’ç ñê]/u.test(example.label) || example.spoken !== "en") button.lang = example.spoken ?? "";
-        button.addEventListener("click", (event) => {
-          const { text, language = DEFAULTS.language, llm = false } = example;
-          this.#settings.set({ text, language, llm, voice: DEFAULTS.voice });
-          this.#speak(event.timeStamp);
-        });
-        return button;
-      },
-    );
+    const buttons = EXAMPLES.filter(
+      ({ spoken }) => spoken === undefined || this.#settings.speaks(spoken),
+    ).map((example) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = example.label;
+      if (/[^\p{ASCII}’ç ñê]/u.test(example.label) || example.spoken !== "en")
+        button.lang = example.spoken ?? "";
+      button.addEventListener("click", (event) => {
+        const { text, language = DEFAULTS.language, llm = false } = example;
+        this.#settings.set({ text, language, llm, voice: DEFAULTS.voice });
+        this.#speak(event.timeStamp);
+      });
+      return button;
+    });
     elements.examples.replaceChildren(...buttons);
   }
 
@@ -300,7 +312,8 @@ class Page {
 
   /** @param {string} why */
   #tellUnconnected(why) {
-    this.#tellProblem(why);
+    // What is told again is not read out again.
+    if (!this.#isUnconnected || elements.problem.textContent !== why) this.#tellProblem(why);
     this.#isUnconnected = true;
   }
 }

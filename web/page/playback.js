@@ -33,7 +33,10 @@ export class Playback {
     const { player } = this.#elements;
     player.replaceChildren(
       ...supported().map(({ kind, label, missing }) => {
-        const option = new Option(missing.length > 0 ? `${label}: needs ${missing.join(" and ")}` : label, kind);
+        const option = new Option(
+          missing.length > 0 ? `${label}: needs ${missing.join(" and ")}` : label,
+          kind,
+        );
         option.disabled = missing.length > 0;
         return option;
       }),
@@ -67,6 +70,7 @@ export class Playback {
 function why(kind, chosen) {
   if (kind === chosen) return ", because you chose it";
   const [best] = supported();
-  if (best === undefined || best.kind === kind) return ": of those here it sounds soonest, and is silent soonest";
+  if (best === undefined || best.kind === kind)
+    return ": of those here it sounds soonest, and is silent soonest";
   return `, because ${best.label} needs ${best.missing.join(" and ")}`;
 }

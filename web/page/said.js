@@ -58,7 +58,8 @@ export class Said {
     const place = firstBehind(this.#stretches, sounding?.start ?? heardEnd);
     const front = firstBehind(this.#stretches, sentEnd);
     for (const [index, stretch] of this.#stretches.entries()) {
-      const isNear = Math.abs(index - place) <= NEAR || (utterance.screen.llm && Math.abs(index - front) <= 1);
+      const isNear =
+        Math.abs(index - place) <= NEAR || (utterance.screen.llm && Math.abs(index - front) <= 1);
       stretch.update(isNear || this.#stretches.length <= FEW);
     }
     this.#follower.follow(this.#stretches[place]?.elementAt(sounding?.start ?? heardEnd) ?? null);

@@ -42,7 +42,9 @@ export function javaScriptOf(screen, place) {
 
 /** @type {(screen: Screen, place: Place) => string} */
 function pythonRequest(screen, { origin, key }) {
-  const fields = Object.entries(requestOf(screen)).map(([name, value]) => `    "${name}": ${literal(value)},`);
+  const fields = Object.entries(requestOf(screen)).map(
+    ([name, value]) => `    "${name}": ${literal(value)},`,
+  );
   return `import json
 ${key ? "import os\n" : ""}import urllib.request
 

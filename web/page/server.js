@@ -64,7 +64,7 @@ export class Server extends EventTarget {
    * @throws {ServerError} with status 401 when a key is needed
    */
   async voices() {
-    const headers = this.apiKey === null ? {} : { Authorization: `Bearer ${this.apiKey}` };
+    const headers = new Headers(this.apiKey === null ? {} : { Authorization: `Bearer ${this.apiKey}` });
     const response = await fetch(new URL("v1/voices", this.#url), { headers }).catch(() => {
       throw new ServerError(0, "The server cannot be reached.", null);
     });
@@ -104,23 +104,20 @@ export class Server extends EventTarget {
       ...(this.apiKey !== null && { apiKey: this.apiKey }),
     });
     this.#tell("state", { state: "connecting" });
-    /** @type {(type: string, take: (detail: any) => void) => void} */
-    const on = (type, take) =>
-      session.addEventListener(type, (event) => {
-        if (session === this.#session) take(/** @type {CustomEvent} */ (event).detail);
-      });
+    const isLast = () => session === this.#session;
     let isReady = false;
     let isIdle = false;
-    on("state", (detail) => {
+    session.addEventListener("state", ({ detail }) => {
+      if (!isLast()) return;
       if (detail.state === "open") this.#measure(session);
       // One that never began is told of by `ready`.
       if (detail.state !== "closed") this.#tell("state", detail);
-      else if (isReady) this.#ended(isIdle, detail.reason);
+      else if (isReady) this.#ended(isIdle, detail.reason ?? "");
     });
-    on("closing", ({ reason }) => {
-      isIdle = reason === "idle";
+    session.addEventListener("closing", ({ detail }) => {
+      isIdle = detail.reason === "idle";
     });
-    on("resumed", () => this.#tell("back", null));
+    session.addEventListener("resumed", () => isLast() && this.#tell("back", null));
     session.ready.then(
       (ready) => {
         isReady = true;

@@ -12,7 +12,7 @@ export class Settings {
   #elements;
   /** @type {Voice[]} */
   #voices = [];
-  /** What a link asked for before the voices were known. @type {Partial<Screen>} */
+  /** What a link asked for before the voices were known. @type {Pick<Partial<Screen>, "voice" | "language">} */
   #wanted = {};
 
   /** @param {Elements} elements */
@@ -44,7 +44,7 @@ export class Settings {
   /** @param {Partial<Screen>} screen what is left out stays as it is */
   set(screen) {
     const { text, voice, language, speed, llm, rate, jitter, player } = this.#elements;
-    this.#wanted = { ...this.#wanted, ...screen };
+    if (this.#voices.length === 0) this.#wanted = { voice: screen.voice, language: screen.language };
     if (screen.text !== undefined) text.value = screen.text;
     if (screen.speed !== undefined) speed.value = `${screen.speed}`;
     if (screen.llm !== undefined) llm.checked = screen.llm;
@@ -70,7 +70,9 @@ export class Settings {
         group.append(
           ...voices
             .filter((each) => each.languages[0] === code)
-            .map((each) => new Option(each.name === each.id ? each.id : `${each.name} (${each.id})`, each.id)),
+            .map(
+              (each) => new Option(each.name === each.id ? each.id : `${each.name} (${each.id})`, each.id),
+            ),
         );
         return group;
       }),
@@ -80,7 +82,6 @@ export class Settings {
       ...languages.map((code) => new Option(nameOf(code), code)),
     );
     this.set(this.#wanted);
-    this.#wanted = {};
   }
 
   /** Whether a voice speaks a language. @param {string} code */
@@ -93,7 +94,8 @@ export class Settings {
     const { voice, language } = this.#elements;
     const chosen = this.#voices.find(({ id }) => id === voice.value);
     for (const option of language.options) {
-      option.disabled = chosen !== undefined && option.value !== "auto" && !chosen.languages.includes(option.value);
+      option.disabled =
+        chosen !== undefined && option.value !== "auto" && !chosen.languages.includes(option.value);
     }
     if (language.selectedOptions[0]?.disabled) language.value = "auto";
     this.#show();
@@ -101,11 +103,17 @@ export class Settings {
 
   #show() {
     const { voice, language, speed, speedNow, llm, pace, rate, rateNow, settingsNow } = this.#elements;
-    const times = `${Number(speed.value).toFixed(2).replace(/\.?0+$/, "")}×`;
+    const times = `${Number(speed.value)
+      .toFixed(2)
+      .replace(/\.?0+$/, "")}×`;
     speedNow.value = times;
     rateNow.value = rate.value;
     pace.hidden = !llm.checked;
-    const parts = [voice.value, language.value === "auto" ? "" : nameOf(language.value), times === "1×" ? "" : times];
+    const parts = [
+      voice.value,
+      language.value === "auto" ? "" : nameOf(language.value),
+      times === "1×" ? "" : times,
+    ];
     settingsNow.textContent = parts.filter(Boolean).join(", ");
   }
 }

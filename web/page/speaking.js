@@ -5,7 +5,6 @@ import { Utterance } from "./utterance.js";
 
 /** @typedef {import("../realtime.js").Context} Context */
 /** @typedef {import("../realtime.js").Session} Session */
-/** @typedef {import("../realtime.js").Frame} Frame */
 /** @typedef {import("../player/player.js").Player} Player */
 /** @typedef {import("./link.js").Screen} Screen */
 
@@ -18,7 +17,7 @@ const REPORT_MS = 240;
  * Speaks: joins a session, a player and the log of what happens. One utterance at a time; a new one interrupts.
  *
  * Events (CustomEvent, `detail` is the `Utterance`):
- * - `began`: it was asked for
+ * - `began`: its first text was sent
  * - `changed`: text was sent, or something was told of it; many times a second
  * - `playing`: its first sound
  * - `over`: nothing more of it will be heard; its `state` says how it ended
@@ -157,9 +156,9 @@ export class Speaking extends EventTarget {
   /** @type {(screen: Screen, askedAt: number) => Utterance} */
   #speakWhole(screen, askedAt) {
     const turn = this.#begin(screen, [], askedAt);
-    const { text } = turn.utterance;
-    this.#send(turn, text);
+    this.#send(turn, turn.utterance.text);
     this.#end(turn);
+    this.#tell("began", turn.utterance);
     return turn.utterance;
   }
 
@@ -175,7 +174,11 @@ export class Speaking extends EventTarget {
   /** @type {(turn: Turn, tokens: AsyncIterable<string>) => Promise<void>} */
   async #sendAll(turn, tokens) {
     try {
-      for await (const token of tokens) this.#send(turn, token);
+      for await (const token of tokens) {
+        this.#send(turn, token);
+        // Who listens has much to draw: the first text is on its way by then.
+        if (turn.utterance.log.tokenCount === 1) this.#tell("began", turn.utterance);
+      }
       if (!turn.stop.signal.aborted) this.#end(turn);
     } catch {
       // The context is over, and says so itself.
@@ -215,7 +218,6 @@ export class Speaking extends EventTarget {
     this.#turns.set(key, turn);
     this.#listen(turn, settings);
     if (!this.#isAudible) context.pause();
-    this.#tell("began", utterance);
     return turn;
   }
 
@@ -223,28 +225,26 @@ export class Speaking extends EventTarget {
   #listen(turn, settings) {
     const { utterance, context } = turn;
     const { log, key } = utterance;
-    /** @type {(type: string, take: (detail: any) => void) => void} */
-    const on = (type, take) =>
-      context.addEventListener(type, (event) => {
-        take(/** @type {CustomEvent} */ (event).detail);
-        this.#tell("changed", utterance);
-      });
-    on("opened", ({ voice, language }) => {
+    context.addEventListener("opened", ({ detail: { voice, language } }) => {
       turn.preSkip = context.settings?.pre_skip ?? 0;
       Object.assign(settings, { voice, language, preSkip: turn.preSkip });
     });
-    on("segment", (segment) => log.segment(segment, segment.at));
-    on("words", (words) => log.words(words, words.at));
-    on("flow", (flow) => log.flow(flow, flow.at));
-    on("frame", (/** @type {Frame} */ frame) => {
-      log.frame(frame, frame.at);
-      this.#player?.push(key, frame, turn.preSkip);
+    context.addEventListener("segment", ({ detail }) => {
+      log.segment(detail, detail.at);
+      this.#tell("changed", utterance);
     });
-    on("done", (done) => {
-      log.done(done, done.at);
-      if (done.audio_ms === 0) this.#close(turn, "heard");
+    context.addEventListener("words", ({ detail }) => log.words(detail, detail.at));
+    context.addEventListener("flow", ({ detail }) => log.flow(detail, detail.at));
+    context.addEventListener("frame", ({ detail }) => {
+      log.frame(detail, detail.at);
+      this.#player?.push(key, detail, turn.preSkip);
     });
-    on("error", (error) => this.#failed(turn, error.message, error));
+    context.addEventListener("done", ({ detail }) => {
+      log.done(detail, detail.at);
+      if (detail.audio_ms === 0) this.#close(turn, "heard");
+      else this.#tell("changed", utterance);
+    });
+    context.addEventListener("error", ({ detail }) => this.#failed(turn, detail.message, detail));
     context.finished.catch((error) => {
       // What has come of it is still heard.
       this.#player?.end(key);
@@ -301,7 +301,9 @@ export class Speaking extends EventTarget {
   /** @type {(turn: Turn, message: string, error?: {message: string, retryAfterMs?: number | null}) => void} */
   #failed({ utterance }, message, error) {
     if (utterance.problem !== null) return;
-    utterance.problem = error?.retryAfterMs ? `${message} Try again in ${inWords(error.retryAfterMs)}.` : message;
+    utterance.problem = error?.retryAfterMs
+      ? `${message} Try again in ${inWords(error.retryAfterMs)}.`
+      : message;
     utterance.log.failed({ message }, performance.now());
     this.#tell("problem", utterance);
   }

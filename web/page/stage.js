@@ -30,8 +30,9 @@ export class Stage {
   /** @param {Utterance} utterance */
   show(utterance) {
     this.shown = utterance;
-    const { welcome, legend } = this.#elements;
+    const { welcome, legend, timeline } = this.#elements;
     welcome.hidden = true;
+    timeline.hidden = false;
     legend.hidden = !utterance.screen.llm;
     this.#said.show(utterance);
     this.#timeline.show(utterance.log);
@@ -46,8 +47,9 @@ export class Stage {
     const { firstSound, firstName, silence, heard, after } = this.#elements;
     figure(firstSound, utterance.firstSoundMs);
     figure(silence, utterance.silenceMs);
-    write(firstName, `from Speak to the first sound${beforeTheText(utterance)}`);
+    write(firstName, `from press to first sound${beforeTheText(utterance)}`);
     write(heard, `${utterance.heardCount} of ${utterance.units.length}`);
+    heard.dataset.shown = "count";
     after.hidden = utterance.log.frameCount === 0;
     if (utterance.isOver) this.#showFigures();
   }

@@ -1,5 +1,8 @@
 import { firstBehind, firstWhere } from "./units.js";
 
+/** Segments have so many colours in turn, as in the timeline. */
+const COLOURS = 4;
+
 /** @typedef {import("./units.js").Span} Span */
 /** @typedef {import("./utterance.js").Utterance} Utterance */
 /** A part of a word, or of the space between words, that was sent at once. @typedef {Span & {element: HTMLElement}} Piece */
@@ -12,8 +15,9 @@ import { firstBehind, firstWhere } from "./units.js";
 export class Stretch {
   element = document.createElement("span");
   #utterance;
-  #start;
-  #end;
+  /** Where in the text it begins, and ends. */
+  start;
+  end;
   #units;
   #isDetailed = false;
   /** @type {Item[]} */
@@ -30,8 +34,8 @@ export class Stretch {
    */
   constructor(utterance, start, end, units) {
     this.#utterance = utterance;
-    this.#start = start;
-    this.#end = end;
+    this.start = start;
+    this.end = end;
     this.#units = units;
     this.element.className = "stretch";
     this.element.textContent = utterance.text.slice(start, end);
@@ -66,13 +70,13 @@ export class Stretch {
 
   /** @param {number | undefined} at */
   #clamped(at) {
-    return at === undefined ? -1 : Math.min(Math.max(at, this.#start), this.#end);
+    return at === undefined ? -1 : Math.min(Math.max(at, this.start), this.end);
   }
 
   #plain() {
     this.#items = [];
     this.#pieces = [];
-    this.element.textContent = this.#utterance.text.slice(this.#start, this.#end);
+    this.element.textContent = this.#utterance.text.slice(this.start, this.end);
   }
 
   #detail() {
@@ -81,13 +85,13 @@ export class Stretch {
     this.#items = [];
     this.#pieces = [];
     this.element.replaceChildren();
-    let at = this.#start;
+    let at = this.start;
     for (const unit of this.#units) {
       if (unit.start > at) this.#add(at, unit.start, false);
       this.#add(unit.start, unit.end, true);
       at = unit.end;
     }
-    if (at < this.#end) this.#add(at, this.#end, false);
+    if (at < this.end) this.#add(at, this.end, false);
   }
 
   /** @type {(start: number, end: number, isWord: boolean) => void} */
@@ -124,9 +128,9 @@ export class Stretch {
   }
 
   #markAll() {
-    set(this.element, "state", this.#stateOf({ start: this.#start, end: this.#end }));
+    set(this.element, "state", this.#stateOf({ start: this.start, end: this.end }));
     if (this.#utterance.tokenEnds.length > 0) {
-      set(this.element, "sent", `${this.#end <= this.#utterance.sentEnd}`);
+      set(this.element, "sent", `${this.end <= this.#utterance.sentEnd}`);
     }
   }
 
@@ -136,15 +140,17 @@ export class Stretch {
     let cutBefore = false;
     for (const item of this.#items) {
       const state = this.#stateOf(item);
+      set(item.element, "state", state);
       if (item.isWord) {
-        set(item.element, "state", state);
         // Where it was interrupted: between the last word that was heard and the first that was not.
         item.element.classList.toggle("cut-here", state === "unheard" && cutBefore);
         cutBefore = state === "heard";
       }
       if (this.#pieces.length === 0) continue;
-      const segment = log.segments.findIndex(({ range: [from, to] }) => from <= item.start && item.start < to);
-      if (segment >= 0) set(item.element, "segment", segment % 2 === 0 ? "even" : "odd");
+      const segment = log.segments.findIndex(
+        ({ range: [from, to] }) => from <= item.start && item.start < to,
+      );
+      if (segment >= 0) set(item.element, "segment", `${segment % COLOURS}`);
     }
   }
 

@@ -29,7 +29,9 @@ function split(piece) {
   if (characters.length <= most + 1) return [piece];
   const count = Math.ceil(characters.length / most);
   const size = Math.ceil(characters.length / count);
-  return Array.from({ length: count }, (_, i) => characters.slice(i * size, (i + 1) * size).join("")).filter(Boolean);
+  return Array.from({ length: count }, (_, i) => characters.slice(i * size, (i + 1) * size).join("")).filter(
+    Boolean,
+  );
 }
 
 /**

@@ -5,8 +5,7 @@
 /** Stretches of so many units are drawn and kept up to date as one. */
 const UNITS_IN_STRETCH = 80;
 /** Chinese and Japanese have no spaces: there each character is a unit, with the punctuation behind it. */
-const UNIT =
-  /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}ー][\p{M}\p{P}]*|[^\s\p{sc=Han}\p{sc=Hira}\p{sc=Kana}]+/gu;
+const UNIT = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}ー][\p{M}\p{P}]*|[^\s\p{sc=Han}\p{sc=Hira}\p{sc=Kana}]+/gu;
 
 /**
  * What lights up at once: what stands between spaces.

@@ -77,7 +77,9 @@ export class Utterance {
     if (latest === undefined || playedMs <= 0) return false;
     const [start, end] = latest.range;
     const isSounding = playedMs < latest.endMs;
-    const changed = isSounding ? this.sounding?.start !== start : this.sounding !== null || this.heardEnd < end;
+    const changed = isSounding
+      ? this.sounding?.start !== start
+      : this.sounding !== null || this.heardEnd < end;
     this.sounding = isSounding ? { start, end } : null;
     this.heardEnd = Math.max(this.heardEnd, isSounding ? start : end);
     return changed;

@@ -1,13 +1,12 @@
 /** The packets of one utterance become samples, from its first to its last and not one more. */
 
-import { RATE } from "./player.js";
+import { SILENCE, SILENCE_SAMPLES } from "./packets.js";
 
-/** @typedef {import("./player.js").Frame} Frame */
+const RATE = 48_000;
+
+/** @typedef {Pick<import("./player.js").Frame, "position" | "duration" | "last" | "payload">} Frame */
 
 const CONFIG = { codec: "opus", sampleRate: RATE, numberOfChannels: 1 };
-/** A packet of silence: 20 ms, mono. */
-const SILENCE = Uint8Array.of(0xf8, 0xff, 0xfe);
-const SILENCE_SAMPLES = 960;
 
 /**
  * Decodes a packet of silence, so that all that the browser loads for the first time is there for the first

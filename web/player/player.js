@@ -59,7 +59,8 @@ export class Player extends EventTarget {
   }
 
   /**
-   * Takes the next frame of an utterance; what was begun first is played first.
+   * Takes the next frame of an utterance; what was begun first is played first. Only a frame at position 0 begins
+   * one: what comes late of one that was stopped is dropped.
    * @param {string} _utterance a key of the caller's choice; used again after its end it is a new utterance
    * @param {Frame} _frame in the order of the utterance
    * @param {number} _preSkip samples at 48 kHz to drop from the start of what the decoder gives

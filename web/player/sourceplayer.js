@@ -125,8 +125,11 @@ export class SourcePlayer extends Player {
    */
   push(key, frame, preSkip) {
     if (this.#closed || !this.playable(key, frame)) return;
-    const one = this.#find(key) ?? this.#begin(key, preSkip);
-    if (one.complete) return;
+    let one = this.#find(key);
+    if (!one || one.complete) {
+      if (frame.position > 0) return;
+      one = this.#begin(key, preSkip);
+    }
     if (this.heldMs() > MOST_HELD_MS) {
       this.emit("error", { utterance: key, message: `More than ${MOST_HELD_MS / 1000} s of sound wait.` });
       this.#complete(one);
@@ -250,7 +253,7 @@ export class SourcePlayer extends Player {
       deck.begin(one.preSkip);
       for (const frame of one.frames) feed(one, deck, frame);
       one.frames = [];
-      if (one.complete) deck.finish(one.pushed);
+      if (one.complete && one.pushed > 0) deck.finish(one.pushed);
     }
   }
 
@@ -258,7 +261,7 @@ export class SourcePlayer extends Player {
   #complete(one) {
     if (one.complete) return;
     one.complete = true;
-    one.deck?.finish(one.pushed);
+    if (one.pushed > 0) one.deck?.finish(one.pushed);
   }
 
   /** Lets the first one sound, if it may and does not yet. */

@@ -1,7 +1,7 @@
 /** How much sound must be in hand before an utterance begins, or goes on after an underrun. */
 
-/** Two packets of 20 ms, or one that is longer: one that is late by less than a packet is not heard. */
-export const LEAST_MS = 30;
+/** Three packets of 20 ms, two of 40 or one of 60; the first is shorter. They come together, so it costs nothing. */
+export const LEAST_MS = 50;
 /** Whoever waits longer than this thinks that it is broken. */
 export const MOST_MS = 400;
 /** After this much sound without an underrun half of what was added goes. */
@@ -12,7 +12,7 @@ export class StartThreshold {
   #ms = LEAST_MS;
   #goodMs = 0;
 
-  /** In milliseconds of sound, 30 to 400. */
+  /** In milliseconds of sound, 50 to 400. */
   get ms() {
     return this.#ms;
   }

@@ -1,6 +1,5 @@
-/** The player with the shortest way: WebCodecs decodes, an AudioWorklet plays. */
+/** The player with the shortest way: WebCodecs decodes in a worker, an AudioWorklet plays. */
 
-import { Decoding, tryDecoder } from "./decoding.js";
 import { heardAt, heardTime, MOST_HELD_MS, Player, RATE, renderedAt } from "./player.js";
 import { StartThreshold } from "./threshold.js";
 
@@ -16,13 +15,31 @@ const LEAST_PROGRESS_MS = 50;
  * @returns {Promise<Player>} rejects with an Error when this browser cannot decode Opus
  */
 export async function createWebCodecsPlayer(context) {
-  const worklet = new URL("./worklet.js", import.meta.url).href;
-  await Promise.all([tryDecoder(), context.audioWorklet.addModule(worklet)]);
-  return new WebCodecsPlayer(context);
+  const module = context.audioWorklet.addModule(new URL("./worklet.js", import.meta.url).href);
+  const worker = startWorker(new URL("./decoder.js", import.meta.url));
+  const [toDecoder, toPlayout] = [new MessageChannel(), new MessageChannel()];
+  const ready = new Promise((resolve, reject) => {
+    toDecoder.port1.onmessage = ({ data }) =>
+      data.type === "ready" ? resolve(null) : reject(new Error(data.message));
+    worker.onerror = ({ message }) => reject(new Error(`The decoder does not run: ${message}`));
+  });
+  const ports = [toDecoder.port2, toPlayout.port1];
+  worker.postMessage({ page: toDecoder.port2, playout: toPlayout.port1 }, ports);
+  try {
+    await Promise.all([ready, module]);
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  }
+  return new WebCodecsPlayer(context, worker, toDecoder.port1, toPlayout.port2);
 }
 
 /** One utterance and when which of its samples sounded. Frames are those of the audio graph. */
 class Utterance {
+  /** Where the frames end that came, on its timeline. */
+  pushed = 0;
+  /** No frame comes any more. */
+  complete = false;
   /** @type {Array<{frame: number, position: number, stop: number}>} the last stretches without a break */
   runs = [];
   started = false;
@@ -37,12 +54,10 @@ class Utterance {
   /**
    * @param {string} key
    * @param {number} id
-   * @param {Decoding} decoding
    */
-  constructor(key, id, decoding) {
+  constructor(key, id) {
     this.key = key;
     this.id = id;
-    this.decoding = decoding;
   }
 
   /**
@@ -52,8 +67,8 @@ class Utterance {
   positionAt(frame) {
     const run = this.runs.findLast((one) => one.frame <= frame);
     if (!run) return 0;
-    // Beyond what the worklet has there is nothing to play, whatever the clock says.
-    return Math.min(this.decoding.decoded, run.position + Math.min(frame, run.stop) - run.frame);
+    // Beyond what has come there is nothing to play, whatever the clock says.
+    return Math.min(this.pushed, run.position + Math.min(frame, run.stop) - run.frame);
   }
 }
 
@@ -63,14 +78,21 @@ class WebCodecsPlayer extends Player {
   #ids = 0;
   #threshold = new StartThreshold();
   #node;
-  /** Made ahead, for that takes a while. @type {Decoding | null} */
-  #spare = null;
+  #worker;
+  #decoder;
   #closed = false;
   #progressAt = 0;
 
-  /** @param {AudioContext} context that has the worklet's module */
-  constructor(context) {
+  /**
+   * @param {AudioContext} context that has the worklet's module
+   * @param {Worker} worker
+   * @param {MessagePort} decoder the worker's
+   * @param {MessagePort} decoded where its sound arrives
+   */
+  constructor(context, worker, decoder, decoded) {
     super("webcodecs", "WebCodecs", context);
+    this.#worker = worker;
+    this.#decoder = decoder;
     this.#node = new AudioWorkletNode(context, "playout", {
       numberOfInputs: 0,
       outputChannelCount: [1],
@@ -78,9 +100,11 @@ class WebCodecsPlayer extends Player {
     });
     this.#node.connect(this.output);
     this.#node.port.onmessage = ({ data }) => this.#told(data);
-    this.#node.onprocessorerror = () =>
-      this.emit("error", { utterance: null, message: "The player in the audio thread has failed." });
-    this.#spare = new Decoding();
+    this.#node.port.postMessage({ type: "decoder", port: decoded }, [decoded]);
+    decoder.onmessage = ({ data }) => this.#undecoded(data);
+    const broken = () => this.emit("error", { utterance: null, message: "The player has failed." });
+    worker.onerror = broken;
+    this.#node.onprocessorerror = broken;
   }
 
   /**
@@ -91,15 +115,21 @@ class WebCodecsPlayer extends Player {
    */
   push(key, frame, preSkip) {
     if (this.#closed || !this.playable(key, frame)) return;
-    const one = this.#find(key) ?? this.#begin(key, preSkip);
-    if (one.decoding.complete) return;
+    let one = this.#find(key);
+    if (!one || one.complete) {
+      if (frame.position > 0) return;
+      one = this.#begin(key, preSkip);
+    }
     if (this.heldMs() > MOST_HELD_MS) {
       this.emit("error", { utterance: key, message: `More than ${MOST_HELD_MS / 1000} s of sound wait.` });
-      one.decoding.end();
+      this.end(key);
       return;
     }
     if (one.dry) this.#cameLate(one.dry, frame.segmentStart);
-    one.decoding.decode(frame);
+    one.pushed += frame.duration;
+    one.complete = frame.last;
+    const { position, duration, last, payload } = frame;
+    this.#decoder.postMessage({ type: "frame", id: one.id, frame: { position, duration, last, payload } });
   }
 
   /**
@@ -107,17 +137,18 @@ class WebCodecsPlayer extends Player {
    * @param {string} key
    */
   end(key) {
-    this.#find(key)?.decoding.end();
+    const one = this.#find(key);
+    if (!one || one.complete) return;
+    one.complete = true;
+    this.#decoder.postMessage({ type: "end", id: one.id });
   }
 
   /** @override */
   stop() {
     const heard = this.#heardFrame();
-    this.#post({ type: "stop" });
-    for (const one of this.#live.values()) {
-      one.decoding.close();
-      this.remember(one.key, this.#heardMs(one, heard));
-    }
+    this.#post({ type: "stop", id: this.#ids - 1 });
+    this.#decoder.postMessage({ type: "stop" });
+    for (const one of this.#live.values()) this.remember(one.key, this.#heardMs(one, heard));
     this.#live.clear();
   }
 
@@ -160,7 +191,7 @@ class WebCodecsPlayer extends Player {
   heldMs() {
     const frame = Math.round(this.context.currentTime * RATE);
     let samples = 0;
-    for (const one of this.#live.values()) samples += one.decoding.pushed - one.positionAt(frame);
+    for (const one of this.#live.values()) samples += one.pushed - one.positionAt(frame);
     return (samples * 1000) / RATE;
   }
 
@@ -168,7 +199,7 @@ class WebCodecsPlayer extends Player {
   async close() {
     if (this.#closed) return;
     await super.close();
-    this.#spare?.close();
+    this.#worker.terminate();
     this.#node.port.onmessage = null;
     this.#post({ type: "close" });
     this.#closed = true;
@@ -188,20 +219,10 @@ class WebCodecsPlayer extends Player {
    * @param {number} preSkip
    */
   #begin(key, preSkip) {
-    const decoding = this.#spare ?? new Decoding();
-    const one = new Utterance(key, this.#ids++, decoding);
-    decoding.begin(preSkip);
-    decoding.onsamples = (samples) => this.#post({ type: "samples", id: one.id, samples }, [samples.buffer]);
-    decoding.onend = () => this.#post({ type: "end", id: one.id });
-    decoding.onerror = (error) =>
-      this.emit("error", { utterance: key, message: `The sound cannot be decoded: ${error.message}` });
+    const one = new Utterance(key, this.#ids++);
+    this.#decoder.postMessage({ type: "begin", id: one.id, preSkip });
     this.forget(key);
     this.#live.set(one.id, one);
-    this.#spare = null;
-    // Not before the first packet is on its way.
-    queueMicrotask(() => {
-      if (!this.#closed) this.#spare ??= new Decoding();
-    });
     return one;
   }
 
@@ -221,6 +242,14 @@ class WebCodecsPlayer extends Player {
 
   #thresholdSamples() {
     return (this.#threshold.ms * RATE) / 1000;
+  }
+
+  /** @param {{id: number, message: string}} message from the decoder: it has ended what it cannot decode */
+  #undecoded({ id, message }) {
+    const one = this.#live.get(id);
+    if (!one) return;
+    one.complete = true;
+    this.emit("error", { utterance: one.key, message: `The sound cannot be decoded: ${message}` });
   }
 
   /** @param {{type: string, id: number, frame: number, position: number}} message from the worklet */
@@ -321,11 +350,19 @@ class WebCodecsPlayer extends Player {
     return renderedAt(this.context, frame / RATE);
   }
 
-  /**
-   * @param {object} message
-   * @param {Transferable[]} transfer
-   */
-  #post(message, transfer = []) {
-    if (!this.#closed) this.#node.port.postMessage(message, transfer);
+  /** @param {object} message */
+  #post(message) {
+    if (!this.#closed) this.#node.port.postMessage(message);
   }
+}
+
+/**
+ * A page may start only files of its own address as workers. On another one it starts a line of its own, which
+ * imports the file.
+ * @param {URL} module
+ */
+function startWorker(module) {
+  if (module.origin === location.origin) return new Worker(module, { type: "module" });
+  const line = new Blob([`import ${JSON.stringify(module.href)};`], { type: "text/javascript" });
+  return new Worker(URL.createObjectURL(line), { type: "module" });
 }

@@ -2,8 +2,9 @@
  * The end of the WebCodecs player: runs in the audio thread, plays decoded samples one after another, and
  * says at which frame of the audio graph what happened. Imports nothing, so that every browser loads it.
  *
- * In: {type: "samples", id, samples} · {type: "end", id} · {type: "stop"} · {type: "pause"} ·
- * {type: "resume"} · {type: "threshold", samples} · {type: "close"}
+ * In, from the decoder: {type: "samples", id, samples} · {type: "end", id}. From the page: {type: "decoder", port} ·
+ * {type: "stop", id} (it and all before it) · {type: "pause"} · {type: "resume"} · {type: "threshold", samples} ·
+ * {type: "close"}
  *
  * Out: {type, id, frame, position} where type is "start", "dry", "end" or "halt": at this frame of the graph
  * the sample of this position is the next; and {type: "tick"}, 16 times a second.
@@ -34,6 +35,8 @@ class Playout extends AudioWorkletProcessor {
   #sounding = false;
   #paused = false;
   #closed = false;
+  /** The last that was stopped: of those up to it something may still come. */
+  #stopped = -1;
   /** What was held while it sounded was enough, and goes on at once. */
   #goOn = false;
   /** Samples since the first item began to wait. */
@@ -58,7 +61,11 @@ class Playout extends AudioWorkletProcessor {
 
   /** @param {any} message */
   #told(message) {
+    if (message.id <= this.#stopped) return;
     switch (message.type) {
+      case "decoder":
+        message.port.onmessage = (/** @type {MessageEvent} */ { data }) => this.#told(data);
+        break;
       case "samples":
         this.#queue.push(message);
         this.#held += message.samples.length;
@@ -67,6 +74,7 @@ class Playout extends AudioWorkletProcessor {
         this.#queue.push({ id: message.id, samples: null });
         break;
       case "stop":
+        this.#stopped = message.id;
         this.#cut();
         this.#queue = [];
         this.#taken = this.#held = this.#fadeIn = this.#waited = 0;

@@ -9,6 +9,8 @@ const DONE = 1000;
 export const CUT_OFF = 1006;
 /** Any code but 1000, with which a client would end its session: another connection shall take it up. */
 const ABANDONED = 4000;
+/** Between the events `error` and `close`, which tells more. */
+const ERROR_WAIT_MS = 100;
 
 /**
  * How a connection ended. `error`: what the server said, or why there was none; `began`: whether `session.ready`
@@ -48,13 +50,13 @@ export class Connection {
   constructor(address, apiKey, start, patienceMs, listener) {
     this.#address = address;
     this.#listener = listener;
-    this.#timer = setTimeout(() => this.#fail("no answer came in time", true), patienceMs);
+    this.#timer = setTimeout(() => this.#fail("no answer came in time"), patienceMs);
     try {
       this.#socket = this.#open(apiKey, start);
     } catch (error) {
       // Node has no WebSocket before version 22; a key may hold characters that no subprotocol may hold.
       const why = error instanceof Error ? error.message : String(error);
-      queueMicrotask(() => this.#fail(why, false));
+      queueMicrotask(() => this.#fail(why));
     }
   }
 
@@ -64,16 +66,14 @@ export class Connection {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(text);
   }
 
-  /** Close it, with the handshake: the session is over. */
+  /** Close it, and hear no more of it: the session is over. */
   close() {
-    this.#socket?.close(DONE);
+    this.#leave(DONE);
   }
 
-  /** Hear no more of it, and tell nothing: another connection takes its place, or nobody listens. */
+  /** Hear no more of it: it is dead, and another connection takes its place. */
   abandon() {
-    this.#over = true;
-    clearTimeout(this.#timer);
-    this.#socket?.close(ABANDONED);
+    this.#leave(ABANDONED);
   }
 
   /**
@@ -95,6 +95,8 @@ export class Connection {
       else if (message !== null) this.#answered(message, data);
     };
     socket.onclose = ({ code, reason }) => this.#end(code, reason);
+    // Chromium fires no `close` where the page's content security policy forbids the connection.
+    socket.onerror = () => setTimeout(() => this.#end(CUT_OFF, ""), ERROR_WAIT_MS);
     return socket;
   }
 
@@ -110,37 +112,37 @@ export class Connection {
       this.#listener.ready(/** @type {any} */ (message), data);
     } else if (message.type === "error") {
       this.#error = told(message);
-      // One that is fatal comes before the server's own close code, which may be waited for.
-      if (!message.fatal) this.#hangUp(DONE);
+      // Behind a fatal one comes the server's own close code.
+      if (!message.fatal) this.#end(CUT_OFF, "", DONE);
     } else {
-      this.#fail("the server speaks another protocol", true);
+      this.#fail("the server speaks another protocol");
     }
   }
 
-  /**
-   * @param {string} why
-   * @param {boolean} hangUp
-   */
-  #fail(why, hangUp) {
+  /** @param {string} why */
+  #fail(why) {
     this.#error ??= new RealtimeError(CONNECTION_FAILED, `no session at ${this.#address.href}: ${why}`);
-    if (hangUp) this.#hangUp(ABANDONED);
-    else this.#end(CUT_OFF, "");
-  }
-
-  /** @param {number} code */
-  #hangUp(code) {
-    this.#socket?.close(code);
-    this.#end(CUT_OFF, ""); // the handshake of a dead connection may take minutes
+    this.#end(CUT_OFF, "");
   }
 
   /**
    * @param {number} code
    * @param {string} reason
+   * @param {number} [closeWith] the code of our own close frame, where there is still a connection
    */
-  #end(code, reason) {
+  #end(code, reason, closeWith = ABANDONED) {
     if (this.#over) return;
+    this.#leave(closeWith);
+    this.#listener.end({ code, reason, error: this.#error, began: this.#began });
+  }
+
+  /** @param {number} code */
+  #leave(code) {
     this.#over = true;
     clearTimeout(this.#timer);
-    this.#listener.end({ code, reason, error: this.#error, began: this.#began });
+    const socket = this.#socket;
+    // To close one that is not open yet is an error on the console.
+    if (socket?.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close(code);
+    else socket?.close(code); // nobody waits for the handshake: that of a dead connection may take minutes
   }
 }

@@ -27,6 +27,7 @@ export class Context extends EventTarget {
   /** @type {Ready | null} */
   settings = null;
   #link;
+  #asked;
   #text = new GrowingText();
   /** The first half of a character whose other half has not come. */
   #half = "";
@@ -52,10 +53,12 @@ export class Context extends EventTarget {
   /**
    * @param {Link} link
    * @param {string} id
+   * @param {Ready | null} asked the settings when it was asked for, unless they were about to change
    */
-  constructor(link, id) {
+  constructor(link, id, asked) {
     super();
     this.#link = link;
+    this.#asked = asked;
     this.id = id;
     /** @type {Promise<Done | Cancelled>} */
     this.finished = handled(
@@ -140,12 +143,13 @@ export class Context extends EventTarget {
 
   /**
    * @param {ServerMessage} message
-   * @param {Ready | null} settings those in force
+   * @param {Ready | null} settings those that the server told last
+   * @param {boolean} resumed then those may be newer than the opening
    * @param {number} at
    */
-  _opened(message, settings, at) {
+  _opened(message, settings, resumed, at) {
     this.handle = message.handle ?? null;
-    this.settings = settings;
+    this.settings = (resumed ? this.#asked : null) ?? settings;
     this.#tell("opened", { ...message, at });
   }
 

@@ -45,7 +45,10 @@ function unreachable(url) {
   const page = globalThis.location;
   const foreign = page !== undefined && page.origin !== url.origin;
   const reasons = ["no server runs there", "the network is down"];
-  if (foreign) reasons.push(`the server does not allow pages of ${page.origin} (its ALLOWED_ORIGINS)`);
+  if (foreign) {
+    reasons.push(`the server does not allow pages of ${page.origin} (its ALLOWED_ORIGINS)`);
+    reasons.push("this page's content security policy does not allow the connection (connect-src)");
+  }
   if (page?.protocol === "https:" && url.protocol === "http:") {
     reasons.push("a page over https may only use wss");
   }

@@ -109,7 +109,6 @@ export class Line {
   /** Nobody listens any more: close what there is. */
   leave() {
     this.#connection?.close();
-    this.#connection?.abandon();
     this.#over(null, "closed here");
   }
 
@@ -137,7 +136,6 @@ export class Line {
   #ready(ready, again, data) {
     if (again && ready.resumed !== true) {
       this.#connection?.close();
-      this.#connection?.abandon();
       this.#over(new RealtimeError("resume_failed", "the server does not know the session any more"), "");
       return;
     }

@@ -1,22 +1,15 @@
 import { Context, handled, rangedCancelled } from "./context.js";
 import { Directory } from "./directory.js";
-import { RealtimeError, SESSION_CLOSED, told } from "./errors.js";
-import { Line } from "./line.js";
-import { Outbox } from "./outbox.js";
-import { Pulse } from "./pulse.js";
-import { ANSWERS, Questions } from "./questions.js";
-import { Received } from "./received.js";
+import { RealtimeError, told } from "./errors.js";
+import { Exchange } from "./exchange.js";
 import { checkOpening } from "./settings.js";
-import { utf8Bytes } from "./units.js";
-import { ALL, addressOf, decodeFrame } from "./wire.js";
+import { ALL, addressOf } from "./wire.js";
 
 /** @import {Cancelled, Ready, SessionState} from "../realtime.js" */
 /** @import {Link} from "./context.js" */
-/** @import {ClientMessage, ServerMessage} from "./wire.js" */
+/** @import {ServerMessage} from "./wire.js" */
 
 const STALL_MS = 10_000;
-/** A context that waits for text is asked after for so long: then the server may take the session for idle. */
-const ATTENTIVE_MS = 120_000;
 /** Before the server has told its limits, text goes in pieces that every server takes. */
 const SMALL_TEXT_BYTES = 4096;
 /** What a byte of text may become in JSON (`\u0000`), and what stands around it. */
@@ -28,28 +21,14 @@ export class Session extends EventTarget {
   /** @type {SessionState} */
   state = "connecting";
   resumed = 0;
-  /** @type {Ready | null} */
-  settings = null;
-  #line;
+  #exchange;
   /** @type {Link} */
   #link;
-  #stallMs;
-  #pulse;
-  #outbox = new Outbox();
-  #received = new Received();
-  #questions = new Questions();
   #directory = new Directory();
   #opened = 0;
-  #lastActivity = performance.now();
-  #closing = false;
-  /** What the server said before it closed. @type {string | null} */
-  #goodbye = null;
-  /** @type {RealtimeError | null} */
-  #fatal = null;
-  /** Why it is over. @type {RealtimeError | null} */
-  #over = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
+  #isClosing = false;
+  /** Why the server will close. */
+  #goodbye = "";
   /** @type {(ready: Ready) => void} */
   #begin = () => {};
   /** @type {(error: RealtimeError) => void} */
@@ -67,8 +46,6 @@ export class Session extends EventTarget {
    */
   constructor(url, { apiKey, resume = true, stallMs = STALL_MS, ...start } = {}) {
     super();
-    this.#stallMs = stallMs;
-    this.#pulse = new Pulse(stallMs, performance.now());
     /** @type {Promise<Ready>} */
     this.ready = handled(
       new Promise((resolve, reject) => {
@@ -76,38 +53,51 @@ export class Session extends EventTarget {
         this.#refuse = reject;
       }),
     );
+    const first = { ...start, type: "session.start" };
+    this.#exchange = new Exchange(
+      addressOf(url),
+      apiKey,
+      first,
+      { resume, stallMs },
+      {
+        ready: (ready) => {
+          this.#setState("open");
+          this.#begin(ready);
+        },
+        resumed: (ready, endedEarly) => this.#takeUp(ready, endedEarly),
+        frame: (frame, at) => this.#directory.get(frame.handle)?._frame(frame, at),
+        message: (message, at) => this.#take(message, at),
+        lost: (retryInMs, reason) => this.#setState("lost", { retryInMs, reason }),
+        closed: (error, reason) => this.#closed(error, reason),
+        waits: () => this.#unfinished().length > 0,
+        traffic: (way, type, bytes, at) => this.#tell(way, { type, bytes, at }),
+      },
+    );
     this.#link = {
-      put: (message) => this.#put(message),
-      ask: (message) => this.#ask(message),
-      over: () => this.#over,
+      put: (message) => this.#exchange.put(message),
+      ask: (message) => this.#exchange.ask(message),
+      over: () => this.#exchange.over,
       maxTextBytes: () => this.#maxTextBytes,
     };
-    this.#line = new Line(addressOf(url), apiKey, { type: "session.start", ...start }, resume, stallMs, {
-      ready: (ready, again, data) => this.#takeReady(ready, again, data),
-      message: (message, data) => this.#takeMessage(message, data),
-      frame: (data) => this.#takeFrame(data),
-      lost: (retryInMs, reason) => this.#lost(retryInMs, reason),
-      closed: (error, reason) => this.#closed(error, reason),
-      resumption: () => ({
-        session_id: this.settings?.session_id,
-        token: this.settings?.resume_token,
-        last: this.#received.last(),
-      }),
-    });
   }
 
-  // -- what goes out ------------------------------------------------------------------------------------
+  get settings() {
+    return this.#exchange.settings;
+  }
+
+  // -- what is asked for --------------------------------------------------------------------------------
 
   /** @param {{context_id?: string | undefined, on_conflict?: string | undefined}} [settings] */
   open(settings = {}) {
-    if (this.#over !== null) throw this.#over;
+    if (this.#exchange.over !== null) throw this.#exchange.over;
     const opening = { ...settings, context_id: settings.context_id ?? `context-${++this.#opened}` };
     checkOpening(opening);
-    const context = new Context(this.#link, opening.context_id);
-    const preempted = opening.on_conflict === "preempt" ? this.#silenceAll() : [];
-    if (preempted.length > 0) this.#followPreempting(context, preempted);
+    // While an update is under way, the settings that will be in force are not known.
+    const asked = this.#exchange.isUpdating ? null : this.settings;
+    const context = new Context(this.#link, opening.context_id, asked);
+    if (opening.on_conflict === "preempt") this.#preempt(context);
     this.#directory.expect(context);
-    this.#put({ type: "context.open", ...opening });
+    this.#exchange.put({ ...opening, type: "context.open" });
     return context;
   }
 
@@ -117,7 +107,7 @@ export class Session extends EventTarget {
    */
   async update(settings) {
     let refusal = null;
-    for (const answer of await this.#ask({ ...settings, type: "session.update" })) {
+    for (const answer of await this.#exchange.ask({ ...settings, type: "session.update" })) {
       if (answer.type === "session.ready") return /** @type {any} */ (answer);
       // Unless it is about an older update, and was said again after a loss.
       if (answer.type === "error" && answer.context_id === undefined) refusal = told(answer);
@@ -130,24 +120,14 @@ export class Session extends EventTarget {
    * @returns {Promise<Cancelled[]>}
    */
   cancelAll({ playedMs } = {}) {
-    const silenced = this.#silenceAll();
-    const played_ms = Number.isFinite(playedMs) ? playedMs : undefined;
-    const cancelled = this.#ask({ type: "cancel", context_id: ALL, played_ms }).then((answers) => {
-      // One that was heard to its end before has no answer.
-      for (const context of silenced) context._tellDone();
-      const at = performance.now();
-      return answers
-        .filter((answer) => answer.type === "context.cancelled" && answer.context_id !== ALL)
-        .map((answer) => rangedCancelled(answer, at));
-    });
-    return handled(cancelled);
+    return handled(this.#cancelAll(Number.isFinite(playedMs) ? playedMs : undefined));
   }
 
   async ping() {
     for (;;) {
       const begun = performance.now();
       const resumed = this.resumed;
-      await this.#ask(null);
+      await this.#exchange.ask(null);
       // Else the way was measured that led nowhere.
       if (this.resumed === resumed) return performance.now() - begun;
     }
@@ -155,53 +135,51 @@ export class Session extends EventTarget {
 
   /** @param {{drain?: boolean | undefined}} [options] */
   close({ drain = true } = {}) {
-    if (this.#over === null) {
-      this.#closing = true;
-      const nothingToDrop = this.state === "connecting" || (this.state === "lost" && !drain);
-      if (nothingToDrop) this.#line.leave();
-      else this.#put({ type: "session.close", drain });
-    }
+    this.#isClosing = true;
+    const waits = drain && this.#unfinished().length > 0;
+    if (this.state !== "open" && !waits) this.#exchange.leave();
+    else this.#exchange.put({ type: "session.close", drain });
     return this.#ended;
   }
 
-  /** @param {ClientMessage} message */
-  #put(message) {
-    if (this.#over !== null) return;
-    this.#outbox.put(message);
-    this.#noteSending();
-    this.#write();
+  /** @param {number | undefined} played_ms */
+  async #cancelAll(played_ms) {
+    const silenced = this.#silenceAll();
+    const answers = await this.#exchange.ask({ type: "cancel", context_id: ALL, played_ms });
+    // One that was heard to its end before has no answer.
+    for (const context of silenced) context._tellDone();
+    const at = performance.now();
+    return answers
+      .filter((answer) => answer.type === "context.cancelled" && answer.context_id !== ALL)
+      .map((answer) => rangedCancelled(answer, at));
+  }
+
+  /** From here on nothing is heard of the contexts there are. */
+  #silenceAll() {
+    const contexts = this.#unfinished();
+    for (const context of contexts) context._silence();
+    return contexts;
   }
 
   /**
-   * @param {ClientMessage | null} message
-   * @returns {Promise<ServerMessage[]>}
+   * The server cancels all contexts when it opens this one. When it does not, it is asked to: nobody hears them
+   * any more.
+   * @param {Context} context
    */
-  #ask(message) {
-    return new Promise((resolve, reject) => {
-      if (this.#over !== null) return reject(this.#over);
-      const tag = this.#questions.ask(message, (answers) => {
-        if (answers === null) reject(this.#over);
-        else resolve(answers);
-      });
-      this.#outbox.ask(message, tag);
-      this.#noteSending();
-      this.#write();
-    });
+  #preempt(context) {
+    const silenced = this.#silenceAll();
+    const opened = () => {
+      for (const one of silenced) one._tellDone();
+    };
+    const failed = () => {
+      if (context.handle === null && this.#exchange.over === null) for (const one of silenced) one.cancel();
+    };
+    context.addEventListener("opened", opened, { once: true });
+    context.finished.catch(failed);
   }
 
-  #write() {
-    while (this.#line.isUp) {
-      const message = this.#outbox.take();
-      if (message === null) return;
-      const text = JSON.stringify(message);
-      this.#line.send(text);
-      this.#tell("sent", { type: message.type, bytes: utf8Bytes(text), at: performance.now() });
-    }
-  }
-
-  #noteSending() {
-    this.#lastActivity = performance.now();
-    this.#pulse.sent(this.#lastActivity);
+  #unfinished() {
+    return this.#directory.all().filter((context) => !context._isOver);
   }
 
   get #maxTextBytes() {
@@ -211,87 +189,36 @@ export class Session extends EventTarget {
     return Math.max(4, Math.min(limits.text_bytes_per_message, fits));
   }
 
-  /** From here on nothing is heard of the contexts there are. */
-  #silenceAll() {
-    const contexts = this.#directory.all().filter((context) => !context._isOver);
-    for (const context of contexts) context._silence();
-    return contexts;
-  }
-
-  /**
-   * The server cancels these contexts when it opens the new one. When it does not, it is asked to: nobody hears
-   * them any more.
-   * @param {Context} context
-   * @param {Context[]} preempted
-   */
-  #followPreempting(context, preempted) {
-    const opened = () => {
-      for (const one of preempted) one._tellDone();
-    };
-    const refused = () => {
-      if (context.handle === null && this.#over === null) for (const one of preempted) one.cancel();
-    };
-    context.addEventListener("opened", opened, { once: true });
-    context.finished.catch(refused);
-  }
-
   // -- its life -----------------------------------------------------------------------------------------
 
   /**
    * @param {Ready} ready
-   * @param {boolean} again
-   * @param {string} data
+   * @param {Set<number>} endedEarly
    */
-  #takeReady(ready, again, data) {
-    this.#noteReceived("session.ready", data);
-    const now = performance.now();
-    this.settings = ready;
-    this.#pulse = new Pulse(this.#stallMs, now);
-    if (again) this.#takeUp(ready);
-    else if (!this.#line.canResume) this.#outbox.forgetSent();
-    this.#setState("open");
-    if (again) this.#tell("resumed", { contexts: ready.contexts ?? [] });
-    else this.#begin(ready);
-    if (this.#over !== null) return; // who was told may have closed it
-    this.#noteSending();
-    this.#write();
-    this.#watch();
-  }
-
-  /** @param {Ready} ready */
-  #takeUp(ready) {
+  #takeUp(ready, endedEarly) {
     this.resumed++;
-    this.#received.resumed();
-    const { endedEarly, cancelled } = this.#outbox.resumed(ready.contexts ?? []);
-    this.#questions.miss([...cancelled].filter((handle) => !this.#received.isCancelled(handle)));
     this.#directory.endedEarly(endedEarly);
+    this.#setState("open");
+    this.#tell("resumed", { contexts: ready.contexts ?? [] });
   }
 
   /**
-   * @param {number} retryInMs
+   * @param {RealtimeError | null} error
    * @param {string} reason
    */
-  #lost(retryInMs, reason) {
-    clearTimeout(this.#timer);
-    this.#setState("lost", { retryInMs, reason });
-  }
-
-  /**
-   * @param {RealtimeError | null} lineError
-   * @param {string} reason
-   */
-  #closed(lineError, reason) {
-    clearTimeout(this.#timer);
-    const wasReady = this.settings !== null;
-    const error = this.#fatal ?? lineError;
-    const why = error?.message ?? (this.#closing ? "closed here" : (this.#goodbye ?? reason));
-    this.#over = error ?? new RealtimeError(SESSION_CLOSED, `the session is over: ${why || "it was closed"}`);
-    if (!wasReady) this.#refuse(this.#over);
-    this.#questions.end();
-    for (const context of this.#directory.all()) context._fail(this.#over);
+  #closed(error, reason) {
+    const over = this.#exchange.over;
+    if (over === null) return;
+    this.#refuse(over);
+    for (const context of this.#directory.all()) context._fail(over);
     if (error !== null) this.#tell("error", error);
-    this.#setState("closed", { reason: why });
+    this.#setState("closed", { reason: error === null ? this.#reasonOf(reason) : reason });
     this.#end();
+  }
+
+  /** Of an end that was in order. @param {string} reason */
+  #reasonOf(reason) {
+    return this.#isClosing ? "closed here" : this.#goodbye || reason;
   }
 
   /**
@@ -303,80 +230,18 @@ export class Session extends EventTarget {
     this.#tell("state", { state, ...more });
   }
 
-  /** Look after the connection, whenever silence could mean that it is dead. */
-  #watch() {
-    clearTimeout(this.#timer);
-    const deadline = this.#pulse.deadline;
-    this.#timer = setTimeout(
-      () => {
-        const now = performance.now();
-        if (now > deadline + this.#stallMs / 2) this.#pulse.held(now);
-        const verdict = this.#pulse.judge(now, this.#expects(now));
-        if (verdict === "lost") {
-          this.#line.drop();
-          return;
-        }
-        if (verdict === "ask") {
-          this.#outbox.mark();
-          this.#write();
-        }
-        this.#watch();
-      },
-      Math.max(0, deadline - performance.now()),
-    );
-  }
-
-  /** Whether the server has something to say. @param {number} now */
-  #expects(now) {
-    if (!this.#outbox.isProven || !this.#questions.isEmpty) return true;
-    const isAttentive = now < this.#lastActivity + ATTENTIVE_MS;
-    return isAttentive && this.#directory.all().some((context) => !context._isOver);
-  }
-
   // -- what comes in ------------------------------------------------------------------------------------
 
-  /** @param {ArrayBuffer} data */
-  #takeFrame(data) {
-    const at = this.#noteReceived("frame", data);
-    const frame = decodeFrame(data);
-    if (frame === null || !this.#received.frame(frame.handle, frame.seq)) return;
-    this.#noteNews();
-    this.#directory.get(frame.handle)?._frame(frame, at);
-  }
-
   /**
-   * @param {ServerMessage} whole
-   * @param {string} data
+   * @param {ServerMessage} message
+   * @param {number} at
    */
-  #takeMessage(whole, data) {
-    const at = this.#noteReceived(whole.type, data);
-    if (whole.type === "pong") {
-      this.#takePong(whole.t);
-      return;
-    }
-    const message = this.#received.message(whole);
-    if (message === null) return;
-    this.#noteNews();
+  #take(message, at) {
     const context = message.handle ? this.#directory.get(message.handle) : undefined;
-    if (message.type === "session.ready") this.settings = /** @type {any} */ (message);
-    else if (message.type === "session.closing") this.#takeClosing(message);
+    if (message.type === "session.closing") this.#takeClosing(message);
     else if (message.type === "context.opened") this.#takeOpened(message, at);
     else if (message.type === "error") this.#takeError(message, context);
     else context?._message(message, at);
-    if (message.type === "context.done" || message.type === "context.cancelled") {
-      this.#outbox.over(message.handle ?? 0);
-    }
-    // That we send too much is told whenever it is so.
-    if (ANSWERS.has(message.type) && message.code !== "rate_limited") this.#questions.take(message);
-  }
-
-  /** @param {unknown} tag */
-  #takePong(tag) {
-    if (typeof tag !== "string") return;
-    this.#line.works();
-    this.#outbox.pong(tag);
-    this.#pulse.answered(this.#outbox.isProven);
-    this.#questions.pong(tag);
   }
 
   /**
@@ -385,19 +250,18 @@ export class Session extends EventTarget {
    */
   #takeOpened(message, at) {
     const { context_id: id = "", handle = 0 } = message;
-    this.#outbox.opened(id, handle);
     const context = this.#directory.opened(id, handle);
     if (context !== undefined) {
-      context._opened(message, this.settings, at);
+      context._opened(message, this.settings, this.resumed > 0, at);
       return;
     }
     // Text has opened it that was meant for a context which the server had refused or ended by then.
     const latest = this.#directory.latest(id);
     if (latest === undefined || latest.handle === null) {
-      this.#put({ type: "cancel", context_id: id });
+      this.#exchange.put({ type: "cancel", context_id: id });
     } else {
       latest._endedEarly();
-      this.#put({ type: "end", context_id: id }); // a cancel would silence what is still heard of it
+      this.#exchange.put({ type: "end", context_id: id }); // a cancel would silence what is still heard of it
     }
   }
 
@@ -408,41 +272,22 @@ export class Session extends EventTarget {
   #takeError(message, context) {
     const error = told(message);
     const id = message.context_id;
-    if (message.fatal) {
-      this.#fatal = error;
-    } else if (context !== undefined) {
+    if (context !== undefined) {
       context._error(error);
     } else if (id !== undefined && message.handle === undefined) {
-      this.#outbox.refused(id);
+      this.#exchange.refused(id);
       const refused = this.#directory.refused(id);
       if (refused !== undefined) refused._fail(error);
       else this.#directory.latest(id)?._error(error);
-    } else if (!this.#questions.hasUpdate || error.code === "rate_limited") {
+    } else if (!this.#exchange.isUpdating || error.code === "rate_limited") {
       this.#tell("error", error);
     }
   }
 
   /** @param {ServerMessage} message */
   #takeClosing({ reason = "", drain_ms: drainMs = 0 }) {
-    this.#goodbye = `the server closes it: ${reason}`;
+    this.#goodbye = reason;
     this.#tell("closing", { reason, drainMs });
-  }
-
-  #noteNews() {
-    this.#lastActivity = performance.now();
-    this.#line.works();
-  }
-
-  /**
-   * @param {string} type
-   * @param {string | ArrayBuffer} data
-   */
-  #noteReceived(type, data) {
-    const at = performance.now();
-    this.#pulse.heard(at);
-    const bytes = typeof data === "string" ? utf8Bytes(data) : data.byteLength;
-    this.#tell("received", { type, bytes, at });
-    return at;
   }
 
   /**

@@ -135,7 +135,10 @@ function inHand(log, name, title, choose) {
       break;
     }
     const next = Math.min(row + 1 < points.length ? points.at("at", row + 1) : until, until);
-    rows.push({ held: points.at("held", row), low: points.at("low", row), ms: next - at });
+    const held = points.at("held", row);
+    // It falls by the clock between two rows, unless something came.
+    const later = points.at("held", row + 1);
+    rows.push({ held: later < held ? (held + later) / 2 : held, low: points.at("low", row), ms: next - at });
   }
   const value = rows.length > 0 && !Number.isNaN(playingAt) ? choose(rows) : undefined;
   return figure(name, value ?? Number.NaN, duration, title);

@@ -124,7 +124,9 @@ export class UtteranceLog {
     return (
       this.cancelledWith !== null ||
       !Number.isNaN(this.playedAt) ||
-      ((this.doneWith !== null || this.failedWith !== null) && this.receivedMs === 0)
+      ((this.doneWith !== null || this.failedWith !== null) && this.receivedMs === 0) ||
+      // It was stopped, and nobody is there to answer.
+      (this.failedWith !== null && !Number.isNaN(this.silentAt))
     );
   }
 

@@ -135,7 +135,10 @@ export class Timeline {
   resize(width, device) {
     this.layout = layoutOf(width);
     this.view.resize(width);
-    this.brush.resize(width, this.layout.height, device ?? Math.round(width * devicePixelRatio));
+    const about = width * devicePixelRatio;
+    // What the browser tells may differ by a pixel, so that the edges are met; not by more, as in an emulation.
+    const exact = device !== undefined && Math.abs(device - about) <= 1 ? device : Math.round(about);
+    this.brush.resize(width, this.layout.height, exact);
     this.again();
   }
 

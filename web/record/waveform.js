@@ -13,6 +13,8 @@ const STILL_AFTER_MS = 1200;
 const LISTEN_MS = 80;
 /** How often one draws where motion is not wanted, ms. */
 const SELDOM_MS = 250;
+/** Bars that are made up for at most: after that nobody looked, as in a hidden tab. */
+const MOST_MISSED = 25;
 
 /** Draws the sound that goes through an analyser. The colour is the canvas's own `color`. */
 export class Waveform {
@@ -125,7 +127,12 @@ export class Waveform {
     analyser.getFloatTimeDomainData(this.samples);
     const perBar = Math.round((analyser.context.sampleRate * BAR_MS) / 1000);
     const due = Math.floor((now - this.until) / BAR_MS);
-    if (this.still || due > this.peaks.length) {
+    if (analyser.context.state !== "running") {
+      // An analyser whose clock stands still holds old sound.
+      this.until = now;
+      return false;
+    }
+    if (this.still || due > MOST_MISSED) {
       this.until = now - BAR_MS;
       const audible = this.peak(0, perBar) > SILENCE;
       if (audible) {

@@ -1,0 +1,130 @@
+"""A player alone in a page: frames in, the sound that leaves it out."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from playwright.async_api import Page
+
+from realtime.app import Server
+from realtime.audio.opus import OpusDecoder
+from realtime.types import FrameFlags
+from tests.web.conftest import ListenedPage, OpenPage, Sound
+from tests.wire_client import open_client
+
+HARNESS = Path(__file__).with_name("harness.js")
+PRE_SKIP = 312
+Frames = list[dict[str, Any]]
+Event = dict[str, Any]
+
+
+async def frames_of(server: Server, text: str, **settings: object) -> Frames:
+    """The frames in which a server speaks a text, as players take them; payloads in base64."""
+    async with open_client(server.url) as client:
+        await client.send("session.start", formats=["opus"], **settings)
+        await client.speak(text)
+        return [
+            {
+                "position": each.position,
+                "duration": each.duration,
+                "first": FrameFlags.FIRST in each.flags,
+                "last": FrameFlags.LAST in each.flags,
+                "segmentStart": FrameFlags.SEGMENT in each.flags,
+                "kind": 1,
+                "payload": base64.b64encode(each.payload).decode(),
+            }
+            for each in (frame.packet for frame in client.frames())
+        ]
+
+
+def samples(frames: Frames) -> int:
+    """How long frames say that they are."""
+    return sum(frame["duration"] for frame in frames)
+
+
+def decoded(frames: Frames) -> Sound:
+    """What these frames sound like, cut as they say."""
+    decoder = OpusDecoder()
+    packets = [base64.b64decode(frame["payload"]) for frame in frames]
+    sound = np.concatenate([decoder.decode(packet) for packet in packets if packet])
+    return sound[PRE_SKIP : PRE_SKIP + samples(frames)]
+
+
+def found(needle: Sound, heard: Sound, since: int = 0) -> tuple[int, float]:
+    """Where a sound is in another (where it differs least in all), and the largest difference there."""
+    hay = heard[since:].astype(np.float64)
+    if len(hay) < len(needle):
+        return since, float("inf")
+    size = 1 << (len(hay) + len(needle)).bit_length()
+    spectrum = np.fft.rfft(hay, size) * np.conj(np.fft.rfft(needle.astype(np.float64), size))
+    energy = np.concatenate([[0.0], np.cumsum(hay**2)])
+    windows = energy[len(needle) :] - energy[: -len(needle)]
+    at = int(np.argmin(windows - 2 * np.fft.irfft(spectrum, size)[: len(windows)]))
+    return since + at, float(np.max(np.abs(hay[at : at + len(needle)] - needle)))
+
+
+def steepest(sound: Sound) -> float:
+    """The largest step from a sample to the next: a click is one."""
+    return float(np.max(np.abs(np.diff(sound))))
+
+
+class Player:
+    """A player of one kind, in a page that is listened to."""
+
+    def __init__(self, listened: ListenedPage) -> None:
+        self.listened = listened
+        self.page: Page = listened.page
+
+    async def push(self, key: str, frames: Frames, delays: list[int] | None = None) -> tuple[float, float]:
+        """Pushes frames, each so many milliseconds after the one before: when that began, and what is held then."""
+        began, held = await self.page.evaluate(
+            "([key, frames, delays]) => harness.push(key, frames, delays)", [key, frames, delays or []]
+        )
+        return began, held
+
+    async def push_all(self, *utterances: tuple[str, Frames]) -> None:
+        """Pushes whole utterances, one after another."""
+        await self.page.evaluate("utterances => harness.pushAll(utterances)", utterances)
+
+    async def until(self, kind: str, key: str | None = None) -> Event:
+        """An event that comes, or has come."""
+        event: Event = await self.page.evaluate("([type, key]) => harness.until(type, key)", [kind, key])
+        return event
+
+    async def said(self, *kinds: str) -> list[Event]:
+        """Events so far, of these kinds."""
+        events: list[Event] = await self.page.evaluate("harness.events")
+        return [event for event in events if event["type"] in kinds]
+
+    async def ask(self, expression: str) -> Any:
+        """The value of an expression in which `player` is the player."""
+        return await self.page.evaluate(
+            f"(() => {{ const {{ player, context }} = harness; return {expression}; }})()"
+        )
+
+    async def heard(self) -> Sound:
+        return await self.listened.heard()
+
+
+@asynccontextmanager
+async def playing(
+    open_page: OpenPage, server: Server, kind: str, suspended: bool = False, before: str = ""
+) -> AsyncIterator[Player]:
+    """A player in a page where somebody has clicked; `before` is a script that runs in it first."""
+    async with open_page(f"{server.url}/index.html") as listened:
+        await listened.page.mouse.click(5, 5)
+        if before:
+            await listened.page.evaluate(before)
+        await listened.page.add_script_tag(path=HARNESS, type="module")
+        await listened.page.evaluate(
+            "([kind, suspended]) => harness.make(kind, suspended)", [kind, suspended]
+        )
+        await listened.forget()
+        yield Player(listened)
+        # A bare page has no icon.
+        assert [each for each in listened.complaints if "404" not in each] == []

@@ -59,22 +59,29 @@ class Harness {
   }
 
   /**
+   * Pushes whole utterances, one after another.
+   * @param {Array<[string, Array<any>]>} utterances
+   */
+  async pushAll(utterances) {
+    for (const [key, frames] of utterances) await this.push(key, frames);
+  }
+
+  /**
    * Pushes frames, `payload` in base64, all at once or each so many milliseconds after the one before; resolves
-   * with the wall clock of the first.
+   * with the wall clock before the first, and the sound in hand after the last.
    * @param {string} key
    * @param {Array<any>} frames
    * @param {number[]} delays
    */
   async push(key, frames, delays = []) {
-    let began = null;
+    const began = Date.now();
     for (const [index, frame] of frames.entries()) {
       const delay = delays[index] ?? 0;
       if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
-      began ??= Date.now();
       const payload = Uint8Array.from(atob(frame.payload), (each) => each.charCodeAt(0));
       this.player?.push(key, { ...frame, payload }, 312);
     }
-    return began;
+    return [began, this.player?.heldMs()];
   }
 }
 

@@ -114,7 +114,7 @@ export function tableOf(course) {
       span(leg.textFrom, leg.textUntil),
       moment(leg.madeFrom),
       span(leg.cameFrom, leg.cameUntil),
-      leg.heard ? span(leg.soundFrom, leg.soundUntil) : course.log.over ? "not heard" : "not yet",
+      leg.heard ? span(leg.soundFrom, leg.heardUntil) : course.log.over ? "not heard" : "not yet",
     ];
   });
 }
@@ -213,7 +213,7 @@ function segmentFact(course, index) {
     lines.push(`sound arrived ${span(leg.cameFrom, leg.cameUntil)}`);
   }
   if (leg.heard) {
-    lines.push(`heard ${span(leg.soundFrom, leg.soundUntil)}`);
+    lines.push(`heard ${span(leg.soundFrom, leg.heardUntil)}`);
   } else if (course.log.over) {
     lines.push("not heard");
   }

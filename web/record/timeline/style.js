@@ -72,6 +72,7 @@ summary { cursor: pointer; color: var(--muted); width: fit-content; }
 table { border-collapse: collapse; margin-block: 0.5rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: start; vertical-align: top; padding: 0.2rem 0.75rem 0.2rem 0; border-block-end: 1px solid var(--line); }
 th { font-weight: 600; color: var(--muted); }
+td:first-child { min-width: 10rem; }
 td.number { white-space: nowrap; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 `;

@@ -1,0 +1,95 @@
+// Sessions that go on while a test does something to their network, or to their server.
+
+import { failure, outcome, Record } from "./record.js";
+
+/** @import {ConnectOptions, Session} from "../../../web/realtime.js" */
+/** @typedef {typeof import("../../../web/realtime.js")} Realtime */
+
+/** @type {Map<string, {session: Session, record: Record, told: unknown[]}>} */
+const kept = new Map();
+
+/**
+ * A session that goes on while the test does something to it.
+ * @param {Realtime} realtime
+ * @param {string} url
+ * @param {ConnectOptions} options
+ * @param {string} name
+ * @param {string} text
+ */
+export async function begin({ connect }, url, options, name, text) {
+  const session = connect(url, { timestamps: "word", ...options });
+  /** @type {unknown[]} */
+  const told = [];
+  session.addEventListener("state", ({ detail: { state, retryInMs } }) => {
+    told.push(retryInMs === undefined ? state : [state, retryInMs]);
+  });
+  session.addEventListener("resumed", ({ detail }) => {
+    told.push(["resumed", ...detail.contexts.map(({ state }) => state)]);
+  });
+  session.addEventListener("closing", ({ detail }) => told.push(["closing", detail.reason, detail.drainMs]));
+  session.addEventListener("error", ({ detail }) => told.push(["error", failure(detail)]));
+  const { session_id, resume_token } = await session.ready;
+  const context = session.open();
+  const record = new Record(context);
+  context.send(text);
+  await session.ping();
+  kept.set(name, { session, record, told });
+  return { session_id, resume_token };
+}
+
+/**
+ * Says more in a session that was begun, and is not ended.
+ * @param {Realtime} _
+ * @param {string} name
+ * @param {string} text
+ */
+export function more(_, name, text) {
+  return keptOf(name).record.context.send(text);
+}
+
+/**
+ * Returns when a session that was begun has been taken up so often.
+ * @param {Realtime} _
+ * @param {string} name
+ * @param {number} times
+ */
+export async function takenUp(_, name, times) {
+  const { session } = keptOf(name);
+  while (session.resumed < times) {
+    await new Promise((resolve) => session.addEventListener("resumed", resolve, { once: true }));
+  }
+}
+
+/**
+ * The end of a session that was begun: ended by us (`end`), or by the other side.
+ * @param {Realtime} _
+ * @param {string} name
+ * @param {boolean} end
+ */
+export async function finish(_, name, end) {
+  const { session, record, told } = keptOf(name);
+  if (end) record.context.end();
+  const finished = await outcome(record.context.finished);
+  const { resumed, state } = session;
+  const then = structuredClone(told);
+  if (end) await session.close({ drain: false });
+  kept.delete(name);
+  const { frames, words } = record.facts;
+  return {
+    finished,
+    told: then,
+    resumed,
+    state,
+    replayed: record.replayed,
+    frames,
+    words,
+    errors: record.errors,
+  };
+}
+
+/** @param {string} name */
+function keptOf(name) {
+  const one = kept.get(name);
+  if (one === undefined) throw new Error(`no session ${name} was begun`);
+  return one;
+}

@@ -1,0 +1,84 @@
+// Checked by tsc, never run: a program that uses every declaration, and the module itself against its declarations.
+
+import type { Context as ContextItself } from "../../../web/realtime/context.js";
+import { RealtimeError as ErrorItself } from "../../../web/realtime/errors.js";
+import type { Session as SessionItself } from "../../../web/realtime/session.js";
+import type * as declared from "../../../web/realtime.js";
+import { connect, RealtimeError } from "../../../web/realtime.js";
+
+/** But for listeners, whose events are described by type, while `EventTarget` takes any. */
+type Calls<T> = Omit<T, "addEventListener" | "removeEventListener" | "open">;
+
+export function check(session: SessionItself, context: ContextItself, error: ErrorItself) {
+  const calls: Calls<declared.Session> = session;
+  const open: (settings?: declared.ContextSettings) => Calls<declared.Context> = session.open;
+  const contextCalls: Calls<declared.Context> = context;
+  const declaredError: declared.RealtimeError = error;
+  const construct: typeof declared.RealtimeError = ErrorItself;
+  return [calls, open, contextCalls, declaredError, construct];
+}
+
+export async function speak(
+  tokens: AsyncIterable<string>,
+  play: (payload: Uint8Array) => void,
+): Promise<string> {
+  const session = connect(new URL("wss://example.org"), {
+    apiKey: "key",
+    resume: true,
+    stallMs: 5000,
+    formats: ["opus", "of-tomorrow"],
+    timestamps: "word",
+    lexicon: { SQL: "sequel" },
+  });
+  session.addEventListener("state", ({ detail }) => {
+    if (detail.state === "lost") console.log(detail.retryInMs?.toFixed(), detail.reason);
+  });
+  session.addEventListener("resumed", ({ detail }) => console.log(detail.contexts[0]?.text_received));
+  session.addEventListener("error", ({ detail }) => console.log(detail.code, detail.retryAfterMs));
+  session.addEventListener("closing", ({ detail }) => console.log(detail.reason, detail.drainMs));
+  session.addEventListener("sent", ({ detail }) => console.log(detail.type, detail.bytes, detail.at));
+  const ready: declared.Ready = await session.ready;
+  const context = session.open({ voice: "heart", on_conflict: "preempt", seed: 1 });
+  context.addEventListener("frame", ({ detail }) => {
+    const milliseconds: number = detail.position / 48;
+    context.played(milliseconds);
+    if (detail.kind === 1) play(detail.payload);
+  });
+  context.addEventListener("words", ({ detail }) => {
+    for (const { range, start_ms } of detail.words) console.log(context.text.slice(...range), start_ms);
+  });
+  context.addEventListener("segment", ({ detail }) =>
+    console.log(detail.index, detail.range, detail.language),
+  );
+  context.addEventListener("cancelled", ({ detail }) => console.log(detail.text_spoken, detail.spokenEnd));
+  for await (const token of tokens) context.send(token);
+  await context.flush();
+  context.pause();
+  context.continue();
+  context.end();
+  const end = await context.finished;
+  if (end.type === "context.done")
+    return `${end.audio_ms} of ${ready.frame_ms}, ${end.timing.first_audio_ms}`;
+  const { text_remaining } = await context.cancel({ playedMs: 100 });
+  const all: declared.Cancelled[] = await session.cancelAll();
+  await session.update({ speed: 1.5 });
+  await session.close({ drain: false });
+  return `${text_remaining} ${all.length} ${await session.ping()} ${session.settings?.limits.contexts}`;
+}
+
+export function wrong(session: declared.Session, context: declared.Context) {
+  // @ts-expect-error: its detail has no such field
+  context.addEventListener("frame", ({ detail }) => detail.words);
+  // @ts-expect-error: text is a string
+  context.send(1);
+  // @ts-expect-error: no such setting
+  session.open({ voices: "heart" });
+  // @ts-expect-error: not of a session that is there
+  session.update({ formats: ["opus"] });
+  // @ts-expect-error: not to be set
+  context.id = "other";
+  // @ts-expect-error: made by `connect`
+  new SessionDeclared();
+  return new RealtimeError("code", "message").retryAfterMs;
+}
+declare const SessionDeclared: typeof declared.Session;

@@ -1,0 +1,43 @@
+"""What tests do with the page, as a person would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.async_api import Page, expect
+
+WORDS = """() => [...document.querySelectorAll("#said .word")]
+  .map((each) => [each.textContent, each.dataset.state])"""
+
+
+async def ready(page: Page) -> None:
+    """The page can speak."""
+    await expect(page.locator("html[data-ready=true]")).to_be_attached(timeout=15_000)
+
+
+async def begun(page: Page) -> None:
+    """Something sounds: a word of it is lit."""
+    await expect(page.locator("#first-sound")).to_contain_text("s", timeout=15_000)
+
+
+async def sounding(page: Page, word: str) -> None:
+    """This word sounds now."""
+    lit = "(word) => document.querySelector('.word[data-state=sounding]')?.textContent === word"
+    await page.wait_for_function(lit, arg=word, timeout=15_000)
+
+
+async def over(page: Page, seconds: float = 30) -> None:
+    """Nothing is spoken any more."""
+    await expect(page.locator("body")).to_have_attribute("data-speaking", "false", timeout=seconds * 1000)
+
+
+async def words(page: Page) -> list[tuple[str, str]]:
+    """Each word that is shown, and its state."""
+    shown: list[list[Any]] = await page.evaluate(WORDS)
+    return [(text, state) for text, state in shown]
+
+
+async def speak(page: Page, text: str) -> None:
+    """Types a text, and has it spoken with the Enter key."""
+    await page.fill("#text", text)
+    await page.press("#text", "Enter")

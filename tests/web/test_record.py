@@ -1,0 +1,542 @@
+"""What happened to an utterance: its log, its figures, its picture, and what is saved of it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+from playwright.async_api import ConsoleMessage, Page
+
+from realtime.app import Server
+from tests.web.conftest import OpenPage
+from tests.wire_client import open_client
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+HERE = Path(__file__).parent
+SCRIPTS = [(HERE / name).read_text() for name in ("recorded.js", "scenes.js")]
+Samples = NDArray[np.int16]
+TEXT = "It is noon. The sun is out, and it is warm."
+SENTENCES = [
+    "It is noon.",
+    "The sun is out, and it is warm in the garden behind the house.",
+    "Nobody has seen the cat since breakfast, which is not unusual for her.",
+    "She will be back when she is hungry.",
+]
+TEN_MINUTES = [
+    f"This is sentence {n} of a text that goes on for ten minutes and then it ends." for n in range(125)
+]
+
+
+@asynccontextmanager
+async def recorder(server: Server, open_page: OpenPage, **options: Any) -> AsyncIterator[Page]:
+    """A page of the server's with the modules of `web/record` within reach, which must not complain."""
+    complaints: list[str] = []
+
+    def on_console(message: ConsoleMessage) -> None:
+        # A file of text, as which the page begins, has no icon.
+        if message.type in ("error", "warning") and not message.location["url"].endswith("/favicon.ico"):
+            complaints.append(message.text)
+
+    async with open_page("about:blank", listen=False, **options) as listened:
+        page = listened.page
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: complaints.append(f"{error}"))
+        await page.goto(f"{server.url}/vendor/README.md")
+        for script in SCRIPTS:
+            await page.evaluate(script)
+        yield page
+        assert complaints == []
+
+
+async def figures(page: Page, log: str = "log") -> dict[str, str]:
+    """Values of the figures by name, `None` where one is missing; each must say how it is measured."""
+    found = await page.evaluate(
+        f"recorded.module('/record/figures.js').then(({{figuresOf}}) => figuresOf({log}))"
+    )
+    assert all(len(each["title"]) > 30 for each in found)
+    assert len({each["name"] for each in found}) == len(found)
+    assert all(each.get("missing", False) == (each["value"] == "–") for each in found)
+    plain = str.maketrans({"\N{MULTIPLICATION SIGN}": "x", "\N{MINUS SIGN}": "-"})
+    return {each["name"]: each["value"].translate(plain) for each in found}
+
+
+def ffmpeg(data: bytes) -> Samples:
+    """A file decoded by FFmpeg, at 48 kHz."""
+    command = ["ffmpeg", "-v", "error", "-i", "-", "-f", "s16le", "-ac", "1", "-ar", "48000", "-"]
+    done = subprocess.run(command, input=data, capture_output=True, check=True)
+    assert done.stderr == b""
+    return np.frombuffer(done.stdout, "<i2")
+
+
+def read(data: bytes) -> Samples:
+    """A file decoded by libsndfile."""
+    samples, rate = soundfile.read(io.BytesIO(data), dtype="int16")
+    assert rate == 48_000
+    result: Samples = samples
+    return result
+
+
+async def saved(page: Page, which: str, before: str = "") -> bytes:
+    """What `oggOf` or `wavOf` gives for the page's `log`."""
+    return base64.b64decode(
+        await page.evaluate(
+            f"""async () => {{
+              const download = await recorded.module("/record/download.js");
+              {before}
+              return await recorded.base64(await download.{which}(log));
+            }}"""
+        )
+    )
+
+
+async def servers_own(server: Server, **settings: object) -> bytes:
+    """The Ogg file that the server itself makes of the text."""
+    async with open_client(server.url) as client:
+        await client.send("session.start", formats=["ogg_opus"], max_lead_ms=0, **settings)
+        await client.speak(TEXT)
+        return b"".join(frame.packet.payload for frame in client.frames())
+
+
+@pytest.mark.parametrize("frame_ms", [20, 60])
+async def test_what_is_saved_is_what_was_said_to_the_sample(
+    tone_server: Server, open_page: OpenPage, frame_ms: int
+) -> None:
+    theirs = await servers_own(tone_server, frame_ms=frame_ms)
+    async with recorder(tone_server, open_page) as page:
+        await page.evaluate(
+            "async ([text, settings]) => { globalThis.log = await recorded.speak(text, settings); }",
+            [TEXT, {"frame_ms": frame_ms}],
+        )
+        ogg = await saved(page, "oggOf")
+        assert np.array_equal(ffmpeg(ogg), ffmpeg(theirs))
+        assert np.array_equal(read(ogg), read(theirs))
+        assert len(read(ogg)) == round(await page.evaluate("log.receivedMs") * 48)
+        assert f"TITLE={TEXT}".encode() in ogg
+        wav = read(await saved(page, "wavOf"))
+        # The same decoder, but for how it rounds.
+        assert len(wav) == len(read(ogg)) and np.abs(wav.astype(int) - read(ogg)).max() <= 1
+        # A browser without WebCodecs decodes whole files.
+        plain = read(await saved(page, "wavOf", before="delete globalThis.AudioDecoder;"))
+        assert np.array_equal(plain, wav)
+
+
+async def test_of_an_interrupted_one_what_was_heard_is_saved(
+    tone_server: Server, open_page: OpenPage
+) -> None:
+    async with recorder(tone_server, open_page) as page:
+        await page.evaluate(
+            "async (text) => { globalThis.log = await recorded.speak(text); }",
+            TEXT,
+        )
+        whole_ogg, whole_wav = ffmpeg(await saved(page, "oggOf")), read(await saved(page, "wavOf"))
+        for played_ms in (0.5, 13.5, 13.6, 1000.25):
+            await page.evaluate(
+                """(played_ms) => {
+                  log.cancelAsked(performance.now());
+                  log.cancelled({ reason: "cancelled", played_ms }, performance.now());
+                }""",
+                played_ms,
+            )
+            samples = int(played_ms * 48)
+            assert np.array_equal(ffmpeg(await saved(page, "oggOf")), whole_ogg[:samples]), played_ms
+            assert np.array_equal(read(await saved(page, "wavOf")), whole_wav[:samples]), played_ms
+        names = await page.evaluate(
+            """async () => {
+              const { fileName } = await recorded.module("/record/download.js");
+              const name = (text) => { log.text = text; return fileName(log, "ogg"); };
+              const interrupted = fileName(log, "wav");
+              log.cancelAskedAt = Number.NaN;
+              log.cancelledWith = null;
+              const names = ["  ...!", "Grüße an José: 3,50 €", "con", "你好".repeat(40)].map(name);
+              return [interrupted, ...names];
+            }"""
+        )
+        assert names == [
+            "it-is-noon-the-sun-is-out-and-it-is-warm-interrupted.wav",
+            "speech.ogg",
+            "grüße-an-josé-3-50.ogg",
+            "speech-con.ogg",
+            f"{'你好' * 20}.ogg",
+        ]
+        # Nothing heard, nothing there, nothing kept: it says so.
+        problems = await page.evaluate(
+            """async () => {
+              const { oggOf, wavOf } = await recorded.module("/record/download.js");
+              const problem = (promise) => promise.then(() => "none", (error) => error.message);
+              const empty = await recorded.scripted("Hm.", [["tokenSent", 0, 0, 3]]);
+              const unheard = await recorded.scripted("Hm.", [["frame", {}, 1], ["cancelAsked", 2]]);
+              const problems = [await problem(oggOf(empty)), await problem(wavOf(unheard))];
+              log.packets.drop();
+              return [...problems, await problem(oggOf(log))];
+            }"""
+        )
+        assert problems == [
+            "There is no sound.",
+            "Nothing of it was heard.",
+            "The sound of this one is no longer kept: later ones took its room.",
+        ]
+
+
+async def test_ten_minutes_are_kept_and_saved_in_little_memory_while_the_page_lives(
+    tone_server: Server, open_page: OpenPage
+) -> None:
+    async with recorder(tone_server, open_page) as page:
+        found = await page.evaluate(
+            """async (sentences) => {
+              globalThis.log = await scenes.scene({ sentences });
+              const points = [log.tokens, log.frames, log.hand.points];
+              const kept = {
+                audio: log.receivedMs, frames: log.frameCount,
+                points: Math.max(...points.map((each) => each.length)),
+                bytes: log.frames.of("bytes").subarray(0, log.frames.length).reduce((a, b) => a + b),
+                end: log.frames.at("end", -1), audioBytes: log.audioBytes,
+              };
+              await new Promise((resolve) => setTimeout(resolve));
+              let longest = 0;
+              const tasks = new PerformanceObserver((list) => {
+                for (const { duration } of list.getEntries()) longest = Math.max(longest, duration);
+              });
+              tasks.observe({ type: "longtask" });
+              const { oggOf, wavOf } = await recorded.module("/record/download.js");
+              const [ogg, wav] = [await oggOf(log), await wavOf(log)];
+              await new Promise((resolve) => setTimeout(resolve, 100));
+              return { ...kept, longest, ogg: ogg.size, wav: wav.size };
+            }""",
+            TEN_MINUTES,
+        )
+        assert found["audio"] > 590_000 and found["frames"] > 29_000
+        assert found["points"] <= 4096
+        # What was put together is all there.
+        assert found["bytes"] == found["audioBytes"] and found["end"] == found["audio"]
+        assert found["wav"] == 44 + 2 * (48 * found["audio"] - 312)
+        assert found["ogg"] < 1.05 * found["audioBytes"]
+        assert found["longest"] < 200
+        # Packets of older ones make room for those of later ones.
+        dropped = await page.evaluate(
+            """async () => {
+              const { PacketShelf } = await recorded.module("/record/packets.js");
+              const shelf = new PacketShelf(1_000_000);
+              const all = [shelf.open(), shelf.open(), shelf.open()];
+              for (const packets of all) {
+                for (let count = 0; count < 400; count += 1) {
+                  packets.add(new Uint8Array(1000), 0, 960);
+                  shelf.added(1000);
+                }
+              }
+              return all.map(({ dropped, bytes }) => [dropped, bytes]);
+            }"""
+        )
+        assert dropped == [[True, 0], [False, 400_000], [False, 400_000]]
+
+
+#: Text at 100 and 400; sound from 430 on, of which the player has none left from 530 to 580, and which is
+#: complete at 640.
+SPOKEN: list[list[object]] = [
+    ["tokenSent", 100, 0, 6],
+    ["tokenSent", 400, 6, 11],
+    ["textEnded", 401],
+    ["segment", {"index": 0, "text": "It is noon.", "range": [0, 11], "start_ms": 0}, 420],
+    ["words", {"words": [{"range": [0, 2], "start_ms": 12, "end_ms": 60}]}, 421],
+    ["frame", {"duration": 4800, "bytes": 376}, 430],
+    ["playing", 442],
+    *[["progress", 442 + ms, ms, 100 - ms] for ms in range(10, 100, 10)],
+    ["underrun", 542],
+    ["frame", {"position": 4800, "duration": 4800, "bytes": 376}, 570],
+    ["continued", 580, 38],
+    *[["progress", 580 + ms, 100 + ms, 100 - ms] for ms in range(10, 60, 10)],
+    ["frame", {"position": 9600, "duration": 4800, "bytes": 376, "last": True}, 640],
+    ["progress", 680, 200, 100],
+]
+DONE: list[object] = [
+    "done",
+    {"reason": "completed", "audio_ms": 300, "timing": {"infer_ms": 4, "encode_ms": 2}, "cache": "miss"},
+    641,
+]
+
+
+async def scripted(page: Page, calls: list[list[object]]) -> None:
+    await page.evaluate(
+        "async (calls) => { globalThis.log = await recorded.scripted('It is noon.', calls); }", calls
+    )
+
+
+async def test_figures_are_what_was_measured_or_missing(tone_server: Server, open_page: OpenPage) -> None:
+    async with recorder(tone_server, open_page) as page:
+        await scripted(page, [])
+        nothing = await figures(page)
+        assert set(nothing.values()) == {"–"}
+        await scripted(page, [*SPOKEN, DONE, ["played", 780]])
+        assert await figures(page) == {
+            "First sound, from the first token": "342 ms",
+            "First sound, from the last token": "42 ms",
+            "Silence before the first word": "12 ms",
+            "Interrupt to silence": "–",
+            "Interrupt to the server's answer": "–",
+            "Underruns": "1, 38 ms",
+            # From 442 to 640: 100 ms falling to none, none for 28 ms, 100 ms that wait for 10 ms, then fall
+            # to 40 ms.
+            "Least sound in hand": "0 ms",
+            "Sound in hand, median": "55 ms",
+            "Real-time factor, server": "0.020, 50.0x real time",
+            "Real-time factor, all the way": "1.80, 0.56x real time",
+            "Heard": "300 ms of 300 ms",
+            "Text": "11 B in 2 pieces",
+            "Sound": "1.20 kB, 32 kbit/s",
+            "Packets": "3 of 100.0 ms",
+            "Connection lost": "never",
+        }
+        # It speaks before the text is complete; the rest of the text came slower than the sound.
+        await scripted(page, [*SPOKEN, ["tokenSent", 700, 11, 11], ["textEnded", 701]])
+        early = await figures(page)
+        assert early["First sound, from the last token"] == "-258 ms"
+        assert early["Real-time factor, all the way"] == "–"
+        assert early["Heard"] == "200 ms of 300 ms"
+        # Interrupted, after the connection was away and the server had waited.
+        cut: list[list[object]] = [
+            ["connectionLost", 690],
+            ["connectionBack", 1690],
+            ["cancelAsked", 1700],
+            ["silent", 1706.25],
+            ["cancelled", {"reason": "cancelled", "played_ms": 222}, 1711],
+        ]
+        await scripted(page, [*SPOKEN, *cut])
+        interrupted = await figures(page)
+        assert interrupted["Interrupt to silence"] == "6.3 ms"
+        assert interrupted["Interrupt to the server's answer"] == "11 ms"
+        assert interrupted["Heard"] == "222 ms of 300 ms"
+        assert interrupted["Connection lost"] == "1x, 1.00 s"
+        assert interrupted["Real-time factor, server"] == "–"
+        assert interrupted["Real-time factor, all the way"] == "–"
+        # All was there before it was heard; a cache is told; what the server waited does not count.
+        at_once: list[list[object]] = [
+            ["tokenSent", 0, 0, 11],
+            ["frame", {"duration": 4800}, 20],
+            ["flow", {"state": "paused"}, 21],
+            ["flow", {"state": "resumed"}, 71],
+            ["frame", {"position": 4800, "duration": 4800, "last": True}, 80],
+            ["done", {**DONE[1], "audio_ms": 200, "cache": "hit"}, 81],  # type: ignore[dict-item]
+            ["playing", 90],
+            ["played", 290],
+        ]
+        await scripted(page, at_once)
+        cached = await figures(page)
+        assert cached["Sound in hand, median"] == "all of it"
+        assert cached["Real-time factor, server"] == "0.030, 33.3x real time (cache: hit)"
+        assert cached["Real-time factor, all the way"] == "0.15, 6.67x real time"
+        assert cached["Underruns"] == "none"
+
+
+async def test_the_log_knows_when_which_sound_was_heard(tone_server: Server, open_page: OpenPage) -> None:
+    async with recorder(tone_server, open_page) as page:
+        await scripted(page, SPOKEN)
+        times = "(all) => all.map((ms) => log.sounding.timeOf(ms))"
+        places = "(all) => all.map((at) => log.sounding.positionAt(at))"
+        # Before the underrun, at its two ends, behind it, and ahead of what was reported.
+        assert await page.evaluate(times, [0, 50, 100, 101, 200, 250]) == [442, 492, 580, 581, 680, 730]
+        assert await page.evaluate(places, [0, 442, 492, 542, 579, 600, 680, 700]) == [
+            *[0, 0, 50, 100],
+            *[100, 120, 200, 220],
+        ]
+        # A player that stood still without a word (a suspended page) is noticed by its reports.
+        await scripted(
+            page,
+            [
+                ["frame", {"duration": 480_000}, 0],
+                ["playing", 0],
+                ["progress", 300, 100],
+                ["progress", 400, 200],
+                ["progress", 5400, 250],
+                ["progress", 5500, 350],
+            ],
+        )
+        assert await page.evaluate(places, [400, 5000, 5350, 5400, 5500]) == [200, 200, 200, 250, 350]
+        assert await page.evaluate(times, [300]) == [5450]
+
+
+async def show(page: Page, scene: dict[str, object], up_to: float | None = None) -> None:
+    """Shows a scene in the page's `timeline`, and waits until it stands."""
+    await page.evaluate(
+        """async ([scene, upTo]) => {
+          const { Timeline } = await recorded.module("/record/timeline.js");
+          globalThis.timeline?.close();
+          const root = document.createElement("div");
+          document.body.replaceChildren(root);
+          globalThis.log = await scenes.scene(scene, upTo ?? undefined);
+          globalThis.timeline = new Timeline(root);
+          timeline.show(log);
+        }""",
+        [scene, up_to],
+    )
+    await page.wait_for_function("() => timeline.drawn !== -1 || !log.over")
+
+
+PIXELS = """async () => {
+  const { canvas } = timeline.frame;
+  const copy = new OffscreenCanvas(canvas.width, canvas.height);
+  const context = copy.getContext("2d", { willReadFrequently: true });
+  context.drawImage(canvas, 0, 0);
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  const digest = await crypto.subtle.digest("SHA-256", data);
+  return [...new Uint8Array(digest)].join();
+}"""
+
+
+@pytest.mark.parametrize(
+    ("width", "ratio", "scheme"), [(1280, 1, "light"), (360, 2, "dark"), (700, 1.5, "light")]
+)
+async def test_the_picture_is_sharp_and_says_what_it_shows(
+    tone_server: Server, open_page: OpenPage, width: int, ratio: float, scheme: str
+) -> None:
+    options = {
+        "viewport": {"width": width, "height": 600},
+        "device_scale_factor": ratio,
+        "color_scheme": scheme,
+    }
+    async with recorder(tone_server, open_page, **options) as page:
+        await show(page, {"sentences": SENTENCES, "rate": 12, "cancelAt": 6000, "outage": [1000, 1400]})
+        canvas = page.locator("canvas")
+        pixels, shown = await canvas.evaluate("(canvas) => [canvas.width, canvas.clientWidth]")
+        assert abs(pixels - shown * ratio) < 1.01
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await page.wait_for_timeout(300)
+        label = await canvas.get_attribute("aria-label")
+        assert label is not None and label.startswith("Timeline: 4 segments, ")
+        assert "connection lost 1 time" in label and "interrupted at " in label
+        # By keys from event to event.
+        stage = page.get_by_role("group", name="Timeline")
+        await stage.focus()
+        told = []
+        for key in ("ArrowRight", "ArrowRight", "End", "Home"):
+            await page.keyboard.press(key)
+            told.append(await page.locator(".tip strong").inner_text())
+            assert await page.locator("[aria-live]").inner_text() != ""
+        assert told[0] == told[3] == "First text sent"
+        assert told[1] == SENTENCES[0] and told[2] == "Interrupted"
+        # By pointer: what lies under it.
+        box = await canvas.bounding_box()
+        assert box is not None
+        row = await page.evaluate("timeline.layout.rows.speech.y + 5")
+        x = await page.evaluate("timeline.view.x(log.playingAt - log.firstAt) + 4")
+        await page.mouse.move(box["x"] + x, box["y"] + row)
+        await page.wait_for_function(
+            "(text) => timeline.frame.tip.firstChild.textContent === text", arg=SENTENCES[0]
+        )
+        # The same as a table.
+        await page.get_by_text("The same as a table").click()
+        rows = page.locator("tbody tr")
+        await page.wait_for_function("() => timeline.frame.body.rows.length === 4")
+        cells = await rows.nth(3).locator("td").all_inner_texts()
+        assert cells[0] == SENTENCES[3] and cells[4] == "not heard"
+        # The one that was cut was heard up to there.
+        cells = await rows.nth(2).locator("td").all_inner_texts()
+        assert cells[4].split(" – ")[1] in ("5.98 s", "5.99 s", "6.00 s")
+
+
+async def test_it_follows_what_is_heard_and_stands_still_when_it_is_over(
+    tone_server: Server, open_page: OpenPage
+) -> None:
+    async with recorder(tone_server, open_page, viewport={"width": 1280, "height": 600}) as page:
+        await show(page, {"sentences": ["Yes, it is."]}, up_to=200)
+        first = await page.evaluate(PIXELS)
+        await page.wait_for_timeout(150)
+        assert await page.evaluate(PIXELS) != first
+        await page.wait_for_function("() => log.over && timeline.drawn === log.version")
+        last = await page.evaluate(PIXELS)
+        draws = """async (ms) => {
+          let draws = 0;
+          let spent = 0;
+          const draw = timeline.draw;
+          timeline.draw = function (...given) {
+            const begun = performance.now();
+            const moving = draw.apply(this, given);
+            spent += performance.now() - begun;
+            draws += 1;
+            return moving;
+          };
+          await new Promise((resolve) => setTimeout(resolve, ms));
+          return [draws, spent / ms];
+        }"""
+        assert await page.evaluate(draws, 500) == [0, 0]
+        assert await page.evaluate(PIXELS) == last
+        # Something new is seen all the same.
+        await page.evaluate("log.failed({ message: 'late' }, performance.now())")
+        await page.wait_for_function("() => timeline.drawn === log.version")
+        # Ten minutes: followed while they are spoken, and cheap both so and as a whole.
+        await show(page, {"sentences": TEN_MINUTES}, up_to=400_000)
+        await page.wait_for_function("() => timeline.view.from > 300_000")
+        count, share = await page.evaluate(draws, 1000)
+        assert count >= 10 and share < 0.25
+        await page.get_by_role("button", name="Whole").click()
+        await page.wait_for_function("() => timeline.view.from < 0")
+        count, share = await page.evaluate(draws, 1000)
+        assert count >= 5 and share < 0.4
+        # Whoever wants no motion gets a picture now and then.
+        await page.emulate_media(reduced_motion="reduce")
+        count, _ = await page.evaluate(draws, 1000)
+        assert 1 <= count <= 3
+
+
+async def test_the_waveform_follows_what_is_heard_and_stands_still_in_silence(
+    tone_server: Server, open_page: OpenPage
+) -> None:
+    async with recorder(tone_server, open_page) as page:
+        await page.mouse.click(5, 5)
+        sizes = await page.evaluate(
+            """async () => {
+              const { Waveform } = await recorded.module("/record/waveform.js");
+              const canvas = document.createElement("canvas");
+              canvas.style.cssText = "width: 300px; height: 60px";
+              document.body.replaceChildren(canvas);
+              const context = new AudioContext({ sampleRate: 48000 });
+              await context.resume();
+              const analyser = new AnalyserNode(context, { fftSize: 2048 });
+              const gain = new GainNode(context, { gain: 0 });
+              const source = new OscillatorNode(context, { frequency: 440 });
+              source.connect(gain).connect(analyser);
+              source.start();
+              const waveform = new Waveform(canvas, analyser);
+              let draws = 0;
+              const draw = waveform.draw;
+              waveform.draw = function () { draws += 1; draw.apply(this); };
+              const height = () => {
+                const { width, height } = canvas;
+                const copy = new OffscreenCanvas(30, height).getContext("2d", { willReadFrequently: true });
+                copy.drawImage(canvas, 30 - width, 0);
+                const { data } = copy.getImageData(0, 0, 30, height);
+                const rows = new Set();
+                for (let at = 3; at < data.length; at += 4) {
+                  if (data[at] > 0) rows.add(Math.floor(at / 4 / 30));
+                }
+                return rows.size;
+              };
+              const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+              const seen = [];
+              await wait(300); seen.push([height(), draws]);
+              draws = 0; gain.gain.value = 0.8;
+              await wait(600); seen.push([height(), draws]);
+              gain.gain.value = 0.05;
+              await wait(500); seen.push([height(), draws]);
+              gain.gain.value = 0;
+              await wait(1700);
+              draws = 0;
+              await wait(500); seen.push([height(), draws]);
+              waveform.close();
+              await context.close();
+              return seen;
+            }"""
+        )
+        silent, loud, soft, after = sizes
+        assert silent[0] <= 3 and silent[1] <= 3
+        assert loud[0] > 40 and loud[1] >= 6
+        assert 3 < soft[0] < 20
+        assert after[0] <= 3 and after[1] == 0
