@@ -276,7 +276,7 @@ export interface SessionEvents {
   state: CustomEvent<StateChange>;
   /** The session goes on, on another connection. */
   resumed: CustomEvent<{ contexts: ContextReport[] }>;
-  /** Something is wrong with the session; it is over if `state` follows with `"closed"`. */
+  /** Something is wrong with the session; it is over if its `state` is `"closed"`. */
   error: CustomEvent<RealtimeError>;
   /** The server will close the session: nothing was said for long (`"idle"`), or it is going away. */
   closing: CustomEvent<{ reason: string; drainMs: number }>;

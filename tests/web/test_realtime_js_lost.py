@@ -220,6 +220,26 @@ async def test_nothing_is_said_for_long(client: ClientPage) -> None:
     assert told["finished"]["error"]["code"] == "session_closed"
 
 
+async def test_a_context_that_the_server_has_ended(
+    client: ClientPage, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.session.turns.SILENT_HEAD_S", 0.3)
+    async with cutting(server.url) as proxy:
+        told = await client.run("endedEarly", proxy.url, False)
+        # As far as the second context's opening: what comes behind that is lost.
+        down = b"".join(proxy.connections[0].down.passed)
+    assert told["late"]["code"] == told["afterwards"]["code"] == "context_closed"
+    assert [each["value"]["reason"] for each in told["ends"]] == ["completed"] * 2
+    whole = [each["frames"] for each in told["told"]]
+    async with cutting(server.url, Fault(down=down.index(b"context-1"), stalls=True)) as proxy:
+        told = await client.run("endedEarly", proxy.url, True)
+    assert told["resumed"] == 1 and told["late"] is None
+    assert [each["code"] for each in told["told"][0]["errors"]] == ["context_closed"]
+    assert told["afterwards"]["code"] == "context_closed" and "10 s" in told["afterwards"]["message"]
+    assert [each["value"]["reason"] for each in told["ends"]] == ["completed"] * 2
+    assert [each["frames"] for each in told["told"]] == whole
+
+
 # -- a network that is cut anywhere ----------------------------------------------------------------------
 
 

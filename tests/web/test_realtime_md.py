@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,16 @@ from playwright.async_api import Browser, Page, Route
 from realtime.app import Server, running
 from tests.cutting_proxy import cutting
 from tests.web.client_page import OPEN_TONE
+from tests.wire_client import open_client
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "web"
 DOCUMENT = (WEB / "realtime.md").read_text()
+BEGIN = """async (url) => {
+    window.shown = [];
+    await (await import("/connection.js")).begin(url, (line) => shown.push(line)).catch(() => {});
+}"""
 RECIPES = dict(re.findall(r"^```js (\S+)\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL))
 
 
@@ -94,15 +100,24 @@ async def test_interrupt(page: Page) -> None:
 
 async def test_connection(page: Page, server: Server) -> None:
     async with cutting(server.url) as proxy:
-        code = """async (url) => {
-            window.shown = [];
-            await (await import("/connection.js")).begin(url, (line) => shown.push(line));
-        }"""
-        await page.evaluate(code, proxy.url)
+        await page.evaluate(BEGIN, proxy.url)
         proxy.cut_all()
         await page.wait_for_function("shown.length === 4")
     shown = await page.evaluate("shown")
     assert [line.split(" ")[0] for line in shown[:4]] == ["open", "Lost", "open", "back,"]
+
+
+async def test_connection_begins_anew(page: Page) -> None:
+    full = replace(OPEN_TONE, max_sessions=1)
+    async with running(full) as server, open_client(server.url) as other:
+        await other.send("session.start")
+        await other.until("session.ready")
+        await page.evaluate(BEGIN, server.url)
+        await page.wait_for_function("shown.length === 2")
+        await other.connection.close()
+        await page.wait_for_function("shown.length === 3")
+    shown = await page.evaluate("shown")
+    assert shown[0].startswith("queue_full: ") and shown[1:] == ["closed", "open"]
 
 
 async def test_node(server: Server, tmp_path: Path) -> None:

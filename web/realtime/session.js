@@ -209,6 +209,7 @@ export class Session extends EventTarget {
   #closed(error, reason) {
     const over = this.#exchange.over;
     if (over === null) return;
+    this.state = "closed"; // who is told of an error sees whether it was the end
     this.#refuse(over);
     for (const context of this.#directory.all()) context._fail(over);
     if (error !== null) this.#tell("error", error);

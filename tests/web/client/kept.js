@@ -1,6 +1,6 @@
 // Sessions that go on while a test does something to their network, or to their server.
 
-import { failure, outcome, Record } from "./record.js";
+import { failure, outcome, Record, thrown } from "./record.js";
 
 /** @import {ConnectOptions, Session} from "../../../web/realtime.js" */
 /** @typedef {typeof import("../../../web/realtime.js")} Realtime */
@@ -92,4 +92,34 @@ function keptOf(name) {
   const one = kept.get(name);
   if (one === undefined) throw new Error(`no session ${name} was begun`);
   return one;
+}
+
+/**
+ * A context that the server ends because it is silent while another waits, and that goes on nevertheless; `lost`:
+ * meanwhile nothing comes.
+ * @param {Realtime} realtime
+ * @param {string} url
+ * @param {boolean} lost
+ */
+export async function endedEarly({ connect }, url, lost) {
+  const session = connect(url, { stallMs: 600 });
+  const first = session.open({ context_id: "first" });
+  const records = [new Record(first)];
+  first.send("One. ");
+  await first.flush();
+  await session.ping();
+  const second = session.open();
+  records.push(new Record(second));
+  second.send("Two.");
+  second.end();
+  if (lost) await new Promise((resolve) => setTimeout(resolve, 500));
+  else await first.finished;
+  const late = thrown(() => first.send("Late. "));
+  const ends = [await outcome(first.finished), await outcome(second.finished)];
+  const afterwards = thrown(() => first.send("Later."));
+  await session.ping();
+  const told = records.map(({ frames, order, errors }) => ({ frames: frames.length, order, errors }));
+  const result = structuredClone({ ends, told, late, afterwards, resumed: session.resumed });
+  await session.close({ drain: false });
+  return result;
 }
