@@ -20,10 +20,20 @@ async def begun(page: Page) -> None:
     await expect(page.locator("#first-sound")).to_contain_text("s", timeout=15_000)
 
 
-async def sounding(page: Page, word: str) -> None:
-    """This word sounds now."""
-    lit = "(word) => document.querySelector('.word[data-state=sounding]')?.textContent === word"
-    await page.wait_for_function(lit, arg=word, timeout=15_000)
+async def while_sounding(page: Page, before: int = 2) -> list[tuple[str, str]]:
+    """All words, at a moment when one sounds and so many at least were heard before it."""
+    words_then = await page.wait_for_function(
+        """(before) => {
+          const all = [...document.querySelectorAll("#said .word")].map((each) => [
+            each.textContent, each.dataset.state,
+          ]);
+          const heard = all.filter(([, state]) => state === "heard").length;
+          return heard >= before && all.some(([, state]) => state === "sounding") ? all : null;
+        }""",
+        arg=before,
+        timeout=15_000,
+    )
+    return [(text, state) for text, state in await words_then.json_value()]
 
 
 async def over(page: Page, seconds: float = 30) -> None:

@@ -79,7 +79,7 @@ class Page {
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !elements.key.open) this.#speaking.interrupt(event.timeStamp);
     });
-    unlock.addEventListener("click", () => this.#sound.unlock());
+    unlock.addEventListener("click", () => this.#sound.expect());
     for (const type of ["pointerdown", "pointerup", "keydown"]) {
       const here = () => {
         this.#sound.unlock();
@@ -174,7 +174,10 @@ class Page {
       const isMuted = !isAudible && this.#speaking.current !== null;
       this.#speaking.setAudible(!isMuted);
       elements.unlock.hidden = !isMuted;
-      if (isMuted) this.#say("Your browser lets no page sound before you have touched it: click to hear.");
+      const touched = navigator.userActivation?.hasBeenActive ?? false;
+      if (isMuted && touched)
+        this.#say("The sound does not start. Is there a loudspeaker? Click to try again.");
+      else if (isMuted) this.#say("Your browser lets no page sound before it was touched: click to hear.");
     });
   }
 

@@ -30,9 +30,10 @@ export class Stage {
   /** @param {Utterance} utterance */
   show(utterance) {
     this.shown = utterance;
-    const { welcome, legend, timeline } = this.#elements;
+    const { welcome, legend, timeline, figures } = this.#elements;
     welcome.hidden = true;
     timeline.hidden = false;
+    if (figures.parentElement) figures.parentElement.hidden = false;
     legend.hidden = !utterance.screen.llm;
     this.#said.show(utterance);
     this.#timeline.show(utterance.log);
