@@ -3,7 +3,7 @@
 import { Deck } from "./deck.js";
 import { packetSamples } from "./packets.js";
 import { heardAt, heardTime, MOST_HELD_MS, Player, RATE } from "./player.js";
-import { Ticker } from "./ticker.js";
+import { createTicker, Ticker } from "./ticker.js";
 
 /** @typedef {import("./player.js").Frame} Frame */
 
@@ -84,12 +84,26 @@ class Utterance {
   }
 }
 
-export class SourcePlayer extends Player {
+/**
+ * @param {import("./player.js").Kind} kind
+ * @param {string} label
+ * @param {AudioContext} context at 48 kHz, may be suspended
+ * @param {import("./deck.js").Medium} medium
+ * @returns {Promise<Player>}
+ */
+export async function createSourcePlayer(kind, label, context, medium) {
+  const bunny = await import("../vendor/mediabunny.js");
+  const player = new SourcePlayer(kind, label, context, bunny, medium);
+  await player.prepare();
+  return player;
+}
+
+class SourcePlayer extends Player {
   /** Those that were not heard to their end, in the order of playing. @type {Utterance[]} */
   #live = [];
   /** @type {Deck[]} */
   #decks;
-  #ticker;
+  #ticker = new Ticker();
   #paused = false;
   #closed = false;
   #progressAt = 0;
@@ -113,8 +127,13 @@ export class SourcePlayer extends Player {
       }
       return deck;
     });
-    this.#ticker = new Ticker(context, this.output, () => this.#tick());
     context.addEventListener("statechange", this.#onstate);
+  }
+
+  /** To be awaited before it is used. */
+  async prepare() {
+    this.#ticker = await createTicker(this.context, this.output);
+    this.#ticker.ontick = () => this.#tick();
   }
 
   /**
@@ -214,6 +233,7 @@ export class SourcePlayer extends Player {
     this.#closed = true;
     this.context.removeEventListener("statechange", this.#onstate);
     for (const deck of this.#decks) deck.close();
+    this.#ticker.close();
   }
 
   /**

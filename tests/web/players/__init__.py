@@ -121,6 +121,7 @@ async def playing(
         if before:
             await listened.page.evaluate(before)
         await listened.page.add_script_tag(path=HARNESS, type="module")
+        await listened.page.wait_for_function("'harness' in window")
         await listened.page.evaluate(
             "([kind, suspended]) => harness.make(kind, suspended)", [kind, suspended]
         )
