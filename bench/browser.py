@@ -6,9 +6,9 @@ sentence), `background` (another tab in front for half a minute), and `long` (me
 minutes; only when it is asked for). Each by each player in turn, with the embedded voice, without a cache.
 
 Sound is taken from the page's audio graph where it leaves for the loudspeaker; what the loudspeaker's own
-buffers add is not in it. A sample is audible when its quantum (128 samples) has -45 dBFS. What the voice alone
-takes is measured in turns with it. Gaps are found by laying the sound that was heard upon the sound that was
-sent: neither the page nor its player is asked.
+buffers add is not in it. A sample is audible when its quantum (128 samples) has -45 dBFS. What the voice
+alone takes is measured in turns with it. Gaps are found by laying the sound that was heard upon the sound
+that was sent: neither the page nor its player is asked.
 """
 
 from __future__ import annotations
