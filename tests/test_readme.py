@@ -39,13 +39,18 @@ def test_commands_are_found() -> None:
 
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each not in RUN_ELSEWHERE])
-def test_command(server: ServerProcess, command: str) -> None:
+def test_command(server: ServerProcess, command: str, tmp_path: Path) -> None:
     """As it stands, but for the port; and without a sound device `say` may only say that there is none.
 
-    For the same reason, what is piped into a player is decoded instead.
+    For the same reason, what is piped into a player is decoded instead; and of a long file that is to be
+    spoken the beginning will do.
     """
     decode = "| ffmpeg -loglevel error -i - -f null -"
     command = re.sub(r"\| ffplay .*", decode, command.replace(":8000", f":{server.port}"))
+    if " say --file CHANGELOG.md" in command:
+        beginning = tmp_path / "CHANGELOG.md"
+        beginning.write_text((ROOT / "CHANGELOG.md").read_text()[:1000])
+        command = command.replace("CHANGELOG.md", str(beginning))
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         env=os.environ | {"REALTIME_URL": f"ws://127.0.0.1:{server.port}"},
