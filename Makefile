@@ -20,7 +20,7 @@ help:
 	@echo 'make test                              install what the tests need, and run everything'
 	@echo 'make vendor                            write the library of the page anew'
 	@echo 'make bench                             latency figures'
-	@echo 'make bench-browser                      figures of the page, in a Chromium'
+	@echo 'make bench-browser                     figures of the page, in a Chromium'
 	@echo 'make load                              figures of many listeners, and load.png'
 	@echo 'make soak                              ten minutes of random sessions'
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import os
 import re
@@ -240,7 +241,9 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
 def test_the_table_of_dependencies_is_complete() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     packages = project["dependencies"] + project["optional-dependencies"]["japanese"]
+    page = json.loads((ROOT / "package.json").read_text())
     names = {re.split(r"[<>=!~;\[ ]", each)[0] for each in packages}
+    names |= page["dependencies"].keys() | page["devDependencies"].keys()
     section = README.split("## Dependencies")[1]
     listed = {
         name.split(" ")[0]
