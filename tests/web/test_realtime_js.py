@@ -173,7 +173,8 @@ async def test_what_is_said_last_is_said_to_its_end(client: ClientPage, server: 
     assert told["frames"] > 30 and told["finished"]["value"]["reason"] == "completed"
     assert told["told"] == ["open", "closed"] and told["ready"] is None
     if waits:
-        assert told["late"]["error"]["code"] == "context_closed"
+        # By then the server may have read that, or have closed.
+        assert told["late"]["error"]["code"] in ("context_closed", "session_closed")
     assert told["opening"]["code"] == told["sending"]["code"] == "session_closed"
     assert [each["error"]["code"] for each in told["calls"]] == ["session_closed"] * 3
 

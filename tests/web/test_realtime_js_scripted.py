@@ -14,7 +14,7 @@ from realtime.app import Server, running
 from realtime.session import messages as wire
 from realtime.session.frames import FrameKind, encode_frame
 from realtime.types import FrameFlags, Packet
-from tests.client.scripted import READY, Script, scripted
+from tests.client.scripted import READY, Script, cancelled, scripted
 from tests.web.client_page import OPEN_TONE, ClientPage, client_page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -181,3 +181,114 @@ async def test_text_that_opens_what_was_refused_is_taken_back(client: ClientPage
         await client.run("begin", url, {}, "refused", "Hello.")
         told = await client.run("finish", "refused", True)
     assert told["finished"]["error"]["code"] == "unknown_voice" and told["frames"] == []
+
+
+async def test_the_answer_to_a_cancel_tells_more_than_the_end(client: ClientPage) -> None:
+    async def finish_first(script: Script) -> None:
+        await script.start()
+        context_id = await script.open(1)
+        await script.until(wire.Cancel)
+        await script.done(context_id, 1)
+        await script.send(cancelled(context_id, 1, "Hel"))
+        await _closed(script)
+
+    async with scripted(finish_first, subprotocols=["realtime.v1"]) as url:
+        await client.run("begin", url, {}, "cancelled", "Hello.")
+        told = await client.run("silence", "cancelled", False)
+        await client.run("finish", "cancelled", True)
+    assert told["cancelled"]["value"]["text_spoken"] == "Hel"
+    assert told["finished"] == told["cancelled"] and told["order"] == ["opened", "cancelled"]
+
+
+async def test_one_that_was_heard_to_its_end_is_done(client: ClientPage) -> None:
+    async def finish_first(script: Script) -> None:
+        await script.start()
+        context_id = await script.open(1)
+        await script.until(wire.Cancel)
+        await script.done(context_id, 1)
+        await script.send(cancelled("*", 0))
+        await _closed(script)
+
+    async with scripted(finish_first, subprotocols=["realtime.v1"]) as url:
+        await client.run("begin", url, {}, "heard", "Hello.")
+        told = await client.run("silence", "heard", True)
+        await client.run("finish", "heard", True)
+    assert told["cancelled"]["value"] == [] and told["finished"]["value"]["reason"] == "completed"
+    assert told["order"] == ["opened", "done"]
+
+
+async def test_the_answer_to_a_cancel_comes_again_behind_sound(client: ClientPage) -> None:
+    connections = 0
+
+    async def lose_it(script: Script) -> None:
+        nonlocal connections
+        connections += 1
+        await script.until(wire.SessionStart)
+        if connections == 1:
+            await script.send(RESUMABLE)
+            await script.open(1)
+            await script.until(wire.Cancel)
+            script.connection.transport.abort()
+            return
+        report = wire.ContextReport("context-1", 1, "cancelled", 6, None)
+        await script.send(replaced(RESUMABLE, resumed=True, contexts=[report]))
+        await script.until(wire.Cancel)
+        ping = await script.until(wire.Ping)
+        await script.send(wire.Pong(ping.t), cancelled("context-1", 1, "Hel"))
+        await _closed(script)
+
+    async with scripted(lose_it, subprotocols=["realtime.v1"]) as url:
+        await client.run("begin", url, {}, "behind", "Hello.")
+        told = await client.run("silence", "behind", False)
+        await client.run("finish", "behind", True)
+    assert told["cancelled"]["value"]["text_spoken"] == "Hel" and told["errors"] == []
+
+
+async def test_the_settings_of_a_context_that_opened_late(client: ClientPage) -> None:
+    connections = 0
+
+    async def change(script: Script) -> None:
+        nonlocal connections
+        connections += 1
+        await script.until(wire.SessionStart)
+        changed = replaced(RESUMABLE, frame_ms=60)
+        if connections == 1:
+            await script.send(RESUMABLE)
+            await script.until(wire.SessionUpdate)
+            script.connection.transport.abort()
+            return
+        report = wire.ContextReport("context-1", 1, "open", 0, None)
+        await script.send(replaced(changed, resumed=True, contexts=[report]))
+        await script.send(wire.ContextOpened("context-1", 1, "v", "en"))
+        await script.until(wire.SessionUpdate)
+        await script.send(changed)
+        await _closed(script)
+
+    async with scripted(change, subprotocols=["realtime.v1"]) as url:
+        told = await client.run("openedLate", url)
+    assert told == {"now": 60, "opening": 20, "resumed": 1}
+
+
+async def test_connections_on_which_nothing_comes_are_not_made_for_ever(client: ClientPage) -> None:
+    connections = 0
+    window = replaced(RESUMABLE, limits=replaced(READY.limits, resume_window_s=1))
+
+    async def hang_up(script: Script) -> None:
+        nonlocal connections
+        connections += 1
+        await script.until(wire.SessionStart)
+        if connections == 1:
+            await script.send(window)
+            await script.open(1)
+            await script.until(wire.Ping)
+            await script.send(wire.Pong("question-1"))
+        else:
+            report = wire.ContextReport("context-1", 1, "open", 6, None)
+            await script.send(replaced(window, resumed=True, contexts=[report]))
+        script.connection.transport.abort()
+
+    async with scripted(hang_up, subprotocols=["realtime.v1"]) as url:
+        await client.run("begin", url, {}, "again", "Hello.")
+        told = await client.run("finish", "again", False)
+    assert told["finished"]["error"]["code"] == "connection_lost"
+    assert 3 <= told["resumed"] == connections - 1 <= 8

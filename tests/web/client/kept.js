@@ -142,3 +142,38 @@ export async function askedAgain({ connect }, url) {
   await session.close({ drain: false });
   return result;
 }
+
+/**
+ * Silences a session that was begun: its context, or all.
+ * @param {Realtime} _
+ * @param {string} name
+ * @param {boolean} all
+ */
+export async function silence(_, name, all) {
+  const { session, record } = keptOf(name);
+  const cancelled = await outcome(all ? session.cancelAll() : record.context.cancel());
+  const { finished } = record.context;
+  return {
+    cancelled,
+    finished: await outcome(finished),
+    order: [...record.order],
+    errors: [...record.errors],
+  };
+}
+
+/**
+ * The settings of a context whose opening is told after they have changed.
+ * @param {Realtime} realtime
+ * @param {string} url
+ */
+export async function openedLate({ connect }, url) {
+  const session = connect(url);
+  await session.ready;
+  const context = session.open();
+  const opened = new Promise((resolve) => context.addEventListener("opened", resolve));
+  const { frame_ms } = await session.update({ frame_ms: 60 });
+  await opened;
+  const result = { now: frame_ms, opening: context.settings?.frame_ms, resumed: session.resumed };
+  await session.close({ drain: false });
+  return result;
+}

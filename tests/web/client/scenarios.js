@@ -7,7 +7,7 @@ import { cutOf, failure, outcome, Record, thrown } from "./record.js";
 /** @typedef {typeof import("../../../web/realtime.js")} Realtime */
 
 export { exchange } from "./exchanges.js";
-export { askedAgain, begin, endedEarly, finish, more, takenUp } from "./kept.js";
+export { askedAgain, begin, endedEarly, finish, more, openedLate, silence, takenUp } from "./kept.js";
 
 /**
  * A session for as long as a scenario runs, with all that it says of itself.
@@ -304,7 +304,7 @@ export function long(realtime, url) {
     const ok = [early.handle, context.handle];
     const after = sizes.splice(0);
     const record = new Record(context);
-    context.send("x".repeat(40_000));
+    context.send("x".repeat(100_000)); // some of it is late
     await early.cancel(); // or that which failed would wait for its turn to be over
     const finished = await outcome(context.finished);
     const late = thrown(() => context.send("late"));
