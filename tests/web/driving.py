@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
+import numpy as np
 from playwright.async_api import Page, expect
 
+from tests.web.conftest import Sound, audible, silences
+
+RATE = 48_000
 WORDS = """() => [...document.querySelectorAll("#said .word")]
   .map((each) => [each.textContent, each.dataset.state])"""
 
@@ -51,3 +56,18 @@ async def speak(page: Page, text: str) -> None:
     """Types a text, and has it spoken with the Enter key."""
     await page.fill("#text", text)
     await page.press("#text", "Enter")
+
+
+async def sounded(page: Page) -> Sound:
+    """What was heard, from the first audible sample to the last.
+
+    On a machine that has too much to do the recorder misses a few milliseconds: this does not count samples.
+    """
+    await page.evaluate("tap.settle()")
+    heard: Sound = np.frombuffer(base64.b64decode(await page.evaluate("tap.sound()")), "<f4")
+    return audible(heard, RATE)
+
+
+def loud_s(sound: Sound, rate: int = RATE) -> float:
+    """How long a sound is, in seconds, without its pauses, into which Opus lets words ring."""
+    return len(sound) / rate - sum(length for _, length in silences(sound, rate, level_db=-30))
