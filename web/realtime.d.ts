@@ -372,7 +372,7 @@ export class Context extends EventTarget {
    * @returns when all of its sound has come; fails when it never will
    */
   flush(): Promise<void>;
-  /** No more text: it finishes when all is spoken. Twice does no harm. */
+  /** No more text: it finishes when all is spoken. Never throws; twice does no harm. */
   end(): void;
   /**
    * Barge-in: stop now. From the call on it tells of no sound.

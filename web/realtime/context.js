@@ -96,8 +96,9 @@ export class Context extends EventTarget {
   }
 
   end() {
+    // What has failed or is over has no more text either: `finished` tells why.
     if (this.#ended || this.#silenced || this.#done !== null) return;
-    if (!this.#takesText()) return;
+    if (this.#failure !== null || this.#link.over() !== null) return;
     this.#put(this.#half);
     this.#ended = true;
     this.#link.put({ type: "end", context_id: this.id });

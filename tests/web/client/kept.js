@@ -123,3 +123,22 @@ export async function endedEarly({ connect }, url, lost) {
   await session.close({ drain: false });
   return result;
 }
+
+/**
+ * Questions, and text behind them.
+ * @param {Realtime} realtime
+ * @param {string} url
+ */
+export async function askedAgain({ connect }, url) {
+  const session = connect(url);
+  await session.ready;
+  const context = session.open();
+  context.send("One ");
+  const updated = session.update({ frame_ms: 60 });
+  const pinged = session.ping();
+  context.send("two.");
+  const { frame_ms } = await updated;
+  const result = { frame_ms, ping: (await pinged) > 0, resumed: session.resumed };
+  await session.close({ drain: false });
+  return result;
+}

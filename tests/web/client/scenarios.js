@@ -7,7 +7,7 @@ import { cutOf, failure, outcome, Record, thrown } from "./record.js";
 /** @typedef {typeof import("../../../web/realtime.js")} Realtime */
 
 export { exchange } from "./exchanges.js";
-export { begin, endedEarly, finish, more, takenUp } from "./kept.js";
+export { askedAgain, begin, endedEarly, finish, more, takenUp } from "./kept.js";
 
 /**
  * A session for as long as a scenario runs, with all that it says of itself.

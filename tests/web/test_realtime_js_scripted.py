@@ -1,0 +1,183 @@
+"""realtime.js with servers that say what a real one cannot be made to say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+from msgspec.structs import replace as replaced
+from playwright.async_api import Browser
+
+from realtime.app import Server, running
+from realtime.session import messages as wire
+from realtime.session.frames import FrameKind, encode_frame
+from realtime.types import FrameFlags, Packet
+from tests.client.scripted import READY, Script, scripted
+from tests.web.client_page import OPEN_TONE, ClientPage, client_page
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+RESUMABLE = replaced(READY, features=["resume"])
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def server() -> AsyncIterator[Server]:
+    async with running(replace(OPEN_TONE)) as listening:
+        yield listening
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def client(chromium: Browser, server: Server) -> AsyncIterator[ClientPage]:
+    async with client_page(chromium, server.url) as page:
+        yield page
+
+
+async def _closed(script: Script) -> None:
+    await script.until(wire.SessionClose)
+    await script.connection.close(1000)
+
+
+async def test_what_it_does_not_know_it_leaves_out(client: ClientPage) -> None:
+    far = 2**40 + 1
+
+    async def speak(script: Script) -> None:
+        await script.start()
+        context_id = await script.open(7)
+        await script.until(wire.End)
+        frame = encode_frame(FrameKind.OPUS, 7, Packet(b"x", 2, far, 960, FrameFlags(0xFFF2)))
+        for unknown in ('{"type": "of.tomorrow", "handle": 7}', "no JSON", "[]", '{"type": 1}', "null"):
+            await script.connection.send(unknown)
+        for unknown in (b"", frame[:23], b"\x02" + frame[1:], b"\x01\x09" + frame[2:]):
+            await script.connection.send(unknown)
+        for seq in (0, 0, 1, 0, 1):  # a frame that has come before is told once
+            await script.frame(7, seq)
+        await script.frame(99, 0)  # of nobody
+        await script.connection.send(frame)
+        await script.done(context_id, 7)
+        await script.done(context_id, 7)
+        await _closed(script)
+
+    async with scripted(speak, subprotocols=["realtime.v1"]) as url:
+        await client.run("begin", url, {}, "unknown", "Hello.")
+        told = await client.run("finish", "unknown", True)
+    assert told["finished"]["value"]["reason"] == "completed" and told["errors"] == []
+    assert [seq for seq, *_ in told["frames"]] == [0, 1, 2]
+    _, position, duration, first, last, segment_start, kind, size, _ = told["frames"][2]
+    assert (position, duration, kind, size) == (far, 960, 1, 1)
+    assert (first, last, segment_start) == (False, True, False)
+    assert told["told"] == ["open"]
+
+
+async def test_text_is_sent_again_from_the_character_that_is_missing(client: ClientPage) -> None:
+    received: list[wire.ClientMessage] = []
+    connections = 0
+
+    async def speak(script: Script) -> None:
+        nonlocal connections
+        connections += 1
+        start = await script.until(wire.SessionStart)
+        if connections == 1:
+            await script.send(RESUMABLE)
+            await script.open(1)
+            await script.frame(1, 0)
+            await script.until(wire.Text)
+            await script.until(wire.Ping)
+            script.connection.transport.abort()
+            return
+        assert start.resume == wire.ResumeRequest("s", "t", {"1": 0})
+        report = wire.ContextReport("context-1", 1, "open", 4, 0)
+        await script.send(replaced(RESUMABLE, resumed=True, contexts=[report]))
+        script.received.clear()
+        await script.until(wire.End)
+        received.extend(script.received)
+        await script.done("context-1", 1)
+        await _closed(script)
+
+    async with scripted(speak, subprotocols=["realtime.v1"]) as url:
+        await client.run("begin", url, {}, "partly", "Hi \U0001f600 there.")
+        told = await client.run("finish", "partly", True)
+    assert told["resumed"] == 1 and told["finished"]["value"]["reason"] == "completed"
+    assert [each.text for each in received if isinstance(each, wire.Text)] == [" there."]
+    assert not any(isinstance(each, wire.ContextOpen) for each in received)
+
+
+async def test_what_was_asked_and_lost_its_answer_is_asked_again(client: ClientPage) -> None:
+    again: list[str] = []
+    connections = 0
+
+    async def speak(script: Script) -> None:
+        nonlocal connections
+        connections += 1
+        await script.until(wire.SessionStart)
+        if connections == 1:
+            await script.send(RESUMABLE)
+            await script.open(1)
+            await script.until(wire.Text)
+            # Its answers are lost with the connection; the text behind it proves that it has come.
+            while not isinstance(await _any(script), wire.Text):
+                pass
+            script.connection.transport.abort()
+            return
+        report = wire.ContextReport("context-1", 1, "open", 8, None)
+        await script.send(replaced(RESUMABLE, resumed=True, contexts=[report]))
+        while True:
+            message = await _any(script)
+            again.append(wire.type_of(type(message)))
+            if isinstance(message, wire.SessionUpdate):
+                await script.send(replaced(RESUMABLE, frame_ms=60))
+            elif isinstance(message, wire.Ping):
+                await script.send(wire.Pong(message.t))
+            elif isinstance(message, wire.SessionClose):
+                await script.connection.close(1000)
+                return
+
+    async with scripted(speak, subprotocols=["realtime.v1"]) as url:
+        told = await client.run("askedAgain", url)
+    assert told == {"frame_ms": 60, "ping": True, "resumed": 1}
+    assert again[:3] == ["session.update", "ping", "ping"] and "text" not in again
+
+
+async def _any(script: Script) -> wire.ClientMessage:
+    return wire.decode_client(str(await script.connection.recv()))
+
+
+async def test_a_server_that_is_silent_is_asked_and_left_alone(client: ClientPage) -> None:
+    pings = 0
+
+    async def think(script: Script) -> None:
+        nonlocal pings
+        await script.until(wire.SessionStart)
+        await script.send(RESUMABLE)
+        context_id = await script.open(1)
+        while pings < 6:
+            message = await _any(script)
+            if isinstance(message, wire.Ping):
+                pings += 1
+                await script.send(wire.Pong(message.t))
+        await script.done(context_id, 1)
+        await _closed(script)
+
+    async with scripted(think, subprotocols=["realtime.v1"]) as url:
+        await client.run("begin", url, {"stallMs": 200}, "silent", "Hello.")
+        told = await client.run("finish", "silent", True)
+    assert told["finished"]["value"]["reason"] == "completed"
+    assert told["resumed"] == 0 and told["told"] == ["open"]
+
+
+async def test_text_that_opens_what_was_refused_is_taken_back(client: ClientPage) -> None:
+    async def refuse(script: Script) -> None:
+        await script.start()
+        opening = await script.until(wire.ContextOpen)
+        await script.until(wire.Text)
+        error = wire.Error("unknown_voice", "nobody has this name", context_id=opening.context_id)
+        await script.send(error, wire.ContextOpened(opening.context_id, 3, "v", "en"))
+        await script.frame(3, 0)
+        cancel = await script.until(wire.Cancel)
+        assert cancel.context_id == opening.context_id
+        await _closed(script)
+
+    async with scripted(refuse, subprotocols=["realtime.v1"]) as url:
+        await client.run("begin", url, {}, "refused", "Hello.")
+        told = await client.run("finish", "refused", True)
+    assert told["finished"]["error"]["code"] == "unknown_voice" and told["frames"] == []
