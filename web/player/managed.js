@@ -20,7 +20,6 @@ export function createManagedPlayer(context) {
     trims: false,
     container: {
       type: 'audio/mp4; codecs="opus"',
-      behind: 1,
       format: ({ Mp4OutputFormat }) =>
         new Mp4OutputFormat({ fastStart: "fragmented", minimumFragmentDuration: 0 }),
       withoutIndex: (last) => last.subarray(0, last.length - indexBytes(last)),

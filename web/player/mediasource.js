@@ -14,7 +14,6 @@ export function createMediaSourcePlayer(context) {
     trims: true,
     container: {
       type: 'audio/webm; codecs="opus"',
-      behind: 0,
       format: ({ WebMOutputFormat }) => new WebMOutputFormat({ appendOnly: true }),
       // All packets are out before; what is left is the index alone.
       withoutIndex: () => NONE,

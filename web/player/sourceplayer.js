@@ -14,6 +14,8 @@ import { createTicker, Ticker } from "./ticker.js";
 const AHEAD_MS = 80;
 /** Sound that is too little to begin with is followed by silence after this time: its end must be heard. */
 const PATIENCE_MS = 120;
+/** Where a browser stops for lack of sound there may be a little left, less than this; in samples. */
+const LEAST_SOUND = 960;
 /** Of `progress` at most 20 a second, but for the last one. */
 const LEAST_PROGRESS_MS = 50;
 /** So long is remembered what sounded when, in seconds: no loudspeaker is later. */
@@ -310,8 +312,9 @@ class SourcePlayer extends Player {
       this.#ranDry(one, performance.now());
     } else if (type === "playing" && one.stalled) {
       one.stalled = false;
-      if (one.dryAt !== null && one.run === deck.timeline?.runAt(deck.media))
-        this.#wentOn(one, performance.now());
+      // It may be only the silence that was put in for it.
+      const sound = deck.timeline?.soundAt(deck.media) ?? 0;
+      if (one.dryAt !== null && sound > LEAST_SOUND) this.#wentOn(one, performance.now());
     }
     this.#tick(type === "ended");
   }
