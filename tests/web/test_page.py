@@ -390,18 +390,40 @@ async def test_another_player_may_be_chosen_at_any_time(tone_server: Server, ope
     async with open_page(place(tone_server)) as listened:
         page = listened.page
         await ready(page)
-        await expect(page.locator("#player-now")).to_contain_text("WebCodecs plays")
-        await speak(page, TONES)
+        playing = page.locator("#player-now")
+        await expect(playing).to_contain_text("WebCodecs plays")
+        # What sounds goes on as it is; the next has the new one.
+        await speak(page, "Alpha beta gamma delta epsilon zeta.")
         await while_sounding(page, before=1)
         await page.select_option("#player", "mediasource")
-        await expect(page.locator("#status")).to_contain_text("Interrupted:")
-        await expect(page.locator("#player-now")).to_contain_text("because you chose it")
+        await expect(playing).to_contain_text("MediaSource (WebM) plays from the next utterance on")
+        await over(page)
+        assert {state for _, state in await words(page)} == {"heard"}
+        await expect(playing).to_have_text("MediaSource (WebM) plays, because you chose it.")
         await listened.forget()
         await speak(page, "Alpha beta gamma.")
         await over(page)
         assert {state for _, state in await words(page)} == {"heard"}
         # 14 letters and a full stop of 60 ms each.
         assert abs(loud_s(await sounded(page)) - 15 * 0.06) < 0.06
+        # Two changes and a press at once: the last one that was chosen speaks.
+        await listened.forget()
+        await page.evaluate(
+            """() => {
+              const select = document.querySelector("#player");
+              for (const kind of ["webcodecs", "mediasource", "webcodecs"]) {
+                select.value = kind;
+                select.dispatchEvent(new Event("change"));
+              }
+              document.querySelector("#speak").click();
+            }"""
+        )
+        await expect(page.locator("#utterances button")).to_have_count(3)
+        await over(page)
+        assert {state for _, state in await words(page)} == {"heard"}
+        assert abs(loud_s(await sounded(page)) - 15 * 0.06) < 0.06
+        await expect(playing).to_have_text("WebCodecs plays, because you chose it.")
+        assert await page.input_value("#player") == "webcodecs"
         assert listened.complaints == []
 
 
