@@ -13,7 +13,7 @@ import { Sound } from "./sound.js";
 import { Speaking } from "./speaking.js";
 import { Stage } from "./stage.js";
 import { offerCopies, offerDownloads } from "./take-away.js";
-import { bytesOf } from "./text.js";
+import { bytesOf, sentence } from "./text.js";
 
 /** @typedef {import("./utterance.js").Utterance} Utterance */
 /** @typedef {import("../realtime.js").RealtimeError} RealtimeError */
@@ -344,15 +344,16 @@ class Page {
 
   /** @param {string} why */
   #tellUnconnected(why) {
+    const told = sentence(why);
     // What is told again is not read out again.
-    if (!this.#isUnconnected || elements.problem.textContent !== why) this.#tellProblem(why);
+    if (!this.#isUnconnected || elements.problem.textContent !== told) this.#tellProblem(told);
     this.#isUnconnected = true;
   }
 }
 
 /** How an utterance ended, in words. @param {Utterance} utterance */
 function endOf({ state, heardCount, units, firstSoundMs }) {
-  const words = `${heardCount} of ${units.length} words were heard.`;
+  const words = `${heardCount} of ${units.length} ${units.length === 1 ? "word was" : "words were"} heard.`;
   if (state === "interrupted") return `Interrupted: ${words}`;
   if (state === "failed") return `It ended with an error: ${words}`;
   return Number.isNaN(firstSoundMs) ? "There is nothing to say in this text." : "Heard to the end.";

@@ -1,5 +1,6 @@
 import { UtteranceLog } from "../record/log.js";
 import { settingsOf } from "./samples.js";
+import { sentence } from "./text.js";
 import { paced, timesOf, tokensOf } from "./tokens.js";
 import { Utterance } from "./utterance.js";
 
@@ -77,7 +78,9 @@ export class Speaking extends EventTarget {
       });
     on("playing", (turn, { at }) => this.#playing(turn, at));
     on("underrun", ({ utterance }, { at }) => utterance.log.underrun(at));
-    on("continued", ({ utterance }, { at, gapMs }) => utterance.log.continued(at, gapMs));
+    on("continued", ({ utterance }, { at, gapMs, segmentStart }) =>
+      utterance.log.continued(at, gapMs, segmentStart),
+    );
     on("progress", (turn, { at, playedMs }) => this.#progress(turn, at, playedMs));
     on("played", (turn, { at }) => this.#played(turn, at));
     on("error", (turn, { message }) => this.#unplayable(turn, message));
@@ -313,9 +316,10 @@ export class Speaking extends EventTarget {
   /** @type {(turn: Turn, message: string, error?: {message: string, retryAfterMs?: number | null}) => void} */
   #failed({ utterance }, message, error) {
     if (utterance.problem !== null) return;
+    // Where it says how soon, it need not say "soon".
     utterance.problem = error?.retryAfterMs
-      ? `${message} Try again in ${inWords(error.retryAfterMs)}.`
-      : message;
+      ? `${sentence(message.replace(/[;,]? *try again (soon|later)\.?$/i, ""))} Try again in ${inWords(error.retryAfterMs)}.`
+      : sentence(message);
     utterance.log.failed({ message }, performance.now());
     this.#tell("problem", utterance);
   }
