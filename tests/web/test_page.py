@@ -104,8 +104,8 @@ async def test_escape_silences_it_and_tells_what_was_heard(
         assert listened.complaints == []
 
 
-async def test_an_llm_is_heard_while_it_writes(voice_server: ServerProcess, open_page: OpenPage) -> None:
-    async with open_page(place(voice_server) + "#llm=1&rate=40") as listened:
+async def test_an_llm_is_heard_while_it_writes(tone_server: Server, open_page: OpenPage) -> None:
+    async with open_page(place(tone_server) + "#llm=1&rate=25") as listened:
         page = listened.page
         await ready(page)
         text = "First of all, this is a sentence. " * 4 + "And this is the end."
@@ -125,11 +125,12 @@ async def test_an_llm_is_heard_while_it_writes(voice_server: ServerProcess, open
         await page.keyboard.press("Escape")
         await expect(page.locator("#status")).to_contain_text("Interrupted:")
         # Interrupted while it writes: what was not written by then never is.
+        await page.fill("#rate", "5")
         await speak(page, text)
         await begun(page)
         await page.keyboard.press("Escape")
         count = await sent.count()
-        await page.wait_for_timeout(200)
+        await page.wait_for_timeout(500)
         assert 0 < await sent.count() == count < pieces
         assert listened.complaints == []
 
@@ -279,6 +280,36 @@ async def test_what_the_server_does_not_take_is_told(open_page: OpenPage) -> Non
         assert listened.complaints == []
 
 
+async def test_a_server_that_has_enough_to_do_says_when_to_come_again(open_page: OpenPage) -> None:
+    hold = """async () => {
+      const { connect } = await import("/realtime.js");
+      const other = connect().open();
+      window.free = () => other.cancel().then(() => {});
+      return new Promise((resolve) => {
+        other.addEventListener("opened", () => resolve(null));
+        other.send("One ");
+      });
+    }"""
+    async with (
+        running(replace(PAGE_TONE, max_utterances=1)) as server,
+        open_page(place(server)) as listened,
+    ):
+        page = listened.page
+        await ready(page)
+        await page.evaluate(hold)
+        await speak(page, "Hello.")
+        await expect(page.locator("#problem")).to_have_text(
+            re.compile(r"1 utterances are being spoken, [^;]*\. Try again in (a second|\d+ seconds)\.$")
+        )
+        await over(page)
+        await expect(page.locator("#status")).to_have_text("It ended with an error: 0 of 1 word was heard.")
+        await page.evaluate("free()")
+        await page.press("#text", "Enter")
+        await expect(page.locator("#status")).to_have_text("Heard to the end.")
+        assert not await page.locator("#problem").is_visible()
+        assert listened.complaints == []
+
+
 async def test_a_lost_connection_is_told_and_nothing_is_missing(
     tone_server: Server, open_page: OpenPage
 ) -> None:
@@ -390,18 +421,40 @@ async def test_another_player_may_be_chosen_at_any_time(tone_server: Server, ope
     async with open_page(place(tone_server)) as listened:
         page = listened.page
         await ready(page)
-        await expect(page.locator("#player-now")).to_contain_text("WebCodecs plays")
-        await speak(page, TONES)
+        playing = page.locator("#player-now")
+        await expect(playing).to_contain_text("WebCodecs plays")
+        # What sounds goes on as it is; the next has the new one.
+        await speak(page, "Alpha beta gamma delta epsilon zeta.")
         await while_sounding(page, before=1)
         await page.select_option("#player", "mediasource")
-        await expect(page.locator("#status")).to_contain_text("Interrupted:")
-        await expect(page.locator("#player-now")).to_contain_text("because you chose it")
+        await expect(playing).to_contain_text("MediaSource (WebM) plays from the next utterance on")
+        await over(page)
+        assert {state for _, state in await words(page)} == {"heard"}
+        await expect(playing).to_have_text("MediaSource (WebM) plays, because you chose it.")
         await listened.forget()
         await speak(page, "Alpha beta gamma.")
         await over(page)
         assert {state for _, state in await words(page)} == {"heard"}
         # 14 letters and a full stop of 60 ms each.
         assert abs(loud_s(await sounded(page)) - 15 * 0.06) < 0.06
+        # Two changes and a press at once: the last one that was chosen speaks.
+        await listened.forget()
+        await page.evaluate(
+            """() => {
+              const select = document.querySelector("#player");
+              for (const kind of ["webcodecs", "mediasource", "webcodecs"]) {
+                select.value = kind;
+                select.dispatchEvent(new Event("change"));
+              }
+              document.querySelector("#speak").click();
+            }"""
+        )
+        await expect(page.locator("#utterances button")).to_have_count(3)
+        await over(page)
+        assert {state for _, state in await words(page)} == {"heard"}
+        assert abs(loud_s(await sounded(page)) - 15 * 0.06) < 0.06
+        await expect(playing).to_have_text("WebCodecs plays, because you chose it.")
+        assert await page.input_value("#player") == "webcodecs"
         assert listened.complaints == []
 
 

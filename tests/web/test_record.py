@@ -259,6 +259,7 @@ async def test_figures_are_what_was_measured_or_missing(tone_server: Server, ope
             "Interrupt to silence": "–",
             "Interrupt to the server's answer": "–",
             "Underruns": "1, 38 ms",
+            "Waited for text": "none",
             # From 442 to 640: 100 ms falling to none, none for 28 ms, 100 ms that wait for 10 ms, then fall
             # to 40 ms.
             "Least sound in hand": "0 ms",
@@ -277,6 +278,20 @@ async def test_figures_are_what_was_measured_or_missing(tone_server: Server, ope
         assert early["First sound, from the last token"] == "-258 ms"
         assert early["Real-time factor, all the way"] == "–"
         assert early["Heard"] == "200 ms of 300 ms"
+        # Text comes slower than speech: nothing is wrong. In the midst of a segment, or without a connection,
+        # it is.
+        slow = [*SPOKEN[:2], *[each for each in SPOKEN[3:] if each[0] != "continued"]]
+        late: dict[str, list[list[object]]] = {
+            "text": [["continued", 700, 158, True]],
+            "network": [["continued", 700, 158, False]],
+            "outage": [["connectionLost", 600], ["connectionBack", 650], ["continued", 700, 158, True]],
+        }
+        for why, more in late.items():
+            await scripted(page, [*slow, *more])
+            told = await figures(page)
+            waited = why == "text"
+            assert told["Waited for text"] == ("1, 158 ms" if waited else "none"), why
+            assert told["Underruns"] == ("none" if waited else "1, 158 ms"), why
         # Interrupted, after the connection was away and the server had waited.
         cut: list[list[object]] = [
             ["connectionLost", 690],

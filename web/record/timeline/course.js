@@ -62,7 +62,7 @@ export class Course {
     if (last === undefined) {
       return Number.NaN;
     }
-    const dry = this.live && !Number.isNaN(this.log.underruns.since);
+    const dry = this.live && this.log.isDry;
     return (dry ? this.now : this.since(last.until)) + ms - last.untilMs;
   }
 

@@ -60,6 +60,12 @@ export function factsOf(course) {
       `at ${duration(gap.position)} of the sound`,
     ]);
   }
+  for (const wait of log.textWaits.list) {
+    add(wait.from, "Waited for text", [
+      Number.isNaN(wait.until) ? "all was said that could be" : `for ${duration(wait.until - wait.from)}`,
+      `at ${duration(wait.position)} of the sound`,
+    ]);
+  }
   for (const outage of log.outages.list) {
     add(outage.from, "Connection lost", [
       Number.isNaN(outage.until) ? "not back yet" : `back after ${duration(outage.until - outage.from)}`,
@@ -92,6 +98,10 @@ export function summaryOf({ log }) {
     parts.push(
       gaps === 0 ? "no underrun" : `${gaps} ${gaps === 1 ? "underrun" : "underruns"}, ${duration(ms)}`,
     );
+  }
+  if (log.textWaits.count > 0) {
+    const { count: waits, ms } = log.textWaits;
+    parts.push(`waited for text ${waits} ${waits === 1 ? "time" : "times"}, ${duration(ms)}`);
   }
   if (log.outages.count > 0) {
     parts.push(`connection lost ${log.outages.count} ${log.outages.count === 1 ? "time" : "times"}`);
@@ -229,6 +239,14 @@ function gapAt(course, time) {
     return Number.isNaN(inside.until)
       ? "underrun"
       : `underrun: silent for ${duration(inside.until - inside.from)}`;
+  }
+  const wait = course.log.textWaits.list.find((each) => {
+    return course.since(each.from) <= time && !(course.since(each.until) < time);
+  });
+  if (wait !== undefined) {
+    return Number.isNaN(wait.until)
+      ? "waiting for text"
+      : `waited for text: ${duration(wait.until - wait.from)}`;
   }
   const outage = course.log.outages.list.find((each) => {
     return course.since(each.from) <= time && !(course.since(each.until) < time);
