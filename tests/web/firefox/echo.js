@@ -1,6 +1,6 @@
-// The page's policy lets it run scripts of its own server and no others, and Firefox has no way around that. The
-// recorder is a module of a blob: it is asked for at the page's own server instead, with its text in the address,
-// where the driver answers for the server. So the page is heard under the policy that it has for everybody.
+// The page's policy lets it run scripts of its own server and no others, and Firefox has no way around that.
+// The recorder is a module of a blob: it is asked for at the page's own server instead, with its text in the
+// address, where the driver answers for the server. So the page is heard under the policy as served.
 
 export const ADDRESS = "/module-from-the-tests.js?";
 
