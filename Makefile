@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # program for SPEED_QUALITY=high, what the README calls, and browsers with what checks the page.
 TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberband-cli redis-server:redis-server \
   openssl:openssl curl:curl node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr
+# Most of the slow tests wait in real time: two of them at a time keep two cores busy.
+TEST_PROCESSES ?= 2
 OUT ?=
 TEXT ?=
 
@@ -18,7 +20,7 @@ help:
 	@echo 'make test                              install what the tests need, and run everything'
 	@echo 'make vendor                            write the library of the page anew'
 	@echo 'make bench                             latency figures'
-	@echo 'make bench-browser                      figures of the page, in a Chromium'
+	@echo 'make bench-browser                     figures of the page, in a Chromium'
 	@echo 'make load                              figures of many listeners, and load.png'
 	@echo 'make soak                              ten minutes of random sessions'
 
@@ -54,7 +56,7 @@ japanese: $(VENV)/.installed-japanese
 test: $(VENV)/.installed-test
 	@sh tests/system-packages.sh $(TEST_PROGRAMS)
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-test lint-web
 	$(BIN)/ruff check .

@@ -54,6 +54,8 @@ _FIGURE = """async (figures, name) => {
     return value;
 }"""
 
+_WORK = "() => { for (const end = performance.now() + 100; performance.now() < end; ); }"
+
 
 class Chromium:
     """A browser as a person starts it, but without a window; usable inside the `async with` block.
@@ -147,10 +149,9 @@ class FirstSound:
     #: The browser had the key, and the page had time for it.
     key: float
     typed: float
-    #: The first text was sent, the first frame came, and was given to the decoder or the media element.
+    #: The first text was sent, and the first frame came.
     sent: float
     came: float
-    given: float
     #: The first quantum of sound, and the first audible one, left the audio graph.
     begun: float
     audible: float
@@ -185,14 +186,13 @@ class SpeakingPage:
         chosen = await page.locator("#player").evaluate(_CHOOSE, player)
         if chosen != player:
             raise RuntimeError(f"the page has no player {player!r}")
-        return cls(page, tools, await _process_of(chromium, page))
+        return cls(chromium, page, tools)
 
-    def __init__(self, page: Page, tools: CDPSession, process: psutil.Process) -> None:
+    def __init__(self, chromium: Chromium, page: Page, tools: CDPSession) -> None:
         """Use `open`."""
         self.page = page
-        self.tools = tools
-        #: The renderer, in which everything of the page runs.
-        self.process: psutil.Process = process
+        self._chromium = chromium
+        self._tools = tools
 
     async def speak(self, text: str) -> FirstSound:
         """Type a text and press Enter; returns when it is heard."""
@@ -206,7 +206,7 @@ class SpeakingPage:
             "tap.runs().find((run) => run.kind > 0 && run.to >= watch.steps().key)?.from"
         )
         return FirstSound(
-            **{name: steps[name] for name in ("key", "typed", "sent", "came", "given")},
+            **{name: steps[name] for name in ("key", "typed", "sent", "came")},
             begun=max(begun, steps["came"]),
             audible=found,
         )
@@ -269,24 +269,21 @@ class SpeakingPage:
 
     async def heap_mb(self) -> float:
         """Memory of JavaScript objects that are in use."""
-        await self.tools.send("HeapProfiler.collectGarbage")
-        await self.tools.send("Performance.enable")
-        metrics: dict[str, Any] = await self.tools.send("Performance.getMetrics")
+        await self._tools.send("HeapProfiler.collectGarbage")
+        await self._tools.send("Performance.enable")
+        metrics: dict[str, Any] = await self._tools.send("Performance.getMetrics")
         values = {metric["name"]: metric["value"] for metric in metrics["metrics"]}
         return float(values["JSHeapUsedSize"]) / 2**20
 
-    def resident_mb(self) -> float:
-        """Memory of the renderer."""
-        return float(self.process.memory_info().rss) / 2**20
-
-
-async def _process_of(chromium: Chromium, page: Page) -> psutil.Process:
-    """The renderer of a page: the one that works when the page does."""
-    before = {each: cpu_s(each) for each in chromium.processes("renderer")}
-    for _ in range(30):
-        await page.evaluate("() => { const end = performance.now() + 100; while (performance.now() < end); }")
-        worked = {each: cpu_s(each) - before.get(each, 0.0) for each in chromium.processes("renderer")}
-        first, *others = sorted(worked, key=worked.__getitem__, reverse=True)
-        if worked[first] > 0.2 + 2 * sum(worked[each] for each in others):
-            return first
-    raise RuntimeError("no renderer works as the page does")
+    async def process(self) -> psutil.Process:
+        """The renderer, in which everything of the page runs: the one that works when the page does."""
+        before = {each: cpu_s(each) for each in self._chromium.processes("renderer")}
+        for _ in range(100):
+            await self.page.evaluate(_WORK)
+            renderers = self._chromium.processes("renderer")
+            worked = {each: cpu_s(each) - before.get(each, 0.0) for each in renderers}
+            first, second, *_ = [*sorted(worked, key=worked.__getitem__, reverse=True), None]
+            # Others may just be starting.
+            if first and worked[first] > 0.2 + (worked[second] if second else 0.0):
+                return first
+        raise RuntimeError("no renderer works as the page does")

@@ -48,7 +48,7 @@ class Load:
         self.quick: bool = quick
         self.engine: str = arguments.engine
         self.listeners: int = min(arguments.listeners, 10) if quick else arguments.listeners
-        self.window_s: float = 2.0 if quick else arguments.seconds
+        self.window_s: float = 1.5 if quick else arguments.seconds
         self.seeds = range(1, 2 if quick else arguments.seeds + 1)
         self.idle_sessions = 20 if quick else 200
         self.beside = 8 if quick else 100
@@ -75,7 +75,7 @@ class Load:
         """Each hears one text; so many hear at once, on average."""
         longest_s = max(len(text.split()) for text in self._crowd.texts) * WORD_S
         warm_s = longest_s + 2  # then those who leave are as many as those who come
-        return replace(self._crowd, rate=listeners / self._text_s, warm_s=3.0 if self.quick else warm_s)
+        return replace(self._crowd, rate=listeners / self._text_s, warm_s=1.5 if self.quick else warm_s)
 
     @property
     def _text_s(self) -> float:
@@ -89,8 +89,8 @@ class Load:
 
     def steady_crowd(self, listeners: int) -> Crowd:
         """So many hear text after text; beside them somebody new comes every second, on average."""
-        ramp_s = max(1.0, listeners / 20)
-        warm_s = ramp_s + (1 if self.quick else 10)
+        ramp_s = max(0.5 if self.quick else 1.0, listeners / 20)
+        warm_s = ramp_s + (0.5 if self.quick else 10)
         rate = 4.0 if self.quick else 1.0
         return replace(self._crowd, steady=listeners, ramp_s=ramp_s, warm_s=warm_s, rate=rate)
 

@@ -155,10 +155,10 @@ async def cost(server: ServerProcess, voice: Hibari, rounds: int) -> list[Row]:
     ]
 
 
-async def cancels(server: ServerProcess, tries: int) -> list[Row]:
+async def cancels(server: ServerProcess, tries: int, repeats: int) -> list[Row]:
     """Barge-in at random moments while sound is streaming; frames after the barrier are counted."""
     session = await server.session()
-    text = wire.encode(wire.Text(" ".join(SENTENCES * 4)))
+    text = wire.encode(wire.Text(" ".join(SENTENCES * repeats)))
     cancel = wire.encode(wire.Cancel())
     chance = random.Random(1)
     seconds: list[float] = []
@@ -217,7 +217,7 @@ async def server_alone(rounds: int) -> list[Row]:
 async def measure(arguments: argparse.Namespace) -> Sequence[Row]:
     """All figures, in the order of the table."""
     voice = Hibari()
-    runs, rounds, tries = (20, 2, 100) if arguments.quick else (200, 7, 1000)
+    runs, rounds, tries, repeats = (10, 1, 100, 1) if arguments.quick else (200, 7, 1000, 4)
     rows: list[Row] = []
     with ServerProcess(ENGINE_RUNNER=arguments.runner):
         pass  # the first start reads everything from the disk
@@ -227,7 +227,7 @@ async def measure(arguments: argparse.Namespace) -> Sequence[Row]:
         rows.append(Row("resident memory, idle", server.resident_mb(), "MB"))
         rows += await first_audio(server, voice, runs)
         rows += await cost(server, voice, rounds)
-        rows += await cancels(server, tries)
+        rows += await cancels(server, tries, repeats)
         rows.append(Row("resident memory, after all this", server.resident_mb(), "MB"))
     return rows + await server_alone(rounds)
 

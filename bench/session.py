@@ -136,7 +136,7 @@ async def cost(server: ServerProcess, rounds: int, repeats: int) -> list[Row]:
 
 async def measure(quick: bool) -> Sequence[Row]:
     """All figures, in the order of the table."""
-    tries, rounds = (5, 4) if quick else (25, 16)
+    tries, rounds, repeats = (2, 2, 1) if quick else (25, 16, 4)
     many = [messages_s() for _ in progress("messages", range(tries))]
     cancels = [cancel_s() for _ in progress("cancel", range(tries))]
     rows = [
@@ -147,7 +147,7 @@ async def measure(quick: bool) -> Sequence[Row]:
     with ServerProcess() as server:
         rows += await cost(server, rounds, 1)
     with ServerProcess(ENGINE="tone", ENGINE_RUNNER="thread") as server:
-        tone = await cost(server, rounds, 4)
+        tone = await cost(server, rounds, repeats)
     # What is left when the voice costs next to nothing: no target, for nobody listens to tones.
     return rows + [replace(row, name=f"tone engine: {row.name}", limit=None) for row in tone]
 

@@ -1,7 +1,8 @@
 // Runs in a page before its own scripts: listens to all that any AudioContext sends to its loudspeaker.
 //
 // Every node that is connected to a destination is connected to a recorder as well: a worklet that keeps the sound, and
-// tells how loud each quantum (128 samples) was, and when by the wall clock. `window.tap` has what it heard.
+// tells how loud each quantum (128 samples) was, and when by the wall clock. `window.tap` has what it heard. A page that
+// is listened to has one AudioContext at a time: of two, all that is heard is mixed up.
 (() => {
   const AUDIBLE = 10 ** (-45 / 20);
   const LOUD = 2;
@@ -10,6 +11,7 @@
       constructor() {
         super();
         this.keep = true;
+        this.seen = this.ahead = 0;
         this.forget();
         this.port.onmessage = ({ data }) => {
           if (data.keep !== undefined) this.keep = data.keep;
@@ -20,7 +22,7 @@
       forget() {
         this.run = null;
         this.sound = new Float32Array(40 * 128);
-        this.filled = this.seen = this.lost = this.longestMs = 0;
+        this.filled = this.lost = this.longestMs = 0;
       }
       send(question) {
         const sound = this.filled > 0 ? this.sound.slice(0, this.filled) : null;
@@ -35,17 +37,20 @@
         let energy = 0;
         for (let i = 0; i < 128; i += 1) energy += sound[i] * sound[i];
         const kind = energy === 0 ? 0 : energy < ${128 * AUDIBLE ** 2} ? 1 : ${LOUD};
-        // Behind its first quantum there is always a gap, for the graph is put together at that moment.
-        if (this.seen > 1 && this.next !== currentFrame) this.lost += 1;
-        if (this.seen > 1) this.longestMs = Math.max(this.longestMs, at - this.at);
+        // Quanta are counted: while Chromium's threads wait for each other currentFrame stands still, and is right
+        // later. In the beginning it jumps, for the graph is put together at that moment.
+        const ahead = currentFrame / 128 - this.seen;
+        if (this.seen >= 50) this.lost += Math.max(0, ahead - this.ahead);
+        this.ahead = Math.max(this.ahead, ahead);
+        if (this.seen > 0) this.longestMs = Math.max(this.longestMs, at - this.at);
+        const frame = this.seen * 128;
         this.seen += 1;
-        this.next = currentFrame + 128;
         this.at = at;
         if (this.keep) this.filled += 128;
         const begins = this.run?.kind !== kind;
         if (begins) {
           if (this.run) this.send();
-          this.run = { kind, frame: currentFrame, from: at, to: at, quanta: 0 };
+          this.run = { kind, frame, from: at, to: at, quanta: 0 };
         }
         this.run.to = at;
         this.run.quanta += 1;
@@ -57,7 +62,7 @@
   /**
    * @typedef {object} Run quanta of one kind, one after another
    * @property {number} kind 0: nothing but zeros, 1: below AUDIBLE, 2: audible
-   * @property {number} frame of the audio clock, of its first quantum
+   * @property {number} frame of its first quantum; 0 was when the recorder began
    * @property {number} from wall clock of its first quantum, in ms
    * @property {number} to wall clock of its last quantum, in ms
    * @property {number} quanta

@@ -1,8 +1,7 @@
-// Runs in a page before its own scripts: notes when keys were pressed, when text left and sound came on its WebSocket,
-// and when the first of it was given to a decoder or to a media element. All times are wall clock, in ms.
-// `window.watch` has what was noted.
+// Runs in a page before its own scripts: notes when keys were pressed, and when text left and sound came on its
+// WebSocket. All times are wall clock, in ms. `window.watch` has what was noted.
 (() => {
-  /** @typedef {"key" | "typed" | "sent" | "came" | "given" | "decoded"} Step */
+  /** @typedef {"key" | "typed" | "sent" | "came"} Step */
   /**
    * What happened first of each kind since `clear`.
    * @type {Partial<Record<Step, number>>}
@@ -50,35 +49,6 @@
       if (typeof data === "string" && JSON.parse(data).type === "text") note("sent");
       super.send(data);
     }
-  };
-
-  if (window.AudioDecoder) {
-    window.AudioDecoder = class extends AudioDecoder {
-      /** @param {AudioDecoderInit} init */
-      constructor(init) {
-        const output = (/** @type {AudioData} */ data) => {
-          note("decoded");
-          init.output(data);
-        };
-        super({ ...init, output });
-      }
-
-      /**
-       * @override
-       * @param {EncodedAudioChunk} chunk
-       */
-      decode(chunk) {
-        // Not those by which a player tries and warms its decoder.
-        if (steps.came) note("given");
-        super.decode(chunk);
-      }
-    };
-  }
-  const append = SourceBuffer.prototype.appendBuffer;
-  /** @param {BufferSource} data */
-  SourceBuffer.prototype.appendBuffer = function (data) {
-    if (steps.came) note("given");
-    append.call(this, data);
   };
 
   new PerformanceObserver((list) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -29,6 +30,14 @@ TONE = Config(
     resume_window_s=0,
 )
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
+#: Files that take longest; processes that share out the files begin with them, and so end together.
+LONGEST = ("test_bench.py", "test_soak.py", "test_said_right.py", "test_command_line.py", "test_drain.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n`, the longest files come first."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture

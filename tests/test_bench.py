@@ -212,9 +212,9 @@ def test_browser(tmp_path: Path) -> None:
         named = {name.removeprefix(f"{player}: "): row["value"] for name, row in rows.items()}
         assert named["Enter to first audible sample, median"] > 0
         assert named["Esc to silence, worst"] >= named["Esc to silence, median"] >= 0
-        assert named["two pages: length of the text"] > 6
+        assert named["two pages: length of the text"] > 4
         assert named["two pages: sentences of the other page"] > 0
-        assert named["long text: JavaScript heap after 9 s"] > 0
+        assert named["long text: JavaScript heap after 3 s"] > 0
         # Whether it plays in real time: else its figures tell nothing.
         assert named["audio clock / wall clock"] == pytest.approx(1, abs=0.05)
 

@@ -353,6 +353,7 @@ async def test_shutdown_waits_for_no_stalled_listener() -> None:
         server.process.terminate()
         # Far less than the 30 s that a listener may take nothing.
         assert await asyncio.to_thread(server.process.wait, 20) == 0
+        client.connection.transport.abort()  # or it would wait for the answer that it does not read
 
 
 async def test_shutdown_waits_for_no_frozen_engine() -> None:

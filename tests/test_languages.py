@@ -177,6 +177,7 @@ async def test_kanji_by_the_extra() -> None:
         open_client(server.url) as japanese,
         open_client(server.url) as english,
     ):
+        japanese.patience_s = english.patience_s = 60  # a large voice is loaded
         await japanese.send("session.start", language="ja", formats=["pcm_s16le"], timestamps="word")
         await japanese.send("text", text=text)
         await japanese.send("end")

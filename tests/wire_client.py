@@ -25,13 +25,14 @@ class WireClient:
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
+        self.patience_s = 20.0  # what has not come by then is missing
         self.received: list[dict[str, Any] | Frame] = []
 
     async def send(self, kind: str, **fields: object) -> None:
         await self.connection.send(json.dumps({"type": kind, **fields}))
 
     async def receive(self) -> dict[str, Any] | Frame:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(self.patience_s):
             data = await self.connection.recv()
         item: dict[str, Any] | Frame = decode_frame(data) if isinstance(data, bytes) else json.loads(data)
         self.received.append(item)

@@ -186,7 +186,7 @@ async def test_a_cut_at_every_message(serve_tone: Serve, exchange: Exchange) -> 
 
 
 async def test_a_cut_while_the_session_is_taken_up_again(serve_tone: Serve) -> None:
-    async with serve_tone(resume_window_s=6) as server:
+    async with serve_tone(resume_window_s=8) as server:
         course = await _course(server, _speaking)
         first = Fault(down=(course.begin_down + sum(map(len, course.down))) // 2)
         cases = [[first, Fault(up=cut)] for cut in range(0, course.begin_up + 120, 16)]
@@ -196,7 +196,7 @@ async def test_a_cut_while_the_session_is_taken_up_again(serve_tone: Serve) -> N
 
 
 async def test_cuts_on_every_connection(serve_tone: Serve) -> None:
-    async with serve_tone(resume_window_s=6) as server:
+    async with serve_tone(resume_window_s=8) as server:
         for exchange in (_speaking, _controlling):
             course = await _course(server, exchange)
             up, down = course.begin_up + 160, course.begin_down  # a resumption's first message is longer

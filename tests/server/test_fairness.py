@@ -16,6 +16,7 @@ async def test_a_long_japanese_sentence_lets_another_speak_in_between() -> None:
         open_client(server.url) as other,
     ):
         for client in (one, other):
+            client.patience_s = 60  # a large voice is loaded
             await client.send("session.start", language="ja")
         await one.send("text", text=long)
         await one.send("end")

@@ -97,33 +97,38 @@ class TestCut:
         """The text is cut exactly where the sound says, in mid-sound and after everything was sent."""
         chance = random.Random(3)
         after_done = 0
-        async with open_client(server.url) as client:
-            for number in range(1000):
-                name = f"c{number}"
-                text = " ".join(chance.choices(SENTENCES, k=chance.randint(1, 4))) + " " * chance.randint(
-                    0, 2
-                )
-                await client.send("text", context_id=name, text=text)
-                if ended := chance.random() < 0.5:
-                    await client.send("end", context_id=name)
-                    await client.until("context.done", context_id=name)
-                    after_done += 1
-                else:
-                    await client.send("flush", context_id=name)
-                    await client.until("flush.done", context_id=name)
-                words = truth(text)
-                played_ms = chance.uniform(-10, words[-1][3] + 50)
-                if chance.random() < 0.1:
-                    played_ms = chance.choice(words)[3]  # exactly at the end of a word
-                await client.send("cancel", context_id=name, played_ms=played_ms)
-                cancelled = await client.until("context.cancelled", context_id=name)
-                spoken, remaining = cancelled["text_spoken"], cancelled["text_remaining"]
-                assert spoken + remaining == text and cancelled["source_offset"] == len(spoken), ended
-                heard = [end for _, end, _, end_ms in words if end_ms <= cancelled["played_ms"] + 0.01]
-                coming = [start for start, _, _, end_ms in words if end_ms > cancelled["played_ms"] + 0.01]
-                assert len(spoken) >= (heard[-1] if heard else 0), (text, played_ms, spoken)
-                assert not coming or len(spoken) <= coming[0], (text, played_ms, spoken)
+        for form, frame_ms in (("opus", 20), ("pcm_s16le", 20), ("mulaw", 40), ("opus", 60)):
+            async with open_client(server.url) as client:
+                await client.send("session.start", formats=[form], frame_ms=frame_ms)
+                for number in range(250):
+                    after_done += await self._cut(client, f"c{number}", chance)
+                    client.received.clear()
         assert 400 < after_done < 600
+
+    @staticmethod
+    async def _cut(client: WireClient, name: str, chance: random.Random) -> bool:
+        """Speak something and cut it somewhere; returns whether that was after its end."""
+        text = " ".join(chance.choices(SENTENCES, k=chance.randint(1, 4))) + " " * chance.randint(0, 2)
+        await client.send("text", context_id=name, text=text)
+        if ended := chance.random() < 0.5:
+            await client.send("end", context_id=name)
+            await client.until("context.done", context_id=name)
+        else:
+            await client.send("flush", context_id=name)
+            await client.until("flush.done", context_id=name)
+        words = truth(text)
+        played_ms = chance.uniform(-10, words[-1][3] + 50)
+        if chance.random() < 0.1:
+            played_ms = chance.choice(words)[3]  # exactly at the end of a word
+        await client.send("cancel", context_id=name, played_ms=played_ms)
+        cancelled = await client.until("context.cancelled", context_id=name)
+        spoken, remaining = cancelled["text_spoken"], cancelled["text_remaining"]
+        assert spoken + remaining == text and cancelled["source_offset"] == len(spoken), ended
+        heard = [end for _, end, _, end_ms in words if end_ms <= cancelled["played_ms"] + 0.01]
+        coming = [start for start, _, _, end_ms in words if end_ms > cancelled["played_ms"] + 0.01]
+        assert len(spoken) >= (heard[-1] if heard else 0), (text, played_ms, spoken)
+        assert not coming or len(spoken) <= coming[0], (text, played_ms, spoken)
+        return ended
 
     async def test_a_report_is_the_position(self, client: WireClient) -> None:
         text = "one two three four five six seven"

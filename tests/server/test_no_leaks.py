@@ -314,10 +314,12 @@ class Scene:
             await asyncio.wait(self.requests, timeout=0.05)
         for task in self.requests:
             task.result()
-        async with asyncio.timeout(20):
-            while self.engine.busy:
-                await self.engine.lose()
-                await asyncio.sleep(0.01)
+        with contextlib.suppress(TimeoutError):  # `all_is_free` tells what is left
+            async with asyncio.timeout(20):
+                while any(left(self.server).values()):
+                    if self.engine.busy:  # perhaps only now: a thread takes up what hangs when it has a core
+                        await self.engine.lose()
+                    await asyncio.sleep(0.01)
 
 
 # What is left shows only after a while: what has failed is not tried again and again, to make it smaller.

@@ -31,7 +31,7 @@ class TestHandshake:
     async def test_200_that_send_a_byte_now_and_then_are_all_ended_and_disturb_nobody(
         self, serve_tone: Serve
     ) -> None:
-        async with serve_tone(request_timeout_s=3.0, max_sessions=2, max_lead_ms=0) as server:
+        async with serve_tone(request_timeout_s=6.0, max_sessions=2, max_lead_ms=0) as server:
             async with open_client(server.url) as alone:
                 await alone.speak(TEXT)
 
@@ -99,7 +99,7 @@ class TestListener:
 
     async def test_what_is_held_for_those_that_take_nothing_is_bounded(self) -> None:
         """An hour of sound was asked for by each."""
-        number = 10
+        number = 5
         process = await asyncio.to_thread(ServerProcess(ENGINE="tone", ENGINE_THREADS="1").__enter__)
         try:
             url = f"http://127.0.0.1:{process.port}"

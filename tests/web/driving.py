@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
+import numpy as np
 from playwright.async_api import Page, expect
 
-WORDS = """() => [...document.querySelectorAll("#said .word")].map((each) => [each.textContent, each.dataset.state])"""
+from tests.web.conftest import Sound, audible, silences
+
+RATE = 48_000
+WORDS = """() => [...document.querySelectorAll("#said .word")]
+  .map((each) => [each.textContent, each.dataset.state])"""
 
 
 async def ready(page: Page) -> None:
@@ -19,10 +25,20 @@ async def begun(page: Page) -> None:
     await expect(page.locator("#first-sound")).to_contain_text("s", timeout=15_000)
 
 
-async def sounding(page: Page, word: str) -> None:
-    """This word sounds now."""
-    lit = "(word) => document.querySelector('.word[data-state=sounding]')?.textContent === word"
-    await page.wait_for_function(lit, arg=word, timeout=15_000)
+async def while_sounding(page: Page, before: int = 2) -> list[tuple[str, str]]:
+    """All words, at a moment when one sounds and so many at least were heard before it."""
+    words_then = await page.wait_for_function(
+        """(before) => {
+          const all = [...document.querySelectorAll("#said .word")].map((each) => [
+            each.textContent, each.dataset.state,
+          ]);
+          const heard = all.filter(([, state]) => state === "heard").length;
+          return heard >= before && all.some(([, state]) => state === "sounding") ? all : null;
+        }""",
+        arg=before,
+        timeout=15_000,
+    )
+    return [(text, state) for text, state in await words_then.json_value()]
 
 
 async def over(page: Page, seconds: float = 30) -> None:
@@ -40,3 +56,18 @@ async def speak(page: Page, text: str) -> None:
     """Types a text, and has it spoken with the Enter key."""
     await page.fill("#text", text)
     await page.press("#text", "Enter")
+
+
+async def sounded(page: Page) -> Sound:
+    """What was heard, from the first audible sample to the last.
+
+    On a machine that has too much to do the recorder misses a few milliseconds: this does not count samples.
+    """
+    await page.evaluate("tap.settle()")
+    heard: Sound = np.frombuffer(base64.b64decode(await page.evaluate("tap.sound()")), "<f4")
+    return audible(heard, RATE)
+
+
+def loud_s(sound: Sound, rate: int = RATE) -> float:
+    """How long a sound is, in seconds, without its pauses, into which Opus lets words ring."""
+    return len(sound) / rate - sum(length for _, length in silences(sound, rate, level_db=-30))

@@ -92,14 +92,14 @@ async def test_stop_is_silence_and_a_new_beginning(
         assert await player.page.evaluate("tap.lastAudible()") - stopped < SILENT_WITHIN_MS
         heard = await player.heard()
         assert steepest(heard[np.flatnonzero(heard)[0] + 1 :]) < 1.3 * TONE_STEP
-        await player.listened.forget()
+        await player.forget()
         await player.push("again", long)
         await player.until("playing", "again")
         await player.ask("player.stop()")
         await player.push("new", next_one)
         await player.until("played", "new")
         # The first moment of it is mixed with the last one of what was stopped.
-        _, error = found(decoded(next_one)[128:], await player.heard())
+        _, error = found(decoded(next_one)[300:], await player.heard())
         assert error < 1e-5
         assert await player.ask("player.playedMs('waiting')") == 0
         assert {each["utterance"] for each in await player.said("played")} == {"new"}
@@ -135,7 +135,7 @@ async def test_text_that_stalls(tone_server: Server, open_page: OpenPage, kind: 
     """All that is there is heard; what comes then goes on, and is counted right."""
     frames = await frames_of(tone_server, "abcdefghij klmnopqrst")
     cut = 20
-    # As the first frame of a segment, which a text that stalls makes of it.
+    # So it is when a text stalls.
     frames[cut]["segmentStart"] = True
     async with playing(open_page, tone_server, kind) as player:
         await player.push("a", frames, [900 if index == cut else 0 for index in range(len(frames))])
@@ -145,11 +145,13 @@ async def test_text_that_stalls(tone_server: Server, open_page: OpenPage, kind: 
         sound, length = decoded(frames), samples(frames[:cut])
         begin, error = found(sound[:length], heard)
         assert error < 1e-5
-        margin = 3000
+        # A decoder that was given silence must find its way back into a tone. Real text stalls in pauses.
+        margin = 0 if kind == "webcodecs" else 200 * 48
         at, error = found(sound[length + margin :], heard, begin + length)
-        assert error < (1e-5 if kind == "webcodecs" else 0.05)
+        assert error < (0.31 if kind == "webcodecs" else 0.02)
         gap_ms = (at - margin - begin - length) / 48
-        assert on["gapMs"] == pytest.approx(gap_ms, abs=5) and on["segmentStart"] is True
+        assert on["gapMs"] == pytest.approx(gap_ms, abs=5 if kind == "webcodecs" else 25)
+        assert on["segmentStart"] is True
         assert on["at"] - dry["at"] == pytest.approx(gap_ms, abs=25)
         # Not later than what was put in where the browser would have stopped.
         assert gap_ms == pytest.approx(900 - length / 48, abs=40 if kind == "webcodecs" else 150)
@@ -263,3 +265,119 @@ async def test_more_than_a_minute_is_refused(tone_server: Server, open_page: Ope
         assert "only Opus" in (await player.said("error"))[1]["message"].replace("O", "o", 1)
         await player.ask("player.stop()")
         assert await player.ask("player.heldMs()") == 0
+
+
+async def test_sound_that_comes_late_raises_the_threshold(tone_server: Server, open_page: OpenPage) -> None:
+    """Late amid a segment, it is the network; then it goes on with more in hand than it began with."""
+    frames = await frames_of(tone_server, "abcdefghijklmno")
+    async with playing(open_page, tone_server, "webcodecs") as player:
+        await player.push("a", frames, [0] * 12 + [500] + [20] * 8)
+        on = await player.until("continued")
+        assert on["segmentStart"] is False
+        # 100 ms instead of 50: four packets more than the first, each 20 ms later.
+        assert on["gapMs"] == pytest.approx(500 - 233.5 + 80, abs=60)
+        await player.until("played")
+        thresholds = await player.page.evaluate(
+            """async () => {
+              const { StartThreshold } = await import("/player/threshold.js");
+              const threshold = new StartThreshold();
+              const seen = [threshold.ms];
+              for (let i = 0; i < 5; i++) { threshold.grow(); seen.push(threshold.ms); }
+              for (let i = 0; i < 10; i++) { threshold.sounded(10_000); seen.push(threshold.ms); }
+              return seen;
+            }"""
+        )
+        assert thresholds[:6] == [50, 100, 200, 400, 400, 400]
+        assert thresholds[6:] == sorted(thresholds[6:], reverse=True) and thresholds[-1] == 50
+
+
+#: Safari's, as far as its documentation tells, on top of what Chromium has.
+MANAGED = """() => {
+  window.sources = [];
+  window.ManagedMediaSource = class extends MediaSource {
+    constructor() { super(); sources.push(this); }
+  };
+}"""
+
+
+async def test_a_managed_source(tone_server: Server, open_page: OpenPage) -> None:
+    """It has all its sound, waits when it is told that there is enough, and is stopped and used again."""
+    frames, text = await frames_of(tone_server, "One two."), await frames_of(tone_server, "abcdefghij klm")
+    async with playing(open_page, tone_server, "managed", MANAGED) as player:
+        assert await player.ask("[player.kind, player.label]") == ["managed", "ManagedMediaSource (MP4)"]
+        await player.push("long", text)
+        await player.until("playing")
+        await player.ask("player.stop()")
+        await asyncio.sleep(0.1)
+        await player.forget()
+        await player.page.evaluate(
+            "for (const each of sources) each.dispatchEvent(new Event('endstreaming'))"
+        )
+        await player.push("a", frames)
+        await asyncio.sleep(0.3)
+        assert [each["utterance"] for each in await player.said("playing")] == ["long"]
+        await player.page.evaluate(
+            "for (const each of sources) each.dispatchEvent(new Event('startstreaming'))"
+        )
+        await player.until("played", "a")
+        _, error = found(decoded(frames), await player.heard())
+        assert error < 1e-5
+        assert await player.ask("player.playedMs('a')") == pytest.approx(samples(frames) / 48)
+        await player.push("stalls", text, [900 if index == 20 else 0 for index in range(len(text))])
+        await player.until("played", "stalls")
+        assert len(await player.said("underrun")) == len(await player.said("continued")) == 1
+        await player.ask("player.close()")
+
+
+#: Notes where each buffer of sound begins, after each change.
+BUFFERS = """() => {
+  window.begins = [];
+  const add = MediaSource.prototype.addSourceBuffer;
+  MediaSource.prototype.addSourceBuffer = function (type) {
+    const buffer = add.call(this, type);
+    buffer.onupdateend = () => begins.push(buffer.buffered.length && buffer.buffered.start(0));
+    return buffer;
+  };
+}"""
+#: In seconds: when what was played is dropped, and how much of it is kept.
+KEPT = ("MOST_PLAYED_S = 20;\nconst KEPT_PLAYED_S = 5;", "MOST_PLAYED_S = 0.5;\nconst KEPT_PLAYED_S = 0.2;")
+
+
+async def test_memory_and_an_address_that_is_not_secure(tone_server: Server, open_page: OpenPage) -> None:
+    """What was played is dropped. Without an AudioWorklet there is another clock."""
+    frames = await frames_of(tone_server, "abcdefghij klmnopqrst uvwxyz")
+    patch = ("/player/deck.js", *KEPT)
+    async with playing(open_page, tone_server, "mediasource", BUFFERS, insecure=True, patch=patch) as player:
+        await player.push("a", frames, [900 if index == 20 else 15 for index in range(len(frames))])
+        await player.until("played")
+        begins = [each for each in await player.page.evaluate("begins") if each]
+        assert begins == sorted(begins) and len(set(begins)) > 3 and begins[0] < 1 < begins[-1]
+        assert len(await player.said("underrun")) == len(await player.said("continued")) == 1
+        _, error = found(decoded(frames)[: samples(frames[:20])], await player.heard())
+        assert error < 1e-5
+        assert len(await player.said("progress")) > 20
+        assert await player.ask("player.playedMs('a')") == pytest.approx(samples(frames) / 48)
+
+
+async def test_which_there_are(tone_server: Server, open_page: OpenPage) -> None:
+    async with open_page(f"{tone_server.url}/realtime.md", listen=False) as listened:
+        page = listened.page
+        supported = """async () => (await import("/player/choose.js")).supported()"""
+        best, next_one, last = await page.evaluate(supported)
+        assert (best["kind"], best["missing"]) == ("webcodecs", [])
+        assert (next_one["kind"], next_one["missing"]) == ("mediasource", [])
+        assert (last["kind"], last["missing"]) == ("managed", ["ManagedMediaSource"])
+        refused = """async ([kind, rate]) => {
+          const { createPlayer } = await import("/player/choose.js");
+          return createPlayer(kind, new AudioContext({ sampleRate: rate })).catch(({ message }) => message);
+        }"""
+        assert (
+            await page.evaluate(refused, ["managed", 48_000])
+            == "ManagedMediaSource (MP4) needs ManagedMediaSource."
+        )
+        for kind in ("webcodecs", "mediasource"):
+            assert "44100 Hz" in await page.evaluate(refused, [kind, 44_100])
+        await page.evaluate("delete globalThis.AudioDecoder")
+        assert (await page.evaluate(supported))[0]["missing"] == ["WebCodecs"]
+        await page.evaluate("Object.defineProperty(globalThis, 'isSecureContext', { value: false })")
+        assert (await page.evaluate(supported))[0]["missing"] == ["a secure address (https or localhost)"]

@@ -1,65 +1,30 @@
-"""What happened to an utterance: its log, its figures, its picture, and what is saved of it."""
+"""What happened to an utterance: its log, its figures, and what is saved of it."""
 
 from __future__ import annotations
 
 import base64
 import io
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
-from playwright.async_api import ConsoleMessage, Page
+from playwright.async_api import Page
 
 from realtime.app import Server
 from tests.web.conftest import OpenPage
+from tests.web.recording import TEN_MINUTES, recorder
 from tests.wire_client import open_client
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-HERE = Path(__file__).parent
-SCRIPTS = [(HERE / name).read_text() for name in ("recorded.js", "scenes.js")]
 Samples = NDArray[np.int16]
 TEXT = "It is noon. The sun is out, and it is warm."
-SENTENCES = [
-    "It is noon.",
-    "The sun is out, and it is warm in the garden behind the house.",
-    "Nobody has seen the cat since breakfast, which is not unusual for her.",
-    "She will be back when she is hungry.",
-]
-TEN_MINUTES = [
-    f"This is sentence {n} of a text that goes on for ten minutes and then it ends." for n in range(125)
-]
-
-
-@asynccontextmanager
-async def recorder(server: Server, open_page: OpenPage, **options: Any) -> AsyncIterator[Page]:
-    """A page of the server's with the modules of `web/record` within reach, which must not complain."""
-    complaints: list[str] = []
-
-    def on_console(message: ConsoleMessage) -> None:
-        # A file of text, as which the page begins, has no icon.
-        if message.type in ("error", "warning") and not message.location["url"].endswith("/favicon.ico"):
-            complaints.append(message.text)
-
-    async with open_page("about:blank", listen=False, **options) as listened:
-        page = listened.page
-        page.on("console", on_console)
-        page.on("pageerror", lambda error: complaints.append(f"{error}"))
-        await page.goto(f"{server.url}/vendor/README.md")
-        for script in SCRIPTS:
-            await page.evaluate(script)
-        yield page
-        assert complaints == []
 
 
 async def figures(page: Page, log: str = "log") -> dict[str, str]:
-    """Values of the figures by name, `None` where one is missing; each must say how it is measured."""
+    """Values of the figures by name, a dash where one is missing; each must say how it is measured."""
     found = await page.evaluate(
         f"recorded.module('/record/figures.js').then(({{figuresOf}}) => figuresOf({log}))"
     )
@@ -208,9 +173,17 @@ async def test_ten_minutes_are_kept_and_saved_in_little_memory_while_the_page_li
               });
               tasks.observe({ type: "longtask" });
               const { oggOf, wavOf } = await recorded.module("/record/download.js");
-              const [ogg, wav] = [await oggOf(log), await wavOf(log)];
-              await new Promise((resolve) => setTimeout(resolve, 100));
-              return { ...kept, longest, ogg: ogg.size, wav: wav.size };
+              const times = [];
+              const sizes = [];
+              for (const make of [oggOf, wavOf]) {
+                const begun = performance.now();
+                sizes.push((await make(log)).size);
+                const took = performance.now() - begun;
+                await new Promise((resolve) => setTimeout(resolve, 100));
+                times.push([longest, took]);
+                longest = 0;
+              }
+              return { ...kept, times, ogg: sizes[0], wav: sizes[1] };
             }""",
             TEN_MINUTES,
         )
@@ -220,7 +193,10 @@ async def test_ten_minutes_are_kept_and_saved_in_little_memory_while_the_page_li
         assert found["bytes"] == found["audioBytes"] and found["end"] == found["audio"]
         assert found["wav"] == 44 + 2 * (48 * found["audio"] - 312)
         assert found["ogg"] < 1.05 * found["audioBytes"]
-        assert found["longest"] < 200
+        # Others of the page have their turn all the while: on a machine that is shared, times are but shares.
+        for longest, took in found["times"]:
+            assert longest < took / 2
+        assert longest < took / 8
         # Packets of older ones make room for those of later ones.
         dropped = await page.evaluate(
             """async () => {
@@ -283,6 +259,7 @@ async def test_figures_are_what_was_measured_or_missing(tone_server: Server, ope
             "Interrupt to silence": "–",
             "Interrupt to the server's answer": "–",
             "Underruns": "1, 38 ms",
+            "Waited for text": "none",
             # From 442 to 640: 100 ms falling to none, none for 28 ms, 100 ms that wait for 10 ms, then fall
             # to 40 ms.
             "Least sound in hand": "0 ms",
@@ -301,6 +278,20 @@ async def test_figures_are_what_was_measured_or_missing(tone_server: Server, ope
         assert early["First sound, from the last token"] == "-258 ms"
         assert early["Real-time factor, all the way"] == "–"
         assert early["Heard"] == "200 ms of 300 ms"
+        # Text comes slower than speech: nothing is wrong. In the midst of a segment, or without a connection,
+        # it is.
+        slow = [*SPOKEN[:2], *[each for each in SPOKEN[3:] if each[0] != "continued"]]
+        late: dict[str, list[list[object]]] = {
+            "text": [["continued", 700, 158, True]],
+            "network": [["continued", 700, 158, False]],
+            "outage": [["connectionLost", 600], ["connectionBack", 650], ["continued", 700, 158, True]],
+        }
+        for why, more in late.items():
+            await scripted(page, [*slow, *more])
+            told = await figures(page)
+            waited = why == "text"
+            assert told["Waited for text"] == ("1, 158 ms" if waited else "none"), why
+            assert told["Underruns"] == ("none" if waited else "1, 158 ms"), why
         # Interrupted, after the connection was away and the server had waited.
         cut: list[list[object]] = [
             ["connectionLost", 690],
@@ -361,176 +352,3 @@ async def test_the_log_knows_when_which_sound_was_heard(tone_server: Server, ope
         )
         assert await page.evaluate(places, [400, 5000, 5350, 5400, 5500]) == [200, 200, 200, 250, 350]
         assert await page.evaluate(times, [300]) == [5450]
-
-
-async def show(page: Page, scene: dict[str, object], up_to: float | None = None) -> None:
-    """Shows a scene in the page's `timeline`, and waits until it stands."""
-    await page.evaluate(
-        """async ([scene, upTo]) => {
-          const { Timeline } = await recorded.module("/record/timeline.js");
-          globalThis.timeline?.close();
-          const root = document.createElement("div");
-          document.body.replaceChildren(root);
-          globalThis.log = await scenes.scene(scene, upTo ?? undefined);
-          globalThis.timeline = new Timeline(root);
-          timeline.show(log);
-        }""",
-        [scene, up_to],
-    )
-    await page.wait_for_function("() => timeline.drawn !== -1 || !log.over")
-
-
-PIXELS = """async () => {
-  const { canvas } = timeline.frame;
-  const copy = new OffscreenCanvas(canvas.width, canvas.height);
-  const context = copy.getContext("2d", { willReadFrequently: true });
-  context.drawImage(canvas, 0, 0);
-  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-  const digest = await crypto.subtle.digest("SHA-256", data);
-  return [...new Uint8Array(digest)].join();
-}"""
-
-
-@pytest.mark.parametrize(
-    ("width", "ratio", "scheme"), [(1280, 1, "light"), (360, 2, "dark"), (700, 1.5, "light")]
-)
-async def test_the_picture_is_sharp_and_says_what_it_shows(
-    tone_server: Server, open_page: OpenPage, width: int, ratio: float, scheme: str
-) -> None:
-    options = {
-        "viewport": {"width": width, "height": 600},
-        "device_scale_factor": ratio,
-        "color_scheme": scheme,
-    }
-    async with recorder(tone_server, open_page, **options) as page:
-        await show(page, {"sentences": SENTENCES, "rate": 12, "cancelAt": 6000, "outage": [1000, 1400]})
-        canvas = page.locator("canvas")
-        pixels, shown = await canvas.evaluate("(canvas) => [canvas.width, canvas.clientWidth]")
-        assert abs(pixels - shown * ratio) < 1.01
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        await page.wait_for_timeout(300)
-        label = await canvas.get_attribute("aria-label")
-        assert label is not None and label.startswith("Timeline: 4 segments, ")
-        assert "connection lost 1 time" in label and "interrupted at " in label
-        # By keys from event to event.
-        stage = page.get_by_role("group", name="Timeline")
-        await stage.focus()
-        told = []
-        for key in ("ArrowRight", "ArrowRight", "End", "Home"):
-            await page.keyboard.press(key)
-            told.append(await page.locator(".tip strong").inner_text())
-            assert await page.locator("[aria-live]").inner_text() != ""
-        assert told[0] == told[3] == "First text sent"
-        assert told[1] == SENTENCES[0] and told[2] == "Interrupted"
-        # By pointer: what lies under it.
-        box = await canvas.bounding_box()
-        assert box is not None
-        row = await page.evaluate("timeline.layout.rows.speech.y + 5")
-        x = await page.evaluate("timeline.view.x(log.playingAt - log.firstAt) + 4")
-        await page.mouse.move(box["x"] + x, box["y"] + row)
-        await page.wait_for_function(
-            "(text) => timeline.frame.tip.firstChild.textContent === text", arg=SENTENCES[0]
-        )
-        # The same as a table.
-        await page.get_by_text("The same as a table").click()
-        rows = page.locator("tbody tr")
-        await page.wait_for_function("() => timeline.frame.body.rows.length === 4")
-        cells = await rows.nth(3).locator("td").all_inner_texts()
-        assert cells[0] == SENTENCES[3] and cells[4] == "not heard"
-        assert "–" in (await rows.nth(0).locator("td").all_inner_texts())[4]
-
-
-async def test_it_follows_what_is_heard_and_stands_still_when_it_is_over(
-    tone_server: Server, open_page: OpenPage
-) -> None:
-    async with recorder(tone_server, open_page, viewport={"width": 1280, "height": 600}) as page:
-        await show(page, {"sentences": ["Yes, it is."]}, up_to=200)
-        first = await page.evaluate(PIXELS)
-        await page.wait_for_timeout(150)
-        assert await page.evaluate(PIXELS) != first
-        await page.wait_for_function("() => log.over && timeline.drawn === log.version")
-        last = await page.evaluate(PIXELS)
-        draws = """async (ms) => {
-          let draws = 0;
-          let spent = 0;
-          const draw = timeline.draw;
-          timeline.draw = function (...given) {
-            const begun = performance.now();
-            const moving = draw.apply(this, given);
-            spent += performance.now() - begun;
-            draws += 1;
-            return moving;
-          };
-          await new Promise((resolve) => setTimeout(resolve, ms));
-          return [draws, spent / ms];
-        }"""
-        assert await page.evaluate(draws, 500) == [0, 0]
-        assert await page.evaluate(PIXELS) == last
-        # Something new is seen all the same.
-        await page.evaluate("log.failed({ message: 'late' }, performance.now())")
-        await page.wait_for_function("() => timeline.drawn === log.version")
-        # Ten minutes: followed while they are spoken, and cheap both so and as a whole.
-        await show(page, {"sentences": TEN_MINUTES}, up_to=400_000)
-        await page.wait_for_function("() => timeline.view.from > 300_000")
-        count, share = await page.evaluate(draws, 1000)
-        assert count >= 10 and share < 0.25
-        await page.get_by_role("button", name="Whole").click()
-        await page.wait_for_function("() => timeline.view.from < 0")
-        count, share = await page.evaluate(draws, 1000)
-        assert count >= 5 and share < 0.4
-
-
-async def test_the_waveform_follows_what_is_heard_and_stands_still_in_silence(
-    tone_server: Server, open_page: OpenPage
-) -> None:
-    async with recorder(tone_server, open_page) as page:
-        await page.mouse.click(5, 5)
-        sizes = await page.evaluate(
-            """async () => {
-              const { Waveform } = await recorded.module("/record/waveform.js");
-              const canvas = document.createElement("canvas");
-              canvas.style.cssText = "width: 300px; height: 60px";
-              document.body.replaceChildren(canvas);
-              const context = new AudioContext({ sampleRate: 48000 });
-              await context.resume();
-              const analyser = new AnalyserNode(context, { fftSize: 2048 });
-              const gain = new GainNode(context, { gain: 0 });
-              const source = new OscillatorNode(context, { frequency: 440 });
-              source.connect(gain).connect(analyser);
-              source.start();
-              const waveform = new Waveform(canvas, analyser);
-              let draws = 0;
-              const draw = waveform.draw;
-              waveform.draw = function () { draws += 1; draw.apply(this); };
-              const height = () => {
-                const { width, height } = canvas;
-                const copy = new OffscreenCanvas(30, height).getContext("2d", { willReadFrequently: true });
-                copy.drawImage(canvas, 30 - width, 0);
-                const { data } = copy.getImageData(0, 0, 30, height);
-                const rows = new Set();
-                for (let at = 3; at < data.length; at += 4) {
-                  if (data[at] > 0) rows.add(Math.floor(at / 4 / 30));
-                }
-                return rows.size;
-              };
-              const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-              const seen = [];
-              await wait(300); seen.push([height(), draws]);
-              draws = 0; gain.gain.value = 0.8;
-              await wait(600); seen.push([height(), draws]);
-              gain.gain.value = 0.05;
-              await wait(500); seen.push([height(), draws]);
-              gain.gain.value = 0;
-              await wait(1700);
-              draws = 0;
-              await wait(500); seen.push([height(), draws]);
-              waveform.close();
-              await context.close();
-              return seen;
-            }"""
-        )
-        silent, loud, soft, after = sizes
-        assert silent[0] <= 3 and silent[1] <= 3
-        assert loud[0] > 40 and loud[1] >= 6
-        assert 3 < soft[0] < 20
-        assert after[0] <= 3 and after[1] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import subprocess
 from pathlib import Path
 
@@ -20,6 +21,35 @@ HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 def files() -> list[str]:
     return [f"/{each.relative_to(WEB).as_posix()}" for each in WEB.rglob("*") if each.is_file()]
+
+
+IMPORT = re.compile(
+    r"""^(?:import|export)\s[^;"=()]*\bfrom "(\.[^"]+)";|^[^*/\n]*\bimport\("(\.[^"]+)"\)""", re.MULTILINE
+)
+
+
+def needed(begin: str, later: set[str]) -> set[str]:
+    """A module and all that it imports, and they in turn; of what is imported when needed, only `later`."""
+    found: set[Path] = set()
+    waiting = [WEB / begin]
+    while waiting:
+        module = waiting.pop()
+        if module in found:
+            continue
+        found.add(module)
+        for at_once, when_needed in IMPORT.findall(module.read_text()):
+            path = (module.parent / (at_once or when_needed)).resolve()
+            if at_once or path.relative_to(WEB).as_posix() in later:
+                waiting.append(path)
+    return {each.relative_to(WEB).as_posix() for each in found}
+
+
+def test_what_the_page_needs_at_its_start_is_asked_for_at_once() -> None:
+    """No module is found only when another one is there; and none is loaded that is not needed."""
+    listed = re.findall(r'<link rel="modulepreload" href="([^"]+)">', (WEB / "index.html").read_text())
+    modules = needed("app.js", {"page/main.js", "player/webcodecs.js"}) - {"app.js"}
+    assert len(modules) > 50
+    assert sorted(listed) == sorted(modules)
 
 
 async def test_browsers_get_the_page_and_others_the_routes(server: Server) -> None:

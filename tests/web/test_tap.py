@@ -28,7 +28,7 @@ PLAY = """async () => {
 
 
 async def test_it_hears_every_sample(tone_server: Server, open_page: OpenPage) -> None:
-    async with open_page(tone_server.url + "/index.html") as listened:
+    async with open_page(tone_server.url + "/health") as listened:
         await listened.page.mouse.click(5, 5)
         asked, first, last = await listened.page.evaluate(PLAY)
         heard = audible(await listened.heard(), 48_000)

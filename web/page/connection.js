@@ -17,7 +17,8 @@ export function connectionIn(root) {
       isOpen = state === "open";
       root.dataset.state = state;
       root.title = reason ?? "";
-      const what = WORDS[state] ?? state;
+      // Without a reason it is closed because nobody was here.
+      const what = state === "closed" && !reason ? "at rest until you speak" : (WORDS[state] ?? state);
       words.textContent = what;
       if (retryInMs === undefined || retryInMs < 1000) return;
       const until = performance.now() + retryInMs;
@@ -30,8 +31,7 @@ export function connectionIn(root) {
     },
     /** @param {number} ms there and back */
     way(ms) {
-      if (isOpen)
-        words.textContent = `connected, ${Math.max(1, Math.round(ms))} ms`;
+      if (isOpen) words.textContent = `connected, ${Math.max(1, Math.round(ms))} ms`;
     },
   };
 }

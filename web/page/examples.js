@@ -48,6 +48,12 @@ export const EXAMPLES = [
     spoken: "en",
   },
   {
+    label: "Three languages",
+    text: "Hello, and welcome to our meeting today. Guten Tag, schön, dass Sie heute hier sind. Bonjour à tous, nous sommes très heureux de vous voir.",
+    spoken: "de",
+  },
+  { label: "Two minutes", text: LONG, spoken: "en" },
+  {
     label: "Deutsch",
     text: "Guten Tag! Sie hören mich, noch bevor der Satz zu Ende geschrieben ist.",
     spoken: "de",
@@ -65,10 +71,4 @@ export const EXAMPLES = [
     language: "ja",
   },
   { label: "한국어", text: "안녕하세요! 문장이 끝나기도 전에 제 목소리가 들립니다.", spoken: "ko" },
-  {
-    label: "Three languages",
-    text: "Hello, and welcome to our meeting today. Guten Tag, schön, dass Sie heute hier sind. Bonjour à tous, nous sommes très heureux de vous voir.",
-    spoken: "de",
-  },
-  { label: "Two minutes", text: LONG, spoken: "en" },
 ];

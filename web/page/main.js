@@ -13,7 +13,7 @@ import { Sound } from "./sound.js";
 import { Speaking } from "./speaking.js";
 import { Stage } from "./stage.js";
 import { offerCopies, offerDownloads } from "./take-away.js";
-import { bytesOf } from "./text.js";
+import { bytesOf, sentence } from "./text.js";
 
 /** @typedef {import("./utterance.js").Utterance} Utterance */
 /** @typedef {import("../realtime.js").RealtimeError} RealtimeError */
@@ -39,6 +39,8 @@ class Page {
   /** Whether the problem that is shown is one of the connection, and over when that is back. */
   #isUnconnected = false;
   #isDrawing = false;
+  /** What is to be spoken as soon as there is a player for it. @type {symbol | null} */
+  #waiting = null;
 
   async open() {
     new Waveform(elements.waveform, this.#sound.analyser);
@@ -75,11 +77,11 @@ class Page {
       this.#speak(event.timeStamp);
     });
     text.addEventListener("input", () => this.#checkRoom());
-    interrupt.addEventListener("click", (event) => this.#speaking.interrupt(event.timeStamp));
+    interrupt.addEventListener("click", (event) => this.#interrupt(event.timeStamp));
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !elements.key.open) this.#speaking.interrupt(event.timeStamp);
+      if (event.key === "Escape" && !elements.key.open) this.#interrupt(event.timeStamp);
     });
-    unlock.addEventListener("click", () => this.#sound.unlock());
+    unlock.addEventListener("click", () => this.#sound.expect());
     for (const type of ["pointerdown", "pointerup", "keydown"]) {
       const here = () => {
         this.#sound.unlock();
@@ -90,7 +92,9 @@ class Page {
     document.addEventListener("visibilitychange", () => !document.hidden && this.#server.wake());
     window.addEventListener("pagehide", () => this.#server.leave());
     window.addEventListener("pageshow", ({ persisted }) => persisted && this.#server.wake());
-    window.addEventListener("hashchange", () => this.#settings.set(screenOf(location.hash)));
+    window.addEventListener("hashchange", () => {
+      if (location.hash.length > 1) this.#settings.set({ ...DEFAULTS, ...screenOf(location.hash) });
+    });
     if (matchMedia("(min-width: 60rem)").matches) elements.settings.open = true;
     if (matchMedia("(hover: hover) and (pointer: fine)").matches) text.focus({ preventScroll: true });
   }
@@ -109,17 +113,40 @@ class Page {
     }
     if (document.documentElement.dataset.ready !== "true") this.#say("One moment: connecting.");
     if (!this.#isUnconnected) this.#tellProblem("");
-    try {
-      this.#sound.expect();
-      this.#speaking.speak(screen, askedAt);
-    } catch (error) {
-      this.#tellProblem(error instanceof Error ? error.message : String(error));
-    }
+    this.#sound.expect();
+    if (this.#playback.making === null) this.#begin(screen, askedAt);
+    else this.#beginLater(screen, askedAt);
     // On a touch screen the keyboard lies over the words.
     if (matchMedia("(pointer: coarse)").matches) {
       elements.text.blur();
       elements.status.scrollIntoView({ block: "nearest" });
     }
+  }
+
+  /** @type {(screen: import("./link.js").Screen, askedAt: number) => void} */
+  #begin(screen, askedAt) {
+    try {
+      this.#speaking.speak(screen, askedAt);
+    } catch (error) {
+      this.#tellProblem(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Speaks with the player that is being made, unless something else is asked for before. @type {(screen: import("./link.js").Screen, askedAt: number) => Promise<void>} */
+  async #beginLater(screen, askedAt) {
+    this.#interrupt(askedAt);
+    const waiting = Symbol();
+    this.#waiting = waiting;
+    while (this.#playback.making !== null) await this.#playback.making;
+    if (this.#waiting !== waiting) return;
+    this.#waiting = null;
+    this.#begin(screen, askedAt);
+  }
+
+  /** @param {number} askedAt in ms of performance.now() */
+  #interrupt(askedAt) {
+    this.#waiting = null;
+    this.#speaking.interrupt(askedAt);
   }
 
   /** Whether the server takes as much text; says so when it does not. */
@@ -172,7 +199,10 @@ class Page {
       const isMuted = !isAudible && this.#speaking.current !== null;
       this.#speaking.setAudible(!isMuted);
       elements.unlock.hidden = !isMuted;
-      if (isMuted) this.#say("Your browser lets no page sound before you have touched it: click to hear.");
+      const touched = navigator.userActivation?.hasBeenActive ?? false;
+      if (isMuted && touched)
+        this.#say("The sound does not start. Is there a loudspeaker? Click to try again.");
+      else if (isMuted) this.#say("Your browser lets no page sound before it was touched: click to hear.");
     });
   }
 
@@ -283,12 +313,16 @@ class Page {
   // -- how it plays -----------------------------------------------------------------------------------------
 
   async #takePlayer() {
-    await this.#playback.begin(this.#settings.screen.player, (text) => this.#tellProblem(text));
+    await this.#playback.begin(
+      this.#settings.screen.player,
+      (text) => this.#tellProblem(text),
+      (text) => this.#say(text),
+    );
     this.#checkReady();
   }
 
   #checkReady() {
-    const isReady = this.#sound.player !== null && this.#server.ready !== null;
+    const isReady = this.#playback.player !== null && this.#server.ready !== null;
     if (!isReady || document.documentElement.dataset.ready === "true") return;
     document.documentElement.dataset.ready = "true";
     this.#say("Ready.");
@@ -310,14 +344,16 @@ class Page {
 
   /** @param {string} why */
   #tellUnconnected(why) {
-    this.#tellProblem(why);
+    const told = sentence(why);
+    // What is told again is not read out again.
+    if (!this.#isUnconnected || elements.problem.textContent !== told) this.#tellProblem(told);
     this.#isUnconnected = true;
   }
 }
 
 /** How an utterance ended, in words. @param {Utterance} utterance */
 function endOf({ state, heardCount, units, firstSoundMs }) {
-  const words = `${heardCount} of ${units.length} words were heard.`;
+  const words = `${heardCount} of ${units.length} ${units.length === 1 ? "word was" : "words were"} heard.`;
   if (state === "interrupted") return `Interrupted: ${words}`;
   if (state === "failed") return `It ended with an error: ${words}`;
   return Number.isNaN(firstSoundMs) ? "There is nothing to say in this text." : "Heard to the end.";

@@ -4,6 +4,7 @@ import { supported } from "../player/choose.js";
 /** @typedef {import("./sound.js").Sound} Sound */
 /** @typedef {import("./speaking.js").Speaking} Speaking */
 /** @typedef {import("../player/player.js").Kind} Kind */
+/** @typedef {import("../player/player.js").Player} Player */
 
 /** Which player plays: the best there is, or the one that a person chose; and why. */
 export class Playback {
@@ -12,6 +13,14 @@ export class Playback {
   #speaking;
   /** @type {(problem: string) => void} */
   #tell = () => {};
+  /** @type {(text: string) => void} */
+  #say = () => {};
+  /** The one of the next utterance; null while there is none yet. @type {Player | null} */
+  player = null;
+  /** How often one was asked for. */
+  #count = 0;
+  /** The making of the one that was asked for last; null when it is done. @type {Promise<void> | null} */
+  making = null;
 
   /**
    * @param {Elements} elements
@@ -27,9 +36,11 @@ export class Playback {
   /**
    * @param {string} chosen the kind that a link asks for; "" for the best
    * @param {(problem: string) => void} tell
+   * @param {(text: string) => void} say what is no problem
    */
-  async begin(chosen, tell) {
+  async begin(chosen, tell, say) {
     this.#tell = tell;
+    this.#say = say;
     const { player } = this.#elements;
     player.replaceChildren(
       ...supported().map(({ kind, label, missing }) => {
@@ -48,21 +59,54 @@ export class Playback {
     await this.#take(chosen);
   }
 
-  /** @param {string} chosen */
-  async #take(chosen) {
-    const { player: select, playerNow } = this.#elements;
+  /**
+   * One is made after the other; of several that were asked for meanwhile only the last.
+   * @param {string} chosen
+   */
+  #take(chosen) {
+    this.#count += 1;
+    const mine = this.#count;
+    const before = this.making ?? Promise.resolve();
+    const isLast = () => mine === this.#count;
+    const making = before
+      .then(() => (isLast() ? this.#make(chosen, isLast) : undefined))
+      .finally(() => {
+        if (isLast()) this.making = null;
+      });
+    this.making = making;
+    return making;
+  }
+
+  /** @type {(chosen: string, isLast: () => boolean) => Promise<void>} */
+  async #make(chosen, isLast) {
+    const { player: select } = this.#elements;
     try {
-      const player = await this.#sound.take(/** @type {Kind | ""} */ (chosen));
-      this.#speaking.use(player);
+      const player = await this.#sound.make(/** @type {Kind | ""} */ (chosen));
       player.addEventListener("error", (event) => {
         const { utterance, message } = /** @type {CustomEvent} */ (event).detail;
         if (utterance === null) this.#tell(message);
       });
-      select.value = player.kind;
-      playerNow.textContent = `${player.label} plays${why(player.kind, chosen)}.`;
+      if (isLast()) this.#change(player, why(player.kind, chosen));
+      else await player.close();
     } catch (error) {
+      if (!isLast()) return;
+      if (this.player) select.value = this.player.kind;
       this.#tell(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** @type {(player: Player, reason: string) => void} */
+  #change(player, reason) {
+    const { player: select, playerNow } = this.#elements;
+    const before = this.player;
+    this.player = player;
+    select.value = player.kind;
+    playerNow.textContent = `${player.label} plays from the next utterance on${reason}.`;
+    this.#speaking.use(player).then(() => {
+      before?.close();
+      if (this.player === player) playerNow.textContent = `${player.label} plays${reason}.`;
+    });
+    if (this.#speaking.current !== null) this.#say(playerNow.textContent);
   }
 }
 

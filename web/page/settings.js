@@ -12,7 +12,7 @@ export class Settings {
   #elements;
   /** @type {Voice[]} */
   #voices = [];
-  /** What a link asked for before the voices were known. @type {Partial<Screen>} */
+  /** What a link asked for before the voices were known. @type {Pick<Partial<Screen>, "voice" | "language">} */
   #wanted = {};
 
   /** @param {Elements} elements */
@@ -44,7 +44,7 @@ export class Settings {
   /** @param {Partial<Screen>} screen what is left out stays as it is */
   set(screen) {
     const { text, voice, language, speed, llm, rate, jitter, player } = this.#elements;
-    this.#wanted = { ...this.#wanted, ...screen };
+    if (this.#voices.length === 0) this.#wanted = { voice: screen.voice, language: screen.language };
     if (screen.text !== undefined) text.value = screen.text;
     if (screen.speed !== undefined) speed.value = `${screen.speed}`;
     if (screen.llm !== undefined) llm.checked = screen.llm;
@@ -82,7 +82,6 @@ export class Settings {
       ...languages.map((code) => new Option(nameOf(code), code)),
     );
     this.set(this.#wanted);
-    this.#wanted = {};
   }
 
   /** Whether a voice speaks a language. @param {string} code */

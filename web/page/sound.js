@@ -25,8 +25,6 @@ export class Sound extends EventTarget {
   analyser = new AnalyserNode(this.context, { fftSize: 2048 });
   /** What is played now, to know when it is silent. */
   #witness = new AnalyserNode(this.context, { fftSize: QUANTUM });
-  /** @type {Player | null} */
-  player = null;
 
   constructor() {
     super();
@@ -41,13 +39,12 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * Takes a player, and gives the one before back.
+   * Makes a player, whose sound comes here. Others go on until they are closed.
    * @param {Kind | ""} kind which one; "": the best that can be had
    * @returns {Promise<Player>}
    * @throws {Error} when this browser has none
    */
-  async take(kind) {
-    const before = this.player;
+  async make(kind) {
     const kinds = supported().filter(({ missing }) => missing.length === 0);
     const wanted = kinds.find((one) => one.kind === kind);
     let failure = new Error("This browser has no way to play Opus while it comes.");
@@ -56,8 +53,6 @@ export class Sound extends EventTarget {
         const player = await createPlayer(each, this.context);
         player.output.connect(this.analyser);
         player.output.connect(this.#witness);
-        this.player = player;
-        await before?.close();
         return player;
       } catch (error) {
         failure = error instanceof Error ? error : new Error(String(error));

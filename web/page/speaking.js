@@ -1,5 +1,6 @@
 import { UtteranceLog } from "../record/log.js";
 import { settingsOf } from "./samples.js";
+import { sentence } from "./text.js";
 import { paced, timesOf, tokensOf } from "./tokens.js";
 import { Utterance } from "./utterance.js";
 
@@ -11,13 +12,13 @@ import { Utterance } from "./utterance.js";
 /** The server is told how far the listener is so often, in ms; it wants that every 2 s at least. */
 const REPORT_MS = 240;
 
-/** What belongs to an utterance while it is not over. @typedef {{utterance: Utterance, context: Context, stop: AbortController, reportedAt: number, preSkip: number}} Turn */
+/** What belongs to an utterance while it is not over. @typedef {{utterance: Utterance, context: Context, player: Player, stop: AbortController, reportedAt: number, preSkip: number}} Turn */
 
 /**
  * Speaks: joins a session, a player and the log of what happens. One utterance at a time; a new one interrupts.
  *
  * Events (CustomEvent, `detail` is the `Utterance`):
- * - `began`: it was asked for
+ * - `began`: its first text was sent
  * - `changed`: text was sent, or something was told of it; many times a second
  * - `playing`: its first sound
  * - `over`: nothing more of it will be heard; its `state` says how it ended
@@ -26,10 +27,9 @@ const REPORT_MS = 240;
  */
 export class Speaking extends EventTarget {
   #session;
-  /** @type {Player | null} */
+  /** The one of the next utterance. @type {Player | null} */
   #player = null;
   #silence;
-  #unlisten = new AbortController();
   /** @type {Map<string, Turn>} */
   #turns = new Map();
   #count = 0;
@@ -54,7 +54,7 @@ export class Speaking extends EventTarget {
   /** How far the present utterance was heard, in ms. */
   get playedMs() {
     const turn = this.#turn;
-    return turn && this.#player ? this.#player.playedMs(turn.utterance.key) : 0;
+    return turn ? turn.player.playedMs(turn.utterance.key) : 0;
   }
 
   /** @returns {Turn | undefined} the latest of those that are not over */
@@ -63,31 +63,36 @@ export class Speaking extends EventTarget {
   }
 
   /**
-   * Plays with another player from now on; what is sounding is interrupted.
+   * Plays with another player from the next utterance on; what is sounding goes on with the one it has.
    * @param {Player} player
+   * @returns {Promise<void>} when no other player is needed any more
    */
   use(player) {
-    this.interrupt(performance.now());
-    this.#unlisten.abort();
-    this.#unlisten = new AbortController();
     this.#player = player;
     /** @type {(type: string, take: (turn: Turn, detail: any) => void) => void} */
     const on = (type, take) =>
-      player.addEventListener(
-        type,
-        (event) => {
-          const { detail } = /** @type {CustomEvent} */ (event);
-          const turn = this.#turns.get(detail.utterance);
-          if (turn) take(turn, detail);
-        },
-        { signal: this.#unlisten.signal },
-      );
+      player.addEventListener(type, (event) => {
+        const { detail } = /** @type {CustomEvent} */ (event);
+        const turn = this.#turns.get(detail.utterance);
+        if (turn) take(turn, detail);
+      });
     on("playing", (turn, { at }) => this.#playing(turn, at));
     on("underrun", ({ utterance }, { at }) => utterance.log.underrun(at));
-    on("continued", ({ utterance }, { at, gapMs }) => utterance.log.continued(at, gapMs));
+    on("continued", ({ utterance }, { at, gapMs, segmentStart }) =>
+      utterance.log.continued(at, gapMs, segmentStart),
+    );
     on("progress", (turn, { at, playedMs }) => this.#progress(turn, at, playedMs));
     on("played", (turn, { at }) => this.#played(turn, at));
-    on("error", (turn, { message }) => this.#failed(turn, message));
+    on("error", (turn, { message }) => this.#unplayable(turn, message));
+    return new Promise((resolve) => {
+      const look = () => {
+        if ([...this.#turns.values()].some((turn) => turn.player !== player)) return;
+        this.removeEventListener("over", look);
+        resolve();
+      };
+      this.addEventListener("over", look);
+      look();
+    });
   }
 
   /**
@@ -107,11 +112,11 @@ export class Speaking extends EventTarget {
    */
   interrupt(askedAt) {
     const turn = this.#turn;
-    if (!turn || !this.#player) return false;
-    const { utterance, context, stop } = turn;
+    if (!turn) return false;
+    const { utterance, context, player, stop } = turn;
     const { log } = utterance;
-    this.#player.stop();
-    const playedMs = this.#player.playedMs(utterance.key);
+    player.stop();
+    const playedMs = player.playedMs(utterance.key);
     stop.abort();
     this.#turns.delete(utterance.key);
     log.cancelAsked(askedAt);
@@ -156,9 +161,9 @@ export class Speaking extends EventTarget {
   /** @type {(screen: Screen, askedAt: number) => Utterance} */
   #speakWhole(screen, askedAt) {
     const turn = this.#begin(screen, [], askedAt);
-    const { text } = turn.utterance;
-    this.#send(turn, text);
+    this.#send(turn, turn.utterance.text);
     this.#end(turn);
+    this.#tell("began", turn.utterance);
     return turn.utterance;
   }
 
@@ -174,7 +179,11 @@ export class Speaking extends EventTarget {
   /** @type {(turn: Turn, tokens: AsyncIterable<string>) => Promise<void>} */
   async #sendAll(turn, tokens) {
     try {
-      for await (const token of tokens) this.#send(turn, token);
+      for await (const token of tokens) {
+        this.#send(turn, token);
+        // Who listens has much to draw: the first text is on its way by then.
+        if (turn.utterance.log.tokenCount === 1) this.#tell("began", turn.utterance);
+      }
       if (!turn.stop.signal.aborted) this.#end(turn);
     } catch {
       // The context is over, and says so itself.
@@ -210,17 +219,16 @@ export class Speaking extends EventTarget {
     const settings = { voice, language, speed, player: player.label, mode: llm ? "llm" : "text", preSkip: 0 };
     const log = new UtteranceLog(key, /** @type {import("../record/log.js").Settings} */ (settings));
     const utterance = new Utterance(key, text, screen, log, tokens, askedAt);
-    const turn = { utterance, context, stop: new AbortController(), reportedAt: 0, preSkip: 0 };
+    const turn = { utterance, context, player, stop: new AbortController(), reportedAt: 0, preSkip: 0 };
     this.#turns.set(key, turn);
     this.#listen(turn, settings);
     if (!this.#isAudible) context.pause();
-    this.#tell("began", utterance);
     return turn;
   }
 
   /** @type {(turn: Turn, settings: {voice: string, language: string, preSkip: number}) => void} */
   #listen(turn, settings) {
-    const { utterance, context } = turn;
+    const { utterance, context, player } = turn;
     const { log, key } = utterance;
     context.addEventListener("opened", ({ detail: { voice, language } }) => {
       turn.preSkip = context.settings?.pre_skip ?? 0;
@@ -234,7 +242,7 @@ export class Speaking extends EventTarget {
     context.addEventListener("flow", ({ detail }) => log.flow(detail, detail.at));
     context.addEventListener("frame", ({ detail }) => {
       log.frame(detail, detail.at);
-      this.#player?.push(key, detail, turn.preSkip);
+      player.push(key, detail, turn.preSkip);
     });
     context.addEventListener("done", ({ detail }) => {
       log.done(detail, detail.at);
@@ -244,7 +252,7 @@ export class Speaking extends EventTarget {
     context.addEventListener("error", ({ detail }) => this.#failed(turn, detail.message, detail));
     context.finished.catch((error) => {
       // What has come of it is still heard.
-      this.#player?.end(key);
+      player.end(key);
       if (log.frameCount === 0 || utterance.isOver) this.#close(turn, "failed");
       this.#failed(turn, error.message, error);
     });
@@ -261,8 +269,8 @@ export class Speaking extends EventTarget {
 
   /** @type {(turn: Turn, at: number, playedMs: number) => void} */
   #progress(turn, at, playedMs) {
-    const { utterance, context } = turn;
-    utterance.log.progress(at, playedMs, this.#player?.heldMs() ?? 0);
+    const { utterance, context, player } = turn;
+    utterance.log.progress(at, playedMs, player.heldMs());
     if (at - turn.reportedAt >= REPORT_MS) {
       turn.reportedAt = at;
       context.played(playedMs);
@@ -288,6 +296,16 @@ export class Speaking extends EventTarget {
     this.#tell("over", utterance);
   }
 
+  /** @type {(turn: Turn, message: string) => void} */
+  #unplayable(turn, message) {
+    const { utterance, context, player } = turn;
+    this.#failed(turn, message);
+    // A player that has given it up will never say that it was played.
+    if (player.current() === utterance.key || player.heldMs() > 0) return;
+    context.cancel({ playedMs: player.playedMs(utterance.key) }).catch(() => {});
+    this.#close(turn, "failed");
+  }
+
   /** @type {(utterance: Utterance, at: number, askedAt: number) => void} */
   #silent(utterance, at, askedAt) {
     utterance.log.silent(at);
@@ -298,9 +316,10 @@ export class Speaking extends EventTarget {
   /** @type {(turn: Turn, message: string, error?: {message: string, retryAfterMs?: number | null}) => void} */
   #failed({ utterance }, message, error) {
     if (utterance.problem !== null) return;
+    // Where it says how soon, it need not say "soon".
     utterance.problem = error?.retryAfterMs
-      ? `${message} Try again in ${inWords(error.retryAfterMs)}.`
-      : message;
+      ? `${sentence(message.replace(/[;,]? *try again (soon|later)\.?$/i, ""))} Try again in ${inWords(error.retryAfterMs)}.`
+      : sentence(message);
     utterance.log.failed({ message }, performance.now());
     this.#tell("problem", utterance);
   }

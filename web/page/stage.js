@@ -30,8 +30,10 @@ export class Stage {
   /** @param {Utterance} utterance */
   show(utterance) {
     this.shown = utterance;
-    const { welcome, legend } = this.#elements;
+    const { welcome, legend, timeline, figures } = this.#elements;
     welcome.hidden = true;
+    timeline.hidden = false;
+    if (figures.parentElement) figures.parentElement.hidden = false;
     legend.hidden = !utterance.screen.llm;
     this.#said.show(utterance);
     this.#timeline.show(utterance.log);
@@ -46,7 +48,7 @@ export class Stage {
     const { firstSound, firstName, silence, heard, after } = this.#elements;
     figure(firstSound, utterance.firstSoundMs);
     figure(silence, utterance.silenceMs);
-    write(firstName, `to the first sound${beforeTheText(utterance)}`);
+    write(firstName, `from press to first sound${beforeTheText(utterance)}`);
     write(heard, `${utterance.heardCount} of ${utterance.units.length}`);
     heard.dataset.shown = "count";
     after.hidden = utterance.log.frameCount === 0;

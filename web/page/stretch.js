@@ -140,8 +140,8 @@ export class Stretch {
     let cutBefore = false;
     for (const item of this.#items) {
       const state = this.#stateOf(item);
+      set(item.element, "state", state);
       if (item.isWord) {
-        set(item.element, "state", state);
         // Where it was interrupted: between the last word that was heard and the first that was not.
         item.element.classList.toggle("cut-here", state === "unheard" && cutBefore);
         cutBefore = state === "heard";

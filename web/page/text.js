@@ -7,6 +7,12 @@ export function wellFormed(text) {
   return text.replace(/\p{Surrogate}/gu, "\uFFFD");
 }
 
+/** What a server or a browser says, as a sentence of the page. @param {string} message */
+export function sentence(message) {
+  const begun = message.trim().replace(/^[a-z](?=[a-z']* )/, (letter) => letter.toUpperCase());
+  return begun === "" || /[.!?…]$/.test(begun) ? begun : `${begun}.`;
+}
+
 /** Bytes of UTF-8, which is what the server's limits count. @param {string} text */
 export function bytesOf(text) {
   return utf8.encode(text).length;

@@ -12,11 +12,6 @@ const SILENT_AFTER_MS = 20;
 /** When more was played than the first it is dropped up to the second, in seconds. */
 const MOST_PLAYED_S = 20;
 const KEPT_PLAYED_S = 5;
-/**
- * Where the utterance begins in the file. Before it lies silence that brings the header out, is cut off, and is far
- * enough from the first real packet that no decoder takes it for the sound before.
- */
-const LEAD_IN = RATE;
 /** Chromium begins with more than 200 ms, and wants twice as much after each time that it ran dry; in samples. */
 const FIRST_THRESHOLD = 220 * 48;
 const USUAL_PRE_SKIP = 312;
@@ -186,15 +181,14 @@ export class Deck {
     this.threshold = FIRST_THRESHOLD;
     const source = new this.#medium.Source();
     this.#source = source;
-    const { container } = this.#medium;
     const url = URL.createObjectURL(source);
     source.addEventListener("sourceopen", () => this.#opened(source, url), { once: true });
     source.addEventListener("endstreaming", () => this.#streaming(source, false));
     source.addEventListener("startstreaming", () => this.#streaming(source, true));
     this.element.src = url;
-    const mux = new Mux(
+    this.#mux = new Mux(
       this.#bunny,
-      container,
+      this.#medium.container,
       (bytes) => {
         if (source !== this.#source) return;
         this.#bytes.push(bytes);
@@ -202,9 +196,6 @@ export class Deck {
       },
       (error) => source === this.#source && this.#failed(error.message),
     );
-    for (let i = 0; i <= container.behind; i++) mux.add(SILENCE, SILENCE_SAMPLES);
-    mux.skipTo(LEAD_IN);
-    this.#mux = mux;
   }
 
   /**
@@ -215,8 +206,8 @@ export class Deck {
     URL.revokeObjectURL(url);
     if (source !== this.#source) return;
     const buffer = source.addSourceBuffer(this.#medium.container.type);
-    // What lies before 0 is cut: the lead-in, and, where that can be, the pre-skip.
-    buffer.timestampOffset = -(LEAD_IN + (this.#medium.trims ? this.#preSkip : 0)) / RATE;
+    // What lies before 0 is cut.
+    if (this.#medium.trims) buffer.timestampOffset = -this.#preSkip / RATE;
     buffer.addEventListener("updateend", () => this.#pump());
     this.#buffer = buffer;
     this.#pump();

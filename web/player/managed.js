@@ -6,22 +6,20 @@
  * only gets such a source when it has no remote playback (AirPlay); both are seen to by the deck, for all browsers.
  */
 
-import { SourcePlayer } from "./sourceplayer.js";
+import { createSourcePlayer } from "./sourceplayer.js";
 
 /**
  * @param {AudioContext} context at 48 kHz, may be suspended
  * @returns {Promise<import("./player.js").Player>}
  */
-export async function createManagedPlayer(context) {
-  const bunny = await import("../vendor/mediabunny.js");
+export function createManagedPlayer(context) {
   const { ManagedMediaSource } = /** @type {any} */ (globalThis);
-  return new SourcePlayer("managed", "ManagedMediaSource (MP4)", context, bunny, {
+  return createSourcePlayer("managed", "ManagedMediaSource (MP4)", context, {
     Source: ManagedMediaSource,
     // WebKit drops whole packets at the edges of the append window, and cuts none.
     trims: false,
     container: {
       type: 'audio/mp4; codecs="opus"',
-      behind: 1,
       format: ({ Mp4OutputFormat }) =>
         new Mp4OutputFormat({ fastStart: "fragmented", minimumFragmentDuration: 0 }),
       withoutIndex: (last) => last.subarray(0, last.length - indexBytes(last)),

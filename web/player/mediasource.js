@@ -1,6 +1,6 @@
 /** The player by MediaSource Extensions: WebM, written in the page packet by packet. */
 
-import { SourcePlayer } from "./sourceplayer.js";
+import { createSourcePlayer } from "./sourceplayer.js";
 
 const NONE = new Uint8Array(0);
 
@@ -8,14 +8,12 @@ const NONE = new Uint8Array(0);
  * @param {AudioContext} context at 48 kHz, may be suspended
  * @returns {Promise<import("./player.js").Player>}
  */
-export async function createMediaSourcePlayer(context) {
-  const bunny = await import("../vendor/mediabunny.js");
-  return new SourcePlayer("mediasource", "MediaSource (WebM)", context, bunny, {
+export function createMediaSourcePlayer(context) {
+  return createSourcePlayer("mediasource", "MediaSource (WebM)", context, {
     Source: MediaSource,
     trims: true,
     container: {
       type: 'audio/webm; codecs="opus"',
-      behind: 0,
       format: ({ WebMOutputFormat }) => new WebMOutputFormat({ appendOnly: true }),
       // All packets are out before; what is left is the index alone.
       withoutIndex: () => NONE,

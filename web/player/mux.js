@@ -8,7 +8,6 @@ import { RATE } from "./player.js";
 /**
  * @typedef {object} Container
  * @property {string} type the MIME type with the codec
- * @property {number} behind packets that are kept back until others follow
  * @property {(bunny: Mediabunny) => import("mediabunny").OutputFormat} format
  * @property {(last: Bytes) => Bytes} withoutIndex what of the last bytes is sound: an index is of no use to who plays
  */
@@ -51,14 +50,6 @@ export class Mux {
     this.#source = new bunny.EncodedAudioPacketSource("opus");
     this.#output.addAudioTrack(this.#source);
     this.#written = this.#output.start();
-  }
-
-  /**
-   * Leaves a gap: the next packet begins there.
-   * @param {number} samples at 48 kHz from the beginning
-   */
-  skipTo(samples) {
-    this.#next = samples;
   }
 
   /**

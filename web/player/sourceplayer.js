@@ -3,7 +3,7 @@
 import { Deck } from "./deck.js";
 import { packetSamples } from "./packets.js";
 import { heardAt, heardTime, MOST_HELD_MS, Player, RATE } from "./player.js";
-import { Ticker } from "./ticker.js";
+import { createTicker, Ticker } from "./ticker.js";
 
 /** @typedef {import("./player.js").Frame} Frame */
 
@@ -14,6 +14,8 @@ import { Ticker } from "./ticker.js";
 const AHEAD_MS = 80;
 /** Sound that is too little to begin with is followed by silence after this time: its end must be heard. */
 const PATIENCE_MS = 120;
+/** Where a browser stops for lack of sound there may be a little left, less than this; in samples. */
+const LEAST_SOUND = 960;
 /** Of `progress` at most 20 a second, but for the last one. */
 const LEAST_PROGRESS_MS = 50;
 /** So long is remembered what sounded when, in seconds: no loudspeaker is later. */
@@ -84,12 +86,26 @@ class Utterance {
   }
 }
 
-export class SourcePlayer extends Player {
+/**
+ * @param {import("./player.js").Kind} kind
+ * @param {string} label
+ * @param {AudioContext} context at 48 kHz, may be suspended
+ * @param {import("./deck.js").Medium} medium
+ * @returns {Promise<Player>}
+ */
+export async function createSourcePlayer(kind, label, context, medium) {
+  const bunny = await import("../vendor/mediabunny.js");
+  const player = new SourcePlayer(kind, label, context, bunny, medium);
+  await player.prepare();
+  return player;
+}
+
+class SourcePlayer extends Player {
   /** Those that were not heard to their end, in the order of playing. @type {Utterance[]} */
   #live = [];
   /** @type {Deck[]} */
   #decks;
-  #ticker;
+  #ticker = new Ticker();
   #paused = false;
   #closed = false;
   #progressAt = 0;
@@ -113,8 +129,13 @@ export class SourcePlayer extends Player {
       }
       return deck;
     });
-    this.#ticker = new Ticker(context, this.output, () => this.#tick());
     context.addEventListener("statechange", this.#onstate);
+  }
+
+  /** To be awaited before it is used. */
+  async prepare() {
+    this.#ticker = await createTicker(this.context, this.output);
+    this.#ticker.ontick = () => this.#tick();
   }
 
   /**
@@ -214,6 +235,7 @@ export class SourcePlayer extends Player {
     this.#closed = true;
     this.context.removeEventListener("statechange", this.#onstate);
     for (const deck of this.#decks) deck.close();
+    this.#ticker.close();
   }
 
   /**
@@ -290,8 +312,9 @@ export class SourcePlayer extends Player {
       this.#ranDry(one, performance.now());
     } else if (type === "playing" && one.stalled) {
       one.stalled = false;
-      if (one.dryAt !== null && one.run === deck.timeline?.runAt(deck.media))
-        this.#wentOn(one, performance.now());
+      // It may be only the silence that was put in for it.
+      const sound = deck.timeline?.soundAt(deck.media) ?? 0;
+      if (one.dryAt !== null && sound > LEAST_SOUND) this.#wentOn(one, performance.now());
     }
     this.#tick(type === "ended");
   }

@@ -78,6 +78,16 @@ export class Timeline {
     return { from: before.media + after.position - before.position, to: after.media };
   }
 
+  /**
+   * How much real sound follows without a break at a place in the medium.
+   * @param {number} media
+   */
+  soundAt(media) {
+    const run = this.runAt(media);
+    const end = run + 1 < this.#runs.length ? this.gapBefore(run + 1).from : this.realEnd;
+    return Math.max(0, end - media);
+  }
+
   /** Where the real sound in the medium ends that has come. */
   get realEnd() {
     return this.mediaAt(this.#position);

@@ -19,6 +19,7 @@ export function figuresOf(log) {
     cancelToSilence(log),
     cancelToAnswer(log),
     underruns(log),
+    textWaits(log),
     leastInHand(log),
     usuallyInHand(log),
     serverFactor(log),
@@ -78,13 +79,25 @@ function cancelToAnswer(log) {
 /** @param {UtteranceLog} log */
 function underruns(log) {
   const title =
-    "How often the player had nothing left to play although more was to come, and how long it was silent.";
-  const { count: times, ms } = log.underruns;
+    "How often the player had nothing left to play although more was to come, and how long it was silent; without " +
+    "the times in which the text was not there yet.";
+  return times(log, "Underruns", log.underruns, title);
+}
+
+/** @param {UtteranceLog} log */
+function textWaits(log) {
+  const title =
+    "How often all was said that could be, as the text itself came slower than speech, and how long it was silent.";
+  return times(log, "Waited for text", log.textWaits, title);
+}
+
+/** @type {(log: UtteranceLog, name: string, stretches: import("./stretches.js").Stretches, title: string) => Figure} */
+function times(log, name, { count: number, ms }, title) {
   const known = !Number.isNaN(log.playingAt);
   return figure(
-    "Underruns",
-    known ? times : Number.NaN,
-    () => (times === 0 ? "none" : `${times}, ${duration(ms)}`),
+    name,
+    known ? number : Number.NaN,
+    () => (number === 0 ? "none" : `${number}, ${duration(ms)}`),
     title,
   );
 }

@@ -101,6 +101,8 @@ export class UtteranceLog {
     this.hand = new Hand();
     /** When the player had nothing left although more was to come. */
     this.underruns = new Stretches();
+    /** When it had nothing left as the text itself was not there yet. */
+    this.textWaits = new Stretches();
 
     /** When there was no connection. */
     this.outages = new Stretches();
@@ -133,6 +135,11 @@ export class UtteranceLog {
   /** Whether it was interrupted. */
   get interrupted() {
     return this.cancelledWith !== null || !Number.isNaN(this.cancelAskedAt);
+  }
+
+  /** Whether the player has nothing left, and more is to come. */
+  get isDry() {
+    return !Number.isNaN(this.underruns.since) || !Number.isNaN(this.textWaits.since);
   }
 
   /** How long its sound is as far as that is known, ms. */
@@ -247,7 +254,9 @@ export class UtteranceLog {
   /** @param {number} at ms: the player has nothing left to play, and more is to come */
   underrun(at) {
     this.sounding.end(at);
-    this.underruns.begin(at, this.sounding.playedMs);
+    // Where text is still to come it is taken for what is waited for, until one knows better.
+    const kind = Number.isNaN(this.textEndedAt) ? this.textWaits : this.underruns;
+    kind.begin(at, this.sounding.playedMs);
     this.hand.emptied(at);
     this.touch(at);
   }
@@ -255,9 +264,15 @@ export class UtteranceLog {
   /**
    * @param {number} at ms: it sounds again
    * @param {number} gapMs how long it did not
+   * @param {boolean} [segmentStart] whether it goes on with a new segment
    */
-  continued(at, gapMs) {
+  continued(at, gapMs, segmentStart = false) {
+    // In the midst of a segment its text was there; and without a connection no text was of any use.
+    if (!segmentStart || this.outages.within(this.textWaits.since, at) > 0) {
+      this.textWaits.moveTo(this.underruns);
+    }
     this.underruns.end(at, gapMs);
+    this.textWaits.end(at, gapMs);
     this.hand.turn(at, true);
     this.sounding.begin(at);
     this.touch(at);
@@ -279,7 +294,7 @@ export class UtteranceLog {
   /** @param {number} at ms: its last sample was heard */
   played(at) {
     this.playedAt = at;
-    this.underruns.end(at);
+    this.dryEnds(at);
     this.sounding.end(at);
     this.hand.emptied(at);
     this.touch(at);
@@ -309,7 +324,7 @@ export class UtteranceLog {
   /** @param {number} at ms: the player has fallen silent */
   silent(at) {
     this.silentAt = earliest(this.silentAt, at);
-    this.underruns.end(at);
+    this.dryEnds(at);
     this.sounding.end(at);
     this.hand.emptied(at);
     this.touch(at);
@@ -392,6 +407,12 @@ export class UtteranceLog {
       segment.firstFrameAt = earliest(segment.firstFrameAt, at);
       segment.lastFrameAt = at;
     }
+  }
+
+  /** @private @param {number} at ms: nothing more is waited for */
+  dryEnds(at) {
+    this.underruns.end(at);
+    this.textWaits.end(at);
   }
 
   /** @private @type {(at: number) => void} */

@@ -54,6 +54,25 @@ export class Stretches {
   }
 
   /**
+   * The one that lasts was one of another kind: it goes on there.
+   *
+   * @param {Stretches} others
+   */
+  moveTo(others) {
+    if (Number.isNaN(this.since)) {
+      return;
+    }
+    const last = this.list[this.list.length - 1];
+    const isKept = last !== undefined && Number.isNaN(last.until);
+    others.begin(this.since, isKept ? last.position : 0);
+    if (isKept) {
+      this.list.pop();
+    }
+    this.count -= 1;
+    this.since = Number.NaN;
+  }
+
+  /**
    * @param {number} from ms
    * @param {number} until ms
    * @returns {number} how much of that time they took, ms

@@ -45,6 +45,8 @@ export class Timeline {
     this.drawn = -1;
     /** @private */
     this.drawnAt = 0;
+    /** @private whether the view is not yet where it will be */
+    this.moving = false;
     /** @private */
     this.wordsAt = Number.NEGATIVE_INFINITY;
     /** @private @type {{row: RowName, x: number} | {fact: Fact} | null} what is pointed at */
@@ -172,13 +174,13 @@ export class Timeline {
     const live = course?.live ?? false;
     const version = log?.version ?? 0;
     const every = motion.matches ? EVERY_STILL_MS : EVERY_MS;
-    let moving = false;
-    if (this.drawn === -1 || ((live || version !== this.drawn) && now - this.drawnAt >= every)) {
-      moving = this.draw(course, now);
-      this.drawn = moving ? -1 : version;
+    const due = live || this.moving || version !== this.drawn;
+    if (this.drawn === -1 || (due && now - this.drawnAt >= every)) {
+      this.moving = this.draw(course, now);
+      this.drawn = version;
       this.drawnAt = now;
     }
-    if (live || moving || version !== this.drawn) {
+    if (live || this.moving || version !== this.drawn) {
       if (now - this.wordsAt >= WORDS_MS) {
         this.writeWords();
       }

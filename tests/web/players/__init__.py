@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 
 from realtime.app import Server
 from realtime.audio.opus import OpusDecoder
@@ -81,7 +81,7 @@ class Player:
         self.page: Page = listened.page
 
     async def push(self, key: str, frames: Frames, delays: list[int] | None = None) -> tuple[float, float]:
-        """Pushes frames, each so many milliseconds after the one before: when that began, and what is held then."""
+        """Pushes frames, each so many milliseconds after the one before; when that began, what is held."""
         began, held = await self.page.evaluate(
             "([key, frames, delays]) => harness.push(key, frames, delays)", [key, frames, delays or []]
         )
@@ -107,20 +107,47 @@ class Player:
             f"(() => {{ const {{ player, context }} = harness; return {expression}; }})()"
         )
 
+    async def forget(self) -> None:
+        await self.listened.forget()
+
     async def heard(self) -> Sound:
-        return await self.listened.heard()
+        """All samples since the player was made, or since `forget`."""
+        await self.page.evaluate("tap.settle()")
+        return np.frombuffer(base64.b64decode(await self.page.evaluate("tap.sound()")), "<f4")
+
+
+async def _patch(page: Page, path: str, old: str, new: str) -> None:
+    async def change(route: Route) -> None:
+        body = await (answer := await route.fetch()).text()
+        assert old in body
+        await route.fulfill(response=answer, body=body.replace(old, new))
+
+    await page.route(f"**{path}", change)
 
 
 @asynccontextmanager
 async def playing(
-    open_page: OpenPage, server: Server, kind: str, suspended: bool = False, before: str = ""
+    open_page: OpenPage,
+    server: Server,
+    kind: str,
+    before: str = "",
+    suspended: bool = False,
+    insecure: bool = False,
+    patch: tuple[str, str, str] | None = None,
 ) -> AsyncIterator[Player]:
-    """A player in a page where somebody has clicked; `before` is a script that runs in it first."""
-    async with open_page(f"{server.url}/index.html") as listened:
+    """A player in a page that has nothing else, where somebody has clicked.
+
+    `before` is a script that runs first; `suspended`: it may not sound yet; `insecure`: there is no
+    AudioWorklet, as on an address that is not secure; `patch`: a file of the page, and what becomes what.
+    """
+    async with open_page(f"{server.url}/realtime.md") as listened:
         await listened.page.mouse.click(5, 5)
         if before:
             await listened.page.evaluate(before)
+        if patch:
+            await _patch(listened.page, *patch)
         await listened.page.add_script_tag(path=HARNESS, type="module")
+        await listened.page.wait_for_function("'harness' in window")
         await listened.page.evaluate(
             "([kind, suspended]) => harness.make(kind, suspended)", [kind, suspended]
         )

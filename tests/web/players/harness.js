@@ -19,13 +19,17 @@ class Harness {
   /**
    * @param {import("../../../web/player/player.js").Kind} kind
    * @param {boolean} suspended
+   * @param {boolean} insecure without what there is on secure addresses only
    */
-  async make(kind, suspended = false) {
+  async make(kind, suspended, insecure) {
     const { createPlayer } = await import(`${location.origin}/player/choose.js`);
     this.context = new AudioContext({ sampleRate: 48000, latencyHint: "interactive" });
     if (suspended) await this.context.suspend();
     else await this.context.resume();
+    if (insecure) Object.defineProperty(this.context, "audioWorklet", { configurable: true });
     const player = /** @type {Player} */ (await createPlayer(kind, this.context));
+    // The recorder needs it.
+    if (insecure) Reflect.deleteProperty(this.context, "audioWorklet");
     this.player = player;
     player.output.connect(this.context.destination);
     for (const type of EVENTS) {

@@ -13,6 +13,7 @@
  * @property {number} cameUntil when its latest sound came
  * @property {number} soundFrom when it was heard, or would be
  * @property {number} soundUntil
+ * @property {number} heardUntil the end of what was heard of it so far
  * @property {boolean} heard whether any of it was heard
  */
 
@@ -61,7 +62,7 @@ export class Course {
     if (last === undefined) {
       return Number.NaN;
     }
-    const dry = this.live && !Number.isNaN(this.log.underruns.since);
+    const dry = this.live && this.log.isDry;
     return (dry ? this.now : this.since(last.until)) + ms - last.untilMs;
   }
 
@@ -101,6 +102,7 @@ export class Course {
       cameUntil: this.since(segment.lastFrameAt),
       soundFrom: came ? this.soundTime(segment.startMs) : Number.NaN,
       soundUntil: came ? this.soundTime(Math.max(endMs, segment.startMs)) : Number.NaN,
+      heardUntil: this.soundTime(Math.min(endMs, log.heardMs)),
       heard: log.heardMs > segment.startMs,
     };
   }

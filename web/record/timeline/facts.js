@@ -60,6 +60,12 @@ export function factsOf(course) {
       `at ${duration(gap.position)} of the sound`,
     ]);
   }
+  for (const wait of log.textWaits.list) {
+    add(wait.from, "Waited for text", [
+      Number.isNaN(wait.until) ? "all was said that could be" : `for ${duration(wait.until - wait.from)}`,
+      `at ${duration(wait.position)} of the sound`,
+    ]);
+  }
   for (const outage of log.outages.list) {
     add(outage.from, "Connection lost", [
       Number.isNaN(outage.until) ? "not back yet" : `back after ${duration(outage.until - outage.from)}`,
@@ -93,6 +99,10 @@ export function summaryOf({ log }) {
       gaps === 0 ? "no underrun" : `${gaps} ${gaps === 1 ? "underrun" : "underruns"}, ${duration(ms)}`,
     );
   }
+  if (log.textWaits.count > 0) {
+    const { count: waits, ms } = log.textWaits;
+    parts.push(`waited for text ${waits} ${waits === 1 ? "time" : "times"}, ${duration(ms)}`);
+  }
   if (log.outages.count > 0) {
     parts.push(`connection lost ${log.outages.count} ${log.outages.count === 1 ? "time" : "times"}`);
   }
@@ -114,7 +124,7 @@ export function tableOf(course) {
       span(leg.textFrom, leg.textUntil),
       moment(leg.madeFrom),
       span(leg.cameFrom, leg.cameUntil),
-      leg.heard ? span(leg.soundFrom, leg.soundUntil) : course.log.over ? "not heard" : "not yet",
+      leg.heard ? span(leg.soundFrom, leg.heardUntil) : course.log.over ? "not heard" : "not yet",
     ];
   });
 }
@@ -213,7 +223,7 @@ function segmentFact(course, index) {
     lines.push(`sound arrived ${span(leg.cameFrom, leg.cameUntil)}`);
   }
   if (leg.heard) {
-    lines.push(`heard ${span(leg.soundFrom, leg.soundUntil)}`);
+    lines.push(`heard ${span(leg.soundFrom, leg.heardUntil)}`);
   } else if (course.log.over) {
     lines.push("not heard");
   }
@@ -229,6 +239,14 @@ function gapAt(course, time) {
     return Number.isNaN(inside.until)
       ? "underrun"
       : `underrun: silent for ${duration(inside.until - inside.from)}`;
+  }
+  const wait = course.log.textWaits.list.find((each) => {
+    return course.since(each.from) <= time && !(course.since(each.until) < time);
+  });
+  if (wait !== undefined) {
+    return Number.isNaN(wait.until)
+      ? "waiting for text"
+      : `waited for text: ${duration(wait.until - wait.from)}`;
   }
   const outage = course.log.outages.list.find((each) => {
     return course.since(each.from) <= time && !(course.since(each.until) < time);

@@ -116,20 +116,16 @@ export function drawInterrupt({ brush, colours, view, rows, course }) {
 
 /** Lengths of the gaps, where there is room. @param {Scene} scene */
 export function drawGaps({ brush, colours, view, rows, course }) {
+  const { underruns, textWaits } = course.log;
+  const gaps = underruns.list.map((gap) => ({ ...gap, name: "gap", colour: colours.gap }));
+  const waits = textWaits.list.map((wait) => ({ ...wait, name: "no text yet", colour: colours.wait }));
   let last = Number.NEGATIVE_INFINITY;
-  for (const gap of course.log.underruns.list) {
-    const x = view.x(course.since(gap.from));
-    const label = Number.isNaN(gap.until) ? "gap" : `gap ${duration(gap.until - gap.from)}`;
+  for (const each of [...gaps, ...waits].sort((one, other) => one.from - other.from)) {
+    const { from, until, name, colour } = each;
+    const x = view.x(course.since(from));
+    const label = Number.isNaN(until) ? name : `${name} ${duration(until - from)}`;
     if (x >= view.left && x > last + 8) {
-      last = flag(
-        brush,
-        view,
-        x,
-        rows.playing.y + rows.playing.height + 2,
-        label,
-        colours.gap,
-        colours.paper,
-      );
+      last = flag(brush, view, x, rows.playing.y + rows.playing.height + 2, label, colour, colours.paper);
     }
   }
 }

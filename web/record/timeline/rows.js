@@ -227,6 +227,11 @@ export function drawPlaying({ brush, colours, view, rows, course }) {
     );
     brush.round(from, y, until - from, height, 4, colours.sound, 0.85);
   });
+  for (const wait of log.textWaits.list) {
+    const until = Number.isNaN(wait.until) ? course.now : course.since(wait.until);
+    const [from, to] = stretch(view, course.since(wait.from), until, 3);
+    brush.box(from, y + height / 2 - 1, to - from, 2, colours.wait);
+  }
   for (const gap of log.underruns.list) {
     const until = Number.isNaN(gap.until) ? course.now : course.since(gap.until);
     const [from, to] = stretch(view, course.since(gap.from), until, 3);

@@ -2,7 +2,7 @@
 
 /**
  * A page may set `--timeline-ink`, `-muted`, `-line`, `-paper`, `-a` to `-d` (segments), `-sound`, `-hand`, `-gap`
- * (underruns), `-lost` (no connection), `-cut` (interrupts) and `-focus`; what it does not set is as below.
+ * (underruns), `-wait` (for text), `-lost` (no connection), `-cut` (interrupts) and `-focus`; what it does not set is as below.
  */
 const STYLE = `
 :host {
@@ -17,6 +17,7 @@ const STYLE = `
   --sound: var(--timeline-sound, #1c2128);
   --hand: var(--timeline-hand, #2f6fde);
   --gap: var(--timeline-gap, #d42a3c);
+  --wait: var(--timeline-wait, #5b6472);
   --lost: var(--timeline-lost, #7a8494);
   --cut: var(--timeline-cut, #c2185b);
   --focus: var(--timeline-focus, #2f6fde);
@@ -37,6 +38,7 @@ const STYLE = `
     --sound: var(--timeline-sound, #e8ecf2);
     --hand: var(--timeline-hand, #7fadff);
     --gap: var(--timeline-gap, #ff6b78);
+    --wait: var(--timeline-wait, #9ba6b6);
     --lost: var(--timeline-lost, #8d98a9);
     --cut: var(--timeline-cut, #ff79ae);
     --focus: var(--timeline-focus, #7fadff);
@@ -44,7 +46,7 @@ const STYLE = `
 }
 @media (forced-colors: active) {
   :host {
-    --ink: CanvasText; --muted: CanvasText; --line: GrayText; --paper: Canvas; --sound: CanvasText;
+    --ink: CanvasText; --muted: CanvasText; --wait: CanvasText; --line: GrayText; --paper: Canvas; --sound: CanvasText;
     --a: LinkText; --b: Highlight; --c: LinkText; --d: Highlight; --hand: LinkText;
   }
 }
@@ -72,6 +74,7 @@ summary { cursor: pointer; color: var(--muted); width: fit-content; }
 table { border-collapse: collapse; margin-block: 0.5rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: start; vertical-align: top; padding: 0.2rem 0.75rem 0.2rem 0; border-block-end: 1px solid var(--line); }
 th { font-weight: 600; color: var(--muted); }
+td:first-child { min-width: 10rem; }
 td.number { white-space: nowrap; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 `;
@@ -86,6 +89,7 @@ td.number { white-space: nowrap; }
  * @property {string} sound
  * @property {string} hand
  * @property {string} gap
+ * @property {string} wait
  * @property {string} lost
  * @property {string} cut
  * @property {string} focus
@@ -116,6 +120,7 @@ export function coloursOf(host) {
     sound: colour("sound"),
     hand: colour("hand"),
     gap: colour("gap"),
+    wait: colour("wait"),
     lost: colour("lost"),
     cut: colour("cut"),
     focus: colour("focus"),
