@@ -1,6 +1,7 @@
 // What the tests of realtime.js note down, in a form that can leave the page.
 
-/** @import {Cancelled, Context, ContextEvents, Frame, Session} from "../../../web/realtime.js" */
+/** @import {Cancelled, ConnectOptions, Context, ContextEvents, Frame, Session} from "../../../web/realtime.js" */
+/** @typedef {typeof import("../../../web/realtime.js")} Realtime */
 
 /** FNV-1a: frames are compared by it. @param {Uint8Array} bytes */
 function hash(bytes) {
@@ -110,4 +111,27 @@ export class Record {
 /** @param {Cancelled} cancelled */
 export function cutOf({ context_id, reason, played_ms, text_spoken, text_remaining, range, spokenEnd }) {
   return { context_id, reason, played_ms, text_spoken, text_remaining, range, spokenEnd };
+}
+
+/**
+ * A session for as long as a scenario runs, with all that it says of itself.
+ * @template T
+ * @param {Realtime} realtime
+ * @param {string | undefined} url
+ * @param {ConnectOptions} options
+ * @param {(session: Session, told: unknown[]) => Promise<T>} scenario
+ */
+export async function inSession({ connect }, url, options, scenario) {
+  const session = connect(url, { timestamps: "word", ...options });
+  /** @type {unknown[]} */
+  const told = [];
+  session.addEventListener("state", ({ detail }) => told.push(detail.state));
+  session.addEventListener("resumed", () => told.push("resumed"));
+  session.addEventListener("closing", ({ detail }) => told.push(["closing", detail.reason, detail.drainMs]));
+  session.addEventListener("error", ({ detail }) => told.push(["error", detail.code]));
+  try {
+    return structuredClone(await scenario(session, told)); // as it is now, before it is closed
+  } finally {
+    await session.close({ drain: false });
+  }
 }
