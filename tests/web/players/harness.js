@@ -63,6 +63,16 @@ class Harness {
   }
 
   /**
+   * @param {Array<any>} frames
+   * @param {number} wait until it is stopped, in milliseconds
+   */
+  async pushAndStop(frames, wait) {
+    await this.push("stopped", frames);
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    this.player?.stop();
+  }
+
+  /**
    * Pushes whole utterances, one after another.
    * @param {Array<[string, Array<any>]>} utterances
    */
