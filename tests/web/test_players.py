@@ -9,7 +9,7 @@ import pytest
 
 from realtime.app import Server
 from tests.web.conftest import OpenPage, silences
-from tests.web.players import decoded, found, frames_of, playing, samples, steepest
+from tests.web.players import decoded, found, frames_of, playing, samples, steepest, utterances_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -22,38 +22,37 @@ TONE_STEP = 0.3 * 2 * np.pi * 1190 / RATE
 
 
 @KINDS
-@pytest.mark.parametrize(("frame_ms", "bitrate"), [(20, 64_000), (40, 24_000), (60, 8_000)])
-async def test_every_sample(
-    tone_server: Server, open_page: OpenPage, kind: str, frame_ms: int, bitrate: int
-) -> None:
-    frames = await frames_of(tone_server, "One two.", frame_ms=frame_ms, bitrate=bitrate)
-    sound = decoded(frames)
+async def test_every_sample(tone_server: Server, open_page: OpenPage, kind: str) -> None:
+    """Of frames of any length and of any bitrate, one utterance after another."""
     async with playing(open_page, tone_server, kind) as player:
-        began, held = await player.push("a", frames)
-        assert held == pytest.approx(len(sound) / 48)
-        played = await player.until("played")
-        at, error = found(sound, heard := await player.heard())
-        assert error < 1e-5 and not heard[:at].any() and not heard[at + len(sound) :].any()
-        first = await player.page.evaluate("tap.firstAudible()")
-        assert first - began < 100
-        (start,) = await player.said("playing")
-        assert abs(start["at"] - start["now"] + start["wall"] - first) < 30
-        assert played["at"] - start["heardAt"] == pytest.approx(len(sound) / 48, abs=30)
-        progress = [each["playedMs"] for each in await player.said("progress")]
-        assert progress == sorted(progress) and progress[-1] == pytest.approx(len(sound) / 48)
-        assert 2 <= len(progress) <= 12
-        assert await player.ask("[player.playedMs('a'), player.current(), player.heldMs()]") == [
-            progress[-1],
-            None,
-            0,
-        ]
+        for frame_ms, bitrate in ((20, 64_000), (40, 24_000), (60, 8_000)):
+            frames = await frames_of(tone_server, "One two.", frame_ms=frame_ms, bitrate=bitrate)
+            sound, key = decoded(frames), f"{frame_ms}"
+            await player.forget()
+            began, held = await player.push(key, frames)
+            assert held == pytest.approx(len(sound) / 48)
+            played = await player.until("played", key)
+            at, error = found(sound, heard := await player.heard())
+            assert error < 1e-5 and not heard[:at].any() and not heard[at + len(sound) :].any()
+            first = await player.page.evaluate("tap.firstAudible()")
+            assert first - began < 100
+            start = (await player.said("playing"))[-1]
+            assert abs(start["at"] - start["now"] + start["wall"] - first) < 30
+            assert played["at"] - start["heardAt"] == pytest.approx(len(sound) / 48, abs=30)
+            progress = [
+                each["playedMs"] for each in await player.said("progress") if each["utterance"] == key
+            ]
+            assert progress == sorted(progress) and progress[-1] == pytest.approx(len(sound) / 48)
+            assert 2 <= len(progress) <= 12
+            over = f"[player.playedMs('{key}'), player.current(), player.heldMs()]"
+            assert await player.ask(over) == [progress[-1], None, 0]
         assert not await player.said("underrun", "error")
 
 
 @KINDS
 async def test_twenty_in_a_row(tone_server: Server, open_page: OpenPage, kind: str) -> None:
     words = [f"{chr(97 + index)}{index % 3 * 'x'}" for index in range(20)]
-    utterances = [await frames_of(tone_server, word) for word in words]
+    utterances = await utterances_of(tone_server, *words)
     async with playing(open_page, tone_server, kind) as player:
         await player.push_all(*zip(words, utterances, strict=True))
         await player.until("played", words[-1])
@@ -108,11 +107,20 @@ async def test_stop_is_silence_and_a_new_beginning(
 
 @KINDS
 async def test_pause_and_resume(tone_server: Server, open_page: OpenPage, kind: str) -> None:
-    frames = await frames_of(tone_server, "abcdefghij")
+    """What is told is what is heard, and it goes on from there."""
+    frames = await frames_of(tone_server, "abcdefghijkl")
     async with playing(open_page, tone_server, kind) as player:
         await player.push("a", frames)
         await player.until("playing")
-        await asyncio.sleep(0.2)
+        told = []
+        for _ in range(4):
+            await asyncio.sleep(0.05)
+            asked = "[Date.now(), player.playedMs('a') + context.outputLatency * 1000, player.heldMs()]"
+            told.append(await player.ask(asked))
+        first = await player.page.evaluate("tap.settle().then(() => tap.firstAudible())")
+        for now, given, held in told:
+            assert given == pytest.approx(now - first, abs=30)
+            assert samples(frames) / 48 - held == pytest.approx(now - first, abs=30)
         await player.ask("player.pause()")
         await asyncio.sleep(0.1)
         held = await player.ask("[player.playedMs('a'), player.heldMs(), player.current()]")
@@ -158,19 +166,15 @@ async def test_text_that_stalls(tone_server: Server, open_page: OpenPage, kind: 
         assert steepest(heard[begin + 1 : at + 100]) < 1.3 * TONE_STEP
         assert await player.ask("player.playedMs('a')") == pytest.approx(len(sound) / 48)
         assert len(await player.said("underrun")) == len(await player.said("continued")) == 1
-
-
-@KINDS
-async def test_too_little_to_begin_with_is_heard(tone_server: Server, open_page: OpenPage, kind: str) -> None:
-    """The first packets of a text that stalls at once; then nothing more, which no frame has said."""
-    frames = (await frames_of(tone_server, "abc"))[:5]
-    async with playing(open_page, tone_server, kind) as player:
-        began, _ = await player.push("a", frames)
-        await player.until("underrun")
-        assert await player.page.evaluate("tap.firstAudible()") - began < 300
-        await player.ask("player.end('a')")
-        await player.until("played")
-        _, error = found(decoded(frames), await player.heard())
+        # The first packets of a text that stalls at once; then nothing more, which no frame has said.
+        await player.forget()
+        few = (await frames_of(tone_server, "abc"))[:5]
+        began, _ = await player.push("few", few)
+        await player.page.wait_for_function("harness.said('underrun').length === 2")
+        assert await player.page.evaluate("tap.settle().then(() => tap.firstAudible())") - began < 300
+        await player.ask("player.end('few')")
+        await player.until("played", "few")
+        _, error = found(decoded(few), await player.heard())
         assert error < 1e-5
 
 
@@ -196,12 +200,23 @@ async def test_nothing_is_lost_while_the_page_may_not_sound(
             assert found(decoded(frames), heard)[1] < 1e-5
         sounding = np.flatnonzero(heard)
         assert sounding[-1] - sounding[0] == pytest.approx(samples(frames), abs=RATE * 0.05)
+        # Nor is it kept for ever.
+        await player.ask("context.suspend()")
+        silence = {**frames[1], "payload": "+P/+", "last": False, "duration": 960}
+        await player.push("b", [{**silence, "position": index * 960} for index in range(3100)])
+        (error,) = await player.said("error")
+        assert error["utterance"] == "b" and "60 s" in error["message"]
+        assert 60_000 <= await player.ask("player.heldMs()") <= 60_040
+        await player.push("c", [{**silence, "kind": 2, "position": 0}])
+        assert "Only Opus" in (await player.said("error"))[1]["message"]
+        await player.ask("player.stop()")
+        assert await player.ask("player.heldMs()") == 0
 
 
 @KINDS
 async def test_the_ends_of_utterances(tone_server: Server, open_page: OpenPage, kind: str) -> None:
     """One packet; an empty last frame; no last frame; no frame with sound; a key that was used before."""
-    one, more = await frames_of(tone_server, "Hi"), await frames_of(tone_server, "abcdef")
+    one, more = await utterances_of(tone_server, "Hi", "abcdef")
     packet = [{**one[0], "last": True, "duration": 500}]
     empty = {**more[-1], "duration": 0, "payload": "", "position": samples(more)}
     closed = [*[{**frame, "last": False} for frame in more], empty]
@@ -225,46 +240,6 @@ async def test_the_ends_of_utterances(tone_server: Server, open_page: OpenPage, 
         assert await player.ask("player.playedMs('packet')") == pytest.approx(samples(one) / 48)
         said = [each["utterance"] for each in await player.said("played")]
         assert said == ["packet", "closed", "nothing", "failed", "packet"]
-
-
-@KINDS
-async def test_what_is_heard_is_what_is_told(tone_server: Server, open_page: OpenPage, kind: str) -> None:
-    frames = await frames_of(tone_server, "abcdefghijkl")
-    async with playing(open_page, tone_server, kind) as player:
-        await player.push("a", frames)
-        await player.until("playing")
-        told = []
-        for _ in range(4):
-            await asyncio.sleep(0.05)
-            told.append(
-                await player.ask("[Date.now(), player.playedMs('a'), player.heldMs(), context.outputLatency]")
-            )
-        first = await player.page.evaluate("(async () => (await tap.settle(), tap.firstAudible()))()")
-        for now, played, held, latency in told:
-            assert played + latency * 1000 == pytest.approx(now - first, abs=30)
-            assert samples(frames) / 48 - held == pytest.approx(now - first, abs=30)
-        await player.ask("player.stop()")
-
-
-@KINDS
-async def test_more_than_a_minute_is_refused(tone_server: Server, open_page: OpenPage, kind: str) -> None:
-    silence = {
-        "kind": 1,
-        "payload": "+P/+",
-        "first": False,
-        "last": False,
-        "segmentStart": False,
-        "duration": 960,
-    }
-    async with playing(open_page, tone_server, kind, suspended=True) as player:
-        await player.push("a", [{**silence, "position": index * 960} for index in range(3100)])
-        (error,) = await player.said("error")
-        assert error["utterance"] == "a" and "60 s" in error["message"]
-        assert 60_000 <= await player.ask("player.heldMs()") <= 60_040
-        await player.push("a", [{**silence, "kind": 2, "position": 0}])
-        assert "only Opus" in (await player.said("error"))[1]["message"].replace("O", "o", 1)
-        await player.ask("player.stop()")
-        assert await player.ask("player.heldMs()") == 0
 
 
 async def test_sound_that_comes_late_raises_the_threshold(tone_server: Server, open_page: OpenPage) -> None:
@@ -302,7 +277,7 @@ MANAGED = """() => {
 
 async def test_a_managed_source(tone_server: Server, open_page: OpenPage) -> None:
     """It has all its sound, waits when it is told that there is enough, and is stopped and used again."""
-    frames, text = await frames_of(tone_server, "One two."), await frames_of(tone_server, "abcdefghij klm")
+    frames, text = await utterances_of(tone_server, "One two.", "abcdefghij klm")
     async with playing(open_page, tone_server, "managed", MANAGED) as player:
         assert await player.ask("[player.kind, player.label]") == ["managed", "ManagedMediaSource (MP4)"]
         await player.push("long", text)

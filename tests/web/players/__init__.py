@@ -13,7 +13,7 @@ from playwright.async_api import Page, Route
 
 from realtime.app import Server
 from realtime.audio.opus import OpusDecoder
-from realtime.types import FrameFlags
+from realtime.types import FrameFlags, Packet
 from tests.web.conftest import ListenedPage, OpenPage, Sound
 from tests.wire_client import open_client
 
@@ -25,21 +25,28 @@ Event = dict[str, Any]
 
 async def frames_of(server: Server, text: str, **settings: object) -> Frames:
     """The frames in which a server speaks a text, as players take them; payloads in base64."""
+    (frames,) = await utterances_of(server, text, **settings)
+    return frames
+
+
+async def utterances_of(server: Server, *texts: str, **settings: object) -> list[Frames]:
+    """The frames of each of these texts."""
     async with open_client(server.url) as client:
         await client.send("session.start", formats=["opus"], **settings)
-        await client.speak(text)
-        return [
-            {
-                "position": each.position,
-                "duration": each.duration,
-                "first": FrameFlags.FIRST in each.flags,
-                "last": FrameFlags.LAST in each.flags,
-                "segmentStart": FrameFlags.SEGMENT in each.flags,
-                "kind": 1,
-                "payload": base64.b64encode(each.payload).decode(),
-            }
-            for each in (frame.packet for frame in client.frames())
-        ]
+        done = [await client.speak(text, f"{index}") for index, text in enumerate(texts)]
+        return [[_taken(frame.packet) for frame in client.frames(each["handle"])] for each in done]
+
+
+def _taken(packet: Packet) -> dict[str, Any]:
+    return {
+        "position": packet.position,
+        "duration": packet.duration,
+        "first": FrameFlags.FIRST in packet.flags,
+        "last": FrameFlags.LAST in packet.flags,
+        "segmentStart": FrameFlags.SEGMENT in packet.flags,
+        "kind": 1,
+        "payload": base64.b64encode(packet.payload).decode(),
+    }
 
 
 def samples(frames: Frames) -> int:
