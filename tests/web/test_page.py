@@ -340,6 +340,41 @@ async def test_a_lost_connection_is_told_and_nothing_is_missing(
         assert listened.complaints == []
 
 
+async def test_a_server_that_was_started_anew_is_met_again(open_page: OpenPage) -> None:
+    again = ServerProcess(ENGINE="tone")
+    with ServerProcess(ENGINE="tone") as server:
+        again.port = server.port
+        again._settings["PORT"] = f"{server.port}"
+        async with open_page(place(server)) as listened:
+            page = listened.page
+            await ready(page)
+            await speak(page, TONES)
+            await begun(page)
+            server.process.kill()
+            await expect(page.locator("#connection")).to_contain_text("connection lost", timeout=10_000)
+            await speak(page, "Hello.")
+            await expect(page.locator("#status")).to_contain_text("as soon as there is")
+            with again:
+                await expect(page.locator("#problem")).to_have_text(
+                    "The connection was away, and the server has forgotten this text. Speak it again.",
+                    timeout=15_000,
+                )
+                await expect(page.locator("#connection")).to_contain_text("connected, ", timeout=15_000)
+                await page.press("#text", "Enter")
+                await expect(page.locator("#status")).to_have_text("Heard to the end.")
+                assert not await page.locator("#problem").is_visible()
+                # Left, and shown again as it was: a browser may keep a page.
+                await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+                await expect(page.locator("#connection")).to_have_text("at rest until you speak")
+                assert not await page.locator("#problem").is_visible()
+                await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+                await expect(page.locator("#connection")).to_contain_text("connected, ")
+            # What a browser notes by itself.
+            assert [
+                each for each in listened.complaints if not re.search("WebSocket|503|REFUSED|RESET", each)
+            ] == []
+
+
 async def test_what_may_not_sound_yet_waits_for_a_click(tone_server: Server, open_page: OpenPage) -> None:
     """A browser that lets no page sound before it was touched, and a program that presses the button."""
     refuse = """

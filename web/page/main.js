@@ -185,7 +185,8 @@ class Page {
       this.#earlier.add(utterance);
       this.#look(utterance);
       this.#setSpeaking(true);
-      this.#say("");
+      const isConnected = elements.connection.dataset.state === "open";
+      this.#say(isConnected ? "" : "There is no connection yet: it is spoken as soon as there is.");
       this.#draw();
     });
     on("playing", () => this.#say("Speaking."));
@@ -193,7 +194,9 @@ class Page {
       if (this.#speaking.current === null) this.#setSpeaking(false);
       this.#say(endOf(utterance));
     });
-    on("answered", (utterance) => this.#say(endOf(utterance)));
+    on("answered", (utterance) => {
+      if (this.#speaking.current === null) this.#say(endOf(utterance));
+    });
     on("problem", (utterance) => this.#tellProblem(utterance.problem ?? ""));
     this.#sound.addEventListener("audible", (event) => {
       const isAudible = /** @type {CustomEvent<boolean>} */ (event).detail;

@@ -51,6 +51,8 @@ export class Server extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #usedAt = performance.now();
+  /** Whether the page was left; a browser may keep it, and show it again. */
+  #isLeft = false;
   /** Whether another try is due by itself. */
   #isRetrying = false;
 
@@ -86,6 +88,7 @@ export class Server extends EventTarget {
 
   /** Somebody is here: has a session ready. */
   wake() {
+    this.#isLeft = false;
     if (this.#session !== null && !this.#isRetrying) this.session;
   }
 
@@ -93,6 +96,7 @@ export class Server extends EventTarget {
   leave() {
     clearTimeout(this.#timer);
     this.#isRetrying = false;
+    this.#isLeft = true;
     this.#session?.close({ drain: false });
   }
 
@@ -107,15 +111,20 @@ export class Server extends EventTarget {
     const isLast = () => session === this.#session;
     let isReady = false;
     let isIdle = false;
+    let isForgotten = false;
     session.addEventListener("state", ({ detail }) => {
       if (!isLast()) return;
       if (detail.state === "open") this.#measure(session);
       // One that never began is told of by `ready`.
       if (detail.state !== "closed") this.#tell("state", detail);
+      else if (isForgotten) this.#connectAnew();
       else if (isReady) this.#ended(isIdle, detail.reason ?? "");
     });
     session.addEventListener("closing", ({ detail }) => {
       isIdle = detail.reason === "idle";
+    });
+    session.addEventListener("error", ({ detail }) => {
+      isForgotten ||= detail.code === "resume_failed";
     });
     session.addEventListener("resumed", () => isLast() && this.#tell("back", null));
     session.ready.then(
@@ -132,9 +141,15 @@ export class Server extends EventTarget {
 
   /** @param {RealtimeError} error */
   #refused(error) {
+    if (this.#isLeft) return;
     this.#tell("refused", error);
     if (error.code === "unauthorized") this.#tell("state", { state: "closed", reason: error.message });
     else this.#retry(error.retryAfterMs ?? this.#retryMs, error.message);
+  }
+
+  /** The server is there, and does not know the session: it was started anew, or the way was closed for too long. */
+  #connectAnew() {
+    if (!this.#isLeft) this.#session = this.#connect();
   }
 
   /**
@@ -143,7 +158,7 @@ export class Server extends EventTarget {
    */
   #ended(isIdle, reason) {
     clearTimeout(this.#timer);
-    if (isIdle) this.#tell("state", { state: "closed", reason: "" });
+    if (isIdle || this.#isLeft) this.#tell("state", { state: "closed", reason: "" });
     else this.#retry(this.#retryMs, reason);
   }
 

@@ -12,6 +12,9 @@ import { Utterance } from "./utterance.js";
 /** The server is told how far the listener is so often, in ms; it wants that every 2 s at least. */
 const REPORT_MS = 240;
 
+/** The server was started anew, or the connection was away for longer than it waits. */
+const LOST = "The connection was away, and the server has forgotten this text. Speak it again.";
+
 /** What belongs to an utterance while it is not over. @typedef {{utterance: Utterance, context: Context, player: Player, stop: AbortController, reportedAt: number, preSkip: number}} Turn */
 
 /**
@@ -333,9 +336,11 @@ export class Speaking extends EventTarget {
     this.#tell("answered", utterance);
   }
 
-  /** @type {(turn: Turn, message: string, error?: {message: string, retryAfterMs?: number | null}) => void} */
+  /** @type {(turn: Turn, message: string, error?: {message: string, code?: string, retryAfterMs?: number | null}) => void} */
   #failed({ utterance }, message, error) {
-    if (utterance.problem !== null) return;
+    // Of what was interrupted nobody expects anything more.
+    if (utterance.problem !== null || utterance.state === "interrupted") return;
+    if (error?.code === "resume_failed") message = LOST;
     // Where it says how soon, it need not say "soon".
     utterance.problem = error?.retryAfterMs
       ? `${sentence(message.replace(/[;,]? *try again (soon|later)\.?$/i, ""))} Try again in ${inWords(error.retryAfterMs)}.`
