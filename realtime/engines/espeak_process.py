@@ -25,6 +25,7 @@ from realtime.errors import EngineError
 
 # A text of 500 characters takes 0.1 s; what takes longer than this has lost its way.
 _LIMIT_S = 20
+_MARGIN_S = 1  # so much later the parent gives up a fork that did not end itself
 _HEAD = struct.Struct("=II")  # what follows: events, bytes of sound
 _WORD = struct.Struct("=ii")  # position, sample
 _END = (0xFFFFFFFF, 0)  # nothing follows
@@ -64,12 +65,12 @@ class _UnwantedError(Exception):
 
 
 class _Pipe:
-    """The reading end; waits for no longer than `_LIMIT_S`, nor for what is cancelled."""
+    """The reading end; waits little longer than `_LIMIT_S`, and not for what is cancelled."""
 
     def __init__(self, descriptor: int, cancellation: Cancellation) -> None:
         self._descriptor = descriptor
         self._cancellation = cancellation
-        self._deadline = time.monotonic() + _LIMIT_S
+        self._deadline = time.monotonic() + _LIMIT_S + _MARGIN_S
         self._readable = select.poll()
         self._readable.register(descriptor, select.POLLIN)
 
