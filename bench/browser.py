@@ -160,7 +160,7 @@ class Bench:
         process = await page.process()
         server_s, browser_s = self.server.cpu_s(), self.chromium.cpu_s()
         page_s, begun = cpu_s(process), time.monotonic()
-        await page.speak(text_of(self.sizes.together_s))
+        first = await page.speak(text_of(self.sizes.together_s))
         beside = asyncio.create_task(self._speak_on(other))
         await page.quiet(self.sizes.together_s * 3)
         wall_s = time.monotonic() - begun
@@ -171,6 +171,7 @@ class Bench:
         heard, sent = await page.heard(), await page.sent()
         rows = [
             self.row("two pages: length of the text", len(sent) / 48_000, "s"),
+            self.row("two pages: Enter to its first audible sample", first.audible - first.key, "ms"),
             self.row("two pages: gaps in the long text", len(heard.gaps), "", 0),
             self.row("two pages: silence in gaps of the long text", sum(gap.ms for gap in heard.gaps), "ms"),
             self.row("two pages: sound lost of the long text", heard.lost_ms, "ms", 0),

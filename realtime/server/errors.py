@@ -264,6 +264,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             else:
                 _log_failure(request, error)
         cut_off(request)
+        if isinstance(begun, web.WebSocketResponse):
+            raise  # one that was left in its handshake cannot be finished
         return begun
 
 

@@ -225,7 +225,7 @@ async def test_silence_comes_at_once(firefox: Firefox, voice_server: ServerProce
         assert lit + grey == LONG.split() and len(lit) >= 5
         # Those that were heard are those that are lit; of the last one there may have been a part.
         recognised = words(transcribe(heard, 48_000))
-        assert abs(len(recognised) - len(lit)) <= 1
+        assert abs(len(recognised) - len(lit)) <= 2
         silence, count = await page.texts("#silence", "#heard")
         assert silence.endswith("ms") and count == f"{len(lit)} of {len(lit + grey)}"
         # And it speaks again.

@@ -91,6 +91,12 @@ async def test_escape_silences_it_and_tells_what_was_heard(
             await page.evaluate("tap.settle().then(() => tap.lastAudible() - document.body.dataset.pressed)")
             < 100
         )
+        # A writing that no voice reads is not told as heard.
+        await speak(page, "שלום עולם")
+        await expect(page.locator("#status")).to_contain_text("no voice here reads it")
+        await expect(page.locator("#heard")).to_have_text("0 of 2")
+        assert {state for _, state in await words(page)} == {"unheard"}
+        await expect(page.locator("#utterances .outcome").first).to_have_text("nothing to say")
         # It speaks again, and a new text interrupts it.
         await speak(page, "Alpha beta gamma delta epsilon.")
         await begun(page)
@@ -98,8 +104,8 @@ async def test_escape_silences_it_and_tells_what_was_heard(
         await over(page)
         assert await words(page) == [("Done.", "heard")]
         outcomes = await page.locator("#utterances .outcome").all_inner_texts()
-        assert len(outcomes) == 3 and "interrupted" in outcomes[1] and "interrupted" in outcomes[2]
-        await page.locator("#utterances button").nth(2).click()
+        assert len(outcomes) == 4 and "interrupted" in outcomes[1] and "interrupted" in outcomes[3]
+        await page.locator("#utterances button").nth(3).click()
         assert [state for _, state in await words(page)] == states
         assert listened.complaints == []
 
@@ -270,6 +276,8 @@ async def test_what_the_server_does_not_take_is_told(open_page: OpenPage) -> Non
         await page.select_option("#voice", index=1)
         await speak(page, "...")
         await expect(page.locator("#status")).to_have_text("There is nothing to say in this text.")
+        assert await words(page) == [("...", "unheard")]
+        await expect(page.locator("#heard")).to_have_text("0 of 1")
         async with open_page(place(server)) as other:
             await expect(other.page.locator("#problem")).to_contain_text("1 sessions are open")
             await expect(other.page.locator("#connection")).to_contain_text("not connected")

@@ -1,3 +1,5 @@
+import { counted } from "./text.js";
+
 /** @typedef {import("./utterance.js").Utterance} Utterance */
 
 /** So many utterances can be looked at again. */
@@ -24,6 +26,7 @@ export class Earlier {
 
   /** @param {Utterance} utterance */
   add(utterance) {
+    this.#forgetUnheard();
     const button = document.createElement("button");
     button.type = "button";
     const text = document.createElement("span");
@@ -39,11 +42,21 @@ export class Earlier {
     this.#buttons.set(utterance, button);
     this.#frame.hidden = false;
     const [oldest] = this.#buttons.keys();
-    if (this.#buttons.size > MOST && oldest !== undefined) {
-      this.#buttons.get(oldest)?.parentElement?.remove();
-      this.#buttons.delete(oldest);
-    }
+    if (this.#buttons.size > MOST && oldest !== undefined) this.#forget(oldest);
     this.update(utterance);
+  }
+
+  /** Who presses many times at once does not lose sight of what was heard before. */
+  #forgetUnheard() {
+    for (const each of this.#buttons.keys()) {
+      if (each.state === "interrupted" && Number.isNaN(each.firstSoundMs)) this.#forget(each);
+    }
+  }
+
+  /** @param {Utterance} utterance */
+  #forget(utterance) {
+    this.#buttons.get(utterance)?.parentElement?.remove();
+    this.#buttons.delete(utterance);
   }
 
   /** @param {Utterance} utterance of which something has changed */
@@ -64,7 +77,9 @@ export class Earlier {
 /** @param {Utterance} utterance */
 function outcomeOf(utterance) {
   const { state, firstSoundMs, heardCount, units } = utterance;
+  if (state === "unspoken") return "nothing to say";
   const first = Number.isNaN(firstSoundMs) ? "no sound" : `${Math.round(firstSoundMs)} ms`;
-  if (state === "interrupted") return `${first}, interrupted at ${heardCount} of ${units.length}`;
+  if (state === "interrupted")
+    return `${first}, interrupted at ${counted(heardCount)} of ${counted(units.length)}`;
   return state === "failed" ? `${first}, failed` : first;
 }

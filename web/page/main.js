@@ -13,7 +13,7 @@ import { Sound } from "./sound.js";
 import { Speaking } from "./speaking.js";
 import { Stage } from "./stage.js";
 import { offerCopies, offerDownloads } from "./take-away.js";
-import { bytesOf, sentence } from "./text.js";
+import { bytesOf, counted, sentence } from "./text.js";
 
 /** @typedef {import("./utterance.js").Utterance} Utterance */
 /** @typedef {import("../realtime.js").RealtimeError} RealtimeError */
@@ -108,6 +108,7 @@ class Page {
       return;
     }
     if (!this.#checkRoom()) {
+      this.#say(elements.room.textContent ?? "");
       elements.text.focus();
       return;
     }
@@ -156,7 +157,7 @@ class Page {
     const fits = bytes <= most;
     elements.room.textContent = fits
       ? ""
-      : `This is too long: ${bytes.toLocaleString("en")} bytes, and the server takes ${most.toLocaleString("en")}.`;
+      : `This is too long: ${counted(bytes)} bytes, and the server takes ${counted(most)}.`;
     elements.text.setAttribute("aria-invalid", `${!fits}`);
     elements.speak.setAttribute("aria-disabled", `${!fits}`);
     return fits;
@@ -352,9 +353,12 @@ class Page {
 }
 
 /** How an utterance ended, in words. @param {Utterance} utterance */
-function endOf({ state, heardCount, units, firstSoundMs }) {
-  const words = `${heardCount} of ${units.length} ${units.length === 1 ? "word was" : "words were"} heard.`;
+function endOf({ state, heardCount, units, text }) {
+  const words = `${counted(heardCount)} of ${counted(units.length)} ${units.length === 1 ? "word was" : "words were"} heard.`;
   if (state === "interrupted") return `Interrupted: ${words}`;
   if (state === "failed") return `It ended with an error: ${words}`;
-  return Number.isNaN(firstSoundMs) ? "There is nothing to say in this text." : "Heard to the end.";
+  if (state !== "unspoken") return "Heard to the end.";
+  return /\p{L}/u.test(text)
+    ? "Nothing of this text can be spoken: no voice here reads it."
+    : "There is nothing to say in this text.";
 }

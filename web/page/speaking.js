@@ -230,26 +230,46 @@ export class Speaking extends EventTarget {
   #listen(turn, settings) {
     const { utterance, context, player } = turn;
     const { log, key } = utterance;
-    context.addEventListener("opened", ({ detail: { voice, language } }) => {
-      turn.preSkip = context.settings?.pre_skip ?? 0;
-      Object.assign(settings, { voice, language, preSkip: turn.preSkip });
-    });
-    context.addEventListener("segment", ({ detail }) => {
-      log.segment(detail, detail.at);
-      this.#tell("changed", utterance);
-    });
-    context.addEventListener("words", ({ detail }) => log.words(detail, detail.at));
-    context.addEventListener("flow", ({ detail }) => log.flow(detail, detail.at));
-    context.addEventListener("frame", ({ detail }) => {
-      log.frame(detail, detail.at);
-      player.push(key, detail, turn.preSkip);
-    });
-    context.addEventListener("done", ({ detail }) => {
-      log.done(detail, detail.at);
-      if (detail.audio_ms === 0) this.#close(turn, "heard");
-      else this.#tell("changed", utterance);
-    });
-    context.addEventListener("error", ({ detail }) => this.#failed(turn, detail.message, detail));
+    // The client knows contexts for longer than this page needs them.
+    const listening = { signal: turn.stop.signal };
+    context.addEventListener(
+      "opened",
+      ({ detail: { voice, language } }) => {
+        turn.preSkip = context.settings?.pre_skip ?? 0;
+        Object.assign(settings, { voice, language, preSkip: turn.preSkip });
+      },
+      listening,
+    );
+    context.addEventListener(
+      "segment",
+      ({ detail }) => {
+        log.segment(detail, detail.at);
+        this.#tell("changed", utterance);
+      },
+      listening,
+    );
+    context.addEventListener("words", ({ detail }) => log.words(detail, detail.at), listening);
+    context.addEventListener("flow", ({ detail }) => log.flow(detail, detail.at), listening);
+    context.addEventListener(
+      "frame",
+      ({ detail }) => {
+        log.frame(detail, detail.at);
+        player.push(key, detail, turn.preSkip);
+      },
+      listening,
+    );
+    context.addEventListener(
+      "done",
+      ({ detail }) => {
+        log.done(detail, detail.at);
+        if (detail.audio_ms > 0) this.#tell("changed", utterance);
+        else this.#close(turn, utterance.problem === null ? "unspoken" : "failed");
+      },
+      listening,
+    );
+    const failed = (/** @type {{detail: import("../realtime.js").RealtimeError}} */ { detail }) =>
+      this.#failed(turn, detail.message, detail);
+    context.addEventListener("error", failed, listening);
     context.finished.catch((error) => {
       // What has come of it is still heard.
       player.end(key);
@@ -287,7 +307,7 @@ export class Speaking extends EventTarget {
     this.#close(turn, utterance.problem === null ? "heard" : "failed");
   }
 
-  /** @type {(turn: Turn, state: "heard" | "failed") => void} */
+  /** @type {(turn: Turn, state: "heard" | "unspoken" | "failed") => void} */
   #close({ utterance, stop }, state) {
     if (!this.#turns.delete(utterance.key)) return;
     stop.abort();

@@ -1,5 +1,6 @@
 import { figuresOf } from "../record/figures.js";
 import { Said } from "./said.js";
+import { counted } from "./text.js";
 
 /** @typedef {import("./elements.js").elements} Elements */
 /** @typedef {import("./utterance.js").Utterance} Utterance */
@@ -49,7 +50,7 @@ export class Stage {
     figure(firstSound, utterance.firstSoundMs);
     figure(silence, utterance.silenceMs);
     write(firstName, `from press to first sound${beforeTheText(utterance)}`);
-    write(heard, `${utterance.heardCount} of ${utterance.units.length}`);
+    write(heard, `${counted(utterance.heardCount)} of ${counted(utterance.units.length)}`);
     heard.dataset.shown = "count";
     after.hidden = utterance.log.frameCount === 0;
     if (utterance.isOver) this.#showFigures();

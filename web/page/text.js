@@ -13,6 +13,11 @@ export function sentence(message) {
   return begun === "" || /[.!?…]$/.test(begun) ? begun : `${begun}.`;
 }
 
+/** A count as people read it. @param {number} count */
+export function counted(count) {
+  return count.toLocaleString("en");
+}
+
 /** Bytes of UTF-8, which is what the server's limits count. @param {string} text */
 export function bytesOf(text) {
   return utf8.encode(text).length;

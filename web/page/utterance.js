@@ -9,8 +9,9 @@ import { firstBehind, unitsOf } from "./units.js";
  * - `sounding`
  * - `heard`: to its end
  * - `interrupted`: by the listener; `heardEnd` is where
+ * - `unspoken`: there was nothing in it that could be said
  * - `failed`: it ended with an error, after what was heard of it
- * @typedef {"waiting" | "sounding" | "heard" | "interrupted" | "failed"} State
+ * @typedef {"waiting" | "sounding" | "heard" | "interrupted" | "unspoken" | "failed"} State
  */
 
 /** One utterance as it is shown: its text, and how much of it was sent, is sounding and was heard. */
@@ -57,7 +58,7 @@ export class Utterance {
 
   /** Whether nothing more of it will be heard. */
   get isOver() {
-    return this.state === "heard" || this.state === "interrupted" || this.state === "failed";
+    return this.state !== "waiting" && this.state !== "sounding";
   }
 
   /** How many of its words were heard. */
