@@ -12,7 +12,10 @@ const SILENT_AFTER_MS = 20;
 /** When more was played than the first it is dropped up to the second, in seconds. */
 const MOST_PLAYED_S = 20;
 const KEPT_PLAYED_S = 5;
-/** Chromium begins with more than 200 ms, and wants twice as much after each time that it ran dry; in samples. */
+/**
+ * Chromium begins with more than 200 ms, and wants twice as much after each time that it ran dry; in
+ * samples.
+ */
 const FIRST_THRESHOLD = 220 * 48;
 const USUAL_PRE_SKIP = 312;
 

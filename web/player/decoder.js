@@ -1,18 +1,24 @@
 /**
- * A worker between the page and the audio thread: a page that is busy for a moment does not make sound late that has
- * come already.
+ * A worker between the page and the audio thread: a page that is busy for a moment does not make sound late
+ * that has come already.
  *
- * The first message is {page, playout}, the ports to both. From the page then: {type: "begin", id, preSkip} ·
- * {type: "frame", id, frame} · {type: "end", id} · {type: "stop"} (all ids so far). To the page:
- * {type: "ready"} or {type: "failed", message}, once; {type: "error", id, message}. To the audio thread what
+ * The first message is {page, playout}, the ports to both. From the page then: {type: "begin", id, preSkip}
+ * · {type: "frame", id, frame} · {type: "end", id} · {type: "stop"} (all ids so far). To the page: {type:
+ * "ready"} or {type: "failed", message}, once; {type: "error", id, message}. To the audio thread what
  * worklet.js says.
  */
 
 import { Decoding, tryDecoder } from "./decoding.js";
 
-/** @typedef {{id: number, preSkip: number, frames: import("./decoding.js").Frame[], complete: boolean}} Waiting */
+/**
+ * @typedef {{id: number, preSkip: number, frames: import("./decoding.js").Frame[], complete: boolean}}
+ * Waiting
+ */
 
-/** Utterances that are not decoded yet: one after another, so that their samples come in the order of playing. */
+/**
+ * Utterances that are not decoded yet: one after another, so that their samples come in the order of
+ * playing.
+ */
 class Queue {
   #page;
   #playout;

@@ -1,9 +1,10 @@
 /**
- * The player by ManagedMediaSource, for Safari (17.1 and later, also on iPhones, which have no MediaSource): MP4, for
- * its WebM has no Opus on all of its systems.
+ * The player by ManagedMediaSource, for Safari (17.1 and later, also on iPhones, which have no MediaSource):
+ * MP4, for its WebM has no Opus on all of its systems.
  *
- * What differs from MediaSource: `startstreaming` and `endstreaming` say when the browser wants sound, and an element
- * only gets such a source when it has no remote playback (AirPlay); both are seen to by the deck, for all browsers.
+ * What differs from MediaSource: `startstreaming` and `endstreaming` say when the browser wants sound, and
+ * an element only gets such a source when it has no remote playback (AirPlay); both are seen to by the deck,
+ * for all browsers.
  */
 
 import { createSourcePlayer } from "./sourceplayer.js";
@@ -28,7 +29,8 @@ export function createManagedPlayer(context) {
 }
 
 /**
- * The size of the box `mfra`, which is last in a file: its own last four bytes tell it (ISO/IEC 14496-12, 8.8.11).
+ * The size of the box `mfra`, which is last in a file: its own last four bytes tell it (ISO/IEC 14496-12,
+ * 8.8.11).
  * @param {Uint8Array<ArrayBuffer>} bytes
  */
 function indexBytes(bytes) {

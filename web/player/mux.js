@@ -9,7 +9,8 @@ import { RATE } from "./player.js";
  * @typedef {object} Container
  * @property {string} type the MIME type with the codec
  * @property {(bunny: Mediabunny) => import("mediabunny").OutputFormat} format
- * @property {(last: Bytes) => Bytes} withoutIndex what of the last bytes is sound: an index is of no use to who plays
+ * @property {(last: Bytes) => Bytes} withoutIndex what of the last bytes is sound: an index is of no use to
+ * who plays
  */
 
 /** The header says nothing of a pre-skip: only what a player cuts itself is the same in all browsers. */

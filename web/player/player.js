@@ -4,7 +4,9 @@
 
 /** The timeline of all sound, in samples per second; an AudioContext for a player runs at the same rate. */
 export const RATE = 48_000;
-/** More sound than this in hand is a fault of who pushes it (the server's credit is 10 s), in milliseconds. */
+/**
+ * More sound than this in hand is a fault of who pushes it (the server's credit is 10 s), in milliseconds.
+ */
 export const MOST_HELD_MS = 60_000;
 /** Utterances that are over are remembered for `playedMs`, this many of them. */
 const REMEMBERED = 32;
@@ -59,8 +61,8 @@ export class Player extends EventTarget {
   }
 
   /**
-   * Takes the next frame of an utterance; what was begun first is played first. Only a frame at position 0 begins
-   * one: what comes late of one that was stopped is dropped.
+   * Takes the next frame of an utterance; what was begun first is played first. Only a frame at position 0
+   * begins one: what comes late of one that was stopped is dropped.
    * @param {string} _utterance a key of the caller's choice; used again after its end it is a new utterance
    * @param {Frame} _frame in the order of the utterance
    * @param {number} _preSkip samples at 48 kHz to drop from the start of what the decoder gives

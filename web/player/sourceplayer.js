@@ -1,15 +1,16 @@
 /** What the players by MediaSource and ManagedMediaSource have in common: two decks that take turns. */
 
 import { Deck } from "./deck.js";
-import { packetSamples } from "./packets.js";
 import { heardAt, heardTime, MOST_HELD_MS, Player, RATE } from "./player.js";
 import { createTicker, Ticker } from "./ticker.js";
+import { feed, Utterance } from "./utterance.js";
 
 /** @typedef {import("./player.js").Frame} Frame */
 
 /**
- * While text is awaited, silence is put in so that there are always so many milliseconds ahead: whoever runs dry in
- * Chromium must wait for twice as much sound the next time. What comes then is late by less than this.
+ * While text is awaited, silence is put in so that there are always so many milliseconds ahead: whoever runs
+ * dry in Chromium must wait for twice as much sound the next time. What comes then is late by less than
+ * this.
  */
 const AHEAD_MS = 80;
 /** Sound that is too little to begin with is followed by silence after this time: its end must be heard. */
@@ -18,73 +19,6 @@ const PATIENCE_MS = 120;
 const LEAST_SOUND = 960;
 /** Of `progress` at most 20 a second, but for the last one. */
 const LEAST_PROGRESS_MS = 50;
-/** So long is remembered what sounded when, in seconds: no loudspeaker is later. */
-const REMEMBERED_S = 0.6;
-
-/** One utterance; positions in samples of its timeline, times in seconds of the context's clock. */
-class Utterance {
-  /** @type {Deck | null} */
-  deck = null;
-  /** Those that came before there was a deck. @type {Frame[]} */
-  frames = [];
-  /** Where the frames end that came. */
-  pushed = 0;
-  /** When the last of them came, by performance.now(). */
-  pushedAt = 0;
-  complete = false;
-  /** Its first sample left the graph. @type {number | null} */
-  startTime = null;
-  /** Its last sample left the graph. @type {number | null} */
-  endTime = null;
-  /** It has no more sound, since when by performance.now(). @type {number | null} */
-  dryAt = null;
-  /** The browser waits for more sound than there is. */
-  stalled = false;
-  /** The stretch of real sound it is in. */
-  run = 0;
-  /** What came first after silence or a stall begins a segment. */
-  segmentStart = false;
-  /** What was next when, of late. @type {Array<{time: number, position: number}>} */
-  clock = [];
-  heard = 0;
-
-  /**
-   * @param {string} key
-   * @param {number} preSkip
-   */
-  constructor(key, preSkip) {
-    this.key = key;
-    this.preSkip = preSkip;
-  }
-
-  /** What leaves the graph next. */
-  get position() {
-    if (this.endTime !== null) return this.pushed;
-    if (this.startTime === null || !this.deck?.timeline) return 0;
-    return Math.min(this.deck.timeline.positionAt(this.deck.media), this.pushed);
-  }
-
-  /** @param {number} time */
-  note(time) {
-    this.clock.push({ time, position: this.position });
-    while ((this.clock[1]?.time ?? time) < time - REMEMBERED_S) this.clock.shift();
-  }
-
-  /**
-   * How far the listener was when this moment of the clock is at the loudspeaker; never goes back.
-   * @param {number} time
-   */
-  heardAt(time) {
-    const index = this.clock.findLastIndex((one) => one.time <= time);
-    const [at, next] = [this.clock[index], this.clock[index + 1]];
-    if (this.endTime !== null && time >= this.endTime) this.heard = this.pushed;
-    else if (at) {
-      const since = next ? Math.min((time - at.time) * RATE, next.position - at.position) : 0;
-      this.heard = Math.max(this.heard, at.position + since);
-    }
-    return (this.heard * 1000) / RATE;
-  }
-}
 
 /**
  * @param {import("./player.js").Kind} kind
@@ -306,7 +240,7 @@ class SourcePlayer extends Player {
   #onmedia(deck, type) {
     const one = this.#live.find((each) => each.deck === deck);
     if (!one || one.endTime !== null) return;
-    if (type === "waiting" && one.startTime !== null && !one.complete) {
+    if (type === "waiting" && one.startTime !== null && !(one.complete && one.position >= one.pushed)) {
       one.stalled = true;
       deck.threshold *= 2;
       this.#ranDry(one, performance.now());
@@ -460,14 +394,4 @@ class SourcePlayer extends Player {
     if (one && fatal) this.#forget(one, one.heardAt(heardTime(this.context)));
     this.emit("error", { utterance: one?.key ?? null, message });
   }
-}
-
-/**
- * @param {Utterance} one
- * @param {Deck} deck
- * @param {Frame} frame
- */
-function feed(one, deck, frame) {
-  if (deck.timeline?.filled || one.stalled) one.segmentStart = frame.segmentStart;
-  if (frame.payload.length > 0) deck.add(frame.payload, packetSamples(frame.payload));
 }

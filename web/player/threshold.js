@@ -1,6 +1,9 @@
 /** How much sound must be in hand before an utterance begins, or goes on after an underrun. */
 
-/** Three packets of 20 ms, two of 40 or one of 60; the first is shorter. They come together, so it costs nothing. */
+/**
+ * Three packets of 20 ms, two of 40 or one of 60; the first is shorter. They come together, so it costs
+ * nothing.
+ */
 export const LEAST_MS = 50;
 /** Whoever waits longer than this thinks that it is broken. */
 export const MOST_MS = 400;

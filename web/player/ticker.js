@@ -1,6 +1,7 @@
 /**
- * A clock that the audio drives, so that it goes on in a background tab, where timers sleep. On addresses that are not
- * secure there is no AudioWorklet; then it is a timer all the same, which browsers let run in a tab that sounds.
+ * A clock that the audio drives, so that it goes on in a background tab, where timers sleep. On addresses
+ * that are not secure there is no AudioWorklet; then it is a timer all the same, which browsers let run in a
+ * tab that sounds.
  */
 
 const EVERY_MS = 20;

@@ -1,6 +1,6 @@
 /**
- * Where the sound of an utterance lies in a medium that also holds silence, which the player has put in. Everything is
- * in samples at 48 kHz; positions are those of the utterance's timeline.
+ * Where the sound of an utterance lies in a medium that also holds silence, which the player has put in.
+ * Everything is in samples at 48 kHz; positions are those of the utterance's timeline.
  */
 export class Timeline {
   /** @type {Array<{media: number, position: number}>} where real sound begins, first or after silence */
@@ -60,7 +60,8 @@ export class Timeline {
   }
 
   /**
-   * The number of the stretch of real sound that was begun last at a place in the medium; -1 before the first.
+   * The number of the stretch of real sound that was begun last at a place in the medium; -1 before the
+   * first.
    * @param {number} media
    */
   runAt(media) {

@@ -227,8 +227,8 @@ class WebCodecsPlayer extends Player {
   }
 
   /**
-   * The first packet after an underrun is there. At the start of a segment it was the text that came late, and
-   * more sound in hand would only have been more waiting.
+   * The first packet after an underrun is there. At the start of a segment it was the text that came late,
+   * and more sound in hand would only have been more waiting.
    * @param {{segmentStart: boolean | null}} dry
    * @param {boolean} segmentStart
    */
@@ -357,8 +357,8 @@ class WebCodecsPlayer extends Player {
 }
 
 /**
- * A page may start only files of its own address as workers. On another one it starts a line of its own, which
- * imports the file.
+ * A page may start only files of its own address as workers. On another one it starts a line of its own,
+ * which imports the file.
  * @param {URL} module
  */
 function startWorker(module) {

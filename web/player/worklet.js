@@ -2,9 +2,9 @@
  * The end of the WebCodecs player: runs in the audio thread, plays decoded samples one after another, and
  * says at which frame of the audio graph what happened. Imports nothing, so that every browser loads it.
  *
- * In, from the decoder: {type: "samples", id, samples} · {type: "end", id}. From the page: {type: "decoder", port} ·
- * {type: "stop", id} (it and all before it) · {type: "pause"} · {type: "resume"} · {type: "threshold", samples} ·
- * {type: "close"}
+ * In, from the decoder: {type: "samples", id, samples} · {type: "end", id}. From the page: {type: "decoder",
+ * port} · {type: "stop", id} (it and all before it) · {type: "pause"} · {type: "resume"} · {type:
+ * "threshold", samples} · {type: "close"}
  *
  * Out: {type, id, frame, position} where type is "start", "dry", "end" or "halt": at this frame of the graph
  * the sample of this position is the next; and {type: "tick"}, 16 times a second.

@@ -98,6 +98,13 @@ class Player:
         """Pushes whole utterances, one after another."""
         await self.page.evaluate("utterances => harness.pushAll(utterances)", utterances)
 
+    async def push_held(self, *utterances: tuple[str, Frames]) -> None:
+        """The same while the page may not sound: however busy the machine is, all is there when it begins."""
+        await self.page.evaluate("harness.context.suspend()")
+        await self.push_all(*utterances)
+        await self.page.wait_for_timeout(200)
+        await self.page.evaluate("harness.context.resume()")
+
     async def until(self, kind: str, key: str | None = None) -> Event:
         """An event that comes, or has come."""
         event: Event = await self.page.evaluate("([type, key]) => harness.until(type, key)", [kind, key])

@@ -11,7 +11,9 @@ class Harness {
   context = null;
   /** @type {Player | null} */
   player = null;
-  /** @type {Array<Record<string, any>>} what the player said, each with `type` and `now` */
+  /** Frames of the utterance that was pushed last. */
+  #pushed = 0;
+  /** @type {Array<Record<string, any>>} what the player said, each with `type`, the time and how much was pushed */
   events = [];
   /** @type {Array<{type: string, check: (event: Record<string, any>) => boolean, resolve: (event: any) => void}>} */
   #waiting = [];
@@ -34,7 +36,8 @@ class Harness {
     player.output.connect(this.context.destination);
     for (const type of EVENTS) {
       player.addEventListener(type, (event) => {
-        const said = { type, now: performance.now(), wall: Date.now(), .../** @type {any} */ (event).detail };
+        const { detail } = /** @type {CustomEvent} */ (event);
+        const said = { type, now: performance.now(), wall: Date.now(), pushed: this.#pushed, ...detail };
         this.events.push(said);
         this.#waiting = this.#waiting.filter((each) => {
           const found = each.type === type && each.check(said);
@@ -93,6 +96,7 @@ class Harness {
       const delay = delays[index] ?? 0;
       if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
       const payload = Uint8Array.from(atob(frame.payload), (each) => each.charCodeAt(0));
+      this.#pushed = index + 1;
       this.player?.push(key, { ...frame, payload }, 312);
     }
     return [began, this.player?.heldMs()];
