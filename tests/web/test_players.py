@@ -342,7 +342,7 @@ async def test_memory_and_an_address_that_is_not_secure(tone_server: Server, ope
     frames = await frames_of(tone_server, "abcdefghij klmnopqrst uvwxyz")
     patch = ("/player/deck.js", *KEPT)
     async with playing(open_page, tone_server, "mediasource", BUFFERS, insecure=True, patch=patch) as player:
-        await player.push("a", frames, [900 if index == 20 else 15 for index in range(len(frames))])
+        await player.push("a", frames, [0] * 20 + [900] + [10] * (len(frames) - 21))
         await player.until("played")
         begins = [each for each in await player.page.evaluate("begins") if each]
         assert begins == sorted(begins) and len(set(begins)) > 3 and begins[0] < 1 < begins[-1]
