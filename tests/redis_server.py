@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
+
+from bench.server import free_port
 
 _PATIENCE_S = 20.0
 
@@ -99,14 +100,6 @@ def running_redis(password: str = "", *, tcp: bool = False, tls: bool = False) -
             yield server
         finally:
             server.stop()
-
-
-def free_port() -> int:
-    """A port of loopback on which nobody listens now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def make_certificate(folder: Path) -> None:

@@ -19,13 +19,14 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.server import free_port
 from realtime.errors import ConfigError
 from realtime.speech import shared_cache
 from realtime.speech.cache import AudioCache, CachedSound
 from realtime.speech.shared_cache import LARGEST, LOOKUP_S, MAX_LOOKUPS, MAX_WRITES, PREFIX, TTL_S, RedisCache
 from realtime.speech.sound_bytes import decode_sound, encode_sound
 from realtime.types import AudioChunk, WordTiming
-from tests.redis_server import RedisServer, free_port, running_redis
+from tests.redis_server import RedisServer, running_redis
 from tests.speech.sounds import until
 
 #: No pause, so that one that is back is found soon.
