@@ -93,8 +93,10 @@ class Playout:
     def expected_end(self, handle: int, now: float) -> float:
         """As `ends_at`, and if the listener stands still, as if it went on at once."""
         head = self._heads.get(handle)
-        if head is None:
-            return now
+        return self._expected_end(head, now) if head else now
+
+    @staticmethod
+    def _expected_end(head: _Head, now: float) -> float:
         end = head.ends_at() if head.base_time < inf else inf
         return end if end < inf else now + (head.sent_ms - head.position_ms(now)) / 1000
 
@@ -103,9 +105,10 @@ class Playout:
 
         Infinite while one is paused in what it has not heard.
         """
-        if any(head.paused_at is not None and head.ends_at() > now for head in self._heads.values()):
+        unheard = self._unheard(now)
+        if any(head.paused_at is not None for head in unheard):
             return inf
-        return max((self.expected_end(handle, now) for handle in self._heads), default=now)
+        return max((self._expected_end(head, now) for head in unheard), default=now)
 
     def lead_ms(self, now: float) -> float:
         """How much was sent and has not been played, over all contexts."""

@@ -159,10 +159,9 @@ class Scheduler:
 
     def _refusal(self) -> str | None:
         if len(self._places) >= self._max_utterances:
-            return (
-                f"{self._max_utterances} utterances are being spoken, which is all this server takes; "
-                "try again soon"
-            )
+            many = self._max_utterances
+            spoken = "1 utterance is" if many == 1 else f"{many} utterances are"
+            return f"{spoken} being spoken, which is all this server takes; try again soon"
         if len(self._waiting) >= self._max_queue_depth:
             return f"{len(self._waiting)} utterances wait for their first sound already; try again soon"
         estimate_ms = self._waiting.estimate_ms

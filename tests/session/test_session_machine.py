@@ -225,6 +225,7 @@ class SessionMachine(Watched, RuleBasedStateMachine):
         self.perform(actions)
         assert bool(actions) is not was_closed
         assert self.closed
+        self.may_resume = False  # nor one that its client has closed
         assert not self.session.lost(self.now)
 
     @precondition(lambda self: len(self.contexts) > 6)
@@ -261,6 +262,7 @@ class SessionMachine(Watched, RuleBasedStateMachine):
         if not waits:
             assert self.closed or self.going_away
             assert not self.resume(self.tokens[-1], missing)
+            self.shut_down()
             return
         self.pass_time(seconds)
         if fails:
@@ -378,6 +380,8 @@ class SessionMachine(Watched, RuleBasedStateMachine):
     @rule()
     def all_is_spoken(self) -> None:
         """Without a cancel, too, each that lives comes to its end, when it goes on and has been ended."""
+        for model in [model for model in self.contexts.values() if model.stands_still and not model.live]:
+            self.send("continue", context_id=model.context_id)
         for model in [model for model in self.contexts.values() if model.live]:
             assert self.head() is model or not model.live
             self.send("continue", context_id=model.context_id)
@@ -413,7 +417,10 @@ class SessionMachine(Watched, RuleBasedStateMachine):
     @invariant()
     def the_head_is_the_oldest_live_context_unless_it_is_paused(self) -> None:
         head = self.head()
-        assert self.session.head() == (head.handle if head and not head.paused else None)
+        if head is None or head.paused:
+            assert self.session.head() is None
+        else:
+            assert self.session.head() == head.handle or self.may_be_held(head.handle)
 
     @invariant()
     def there_is_a_deadline(self) -> None:

@@ -51,7 +51,7 @@ class Model:
     seq: int = 0
     position: int = 0
     ended: bool = False
-    paused: bool = False
+    stands_still: bool = False  # paused, perhaps after its end
     failed: Failed | None = None
     stopped: str | None = None
     done: wire.ContextDone | None = None
@@ -66,6 +66,11 @@ class Model:
     def live(self) -> bool:
         """Whether no ending was told."""
         return self.done is None and self.cancelled is None
+
+    @property
+    def paused(self) -> bool:
+        """Whether none of its sound may be sent."""
+        return self.stands_still and self.live
 
 
 class Watched:
@@ -219,6 +224,7 @@ class Watched:
         if self.closed:
             assert actions == []
         self.perform(actions)
+        self.send_again()  # what was paused may go on, and what was cancelled holds up nobody
         return actions
 
     def note(self, kind: str, fields: dict[str, Any]) -> None:
@@ -226,11 +232,11 @@ class Watched:
         if kind in ("pause", "continue"):
             for model in self.contexts.values():
                 if model.context_id == fields.get("context_id", "default"):
-                    model.paused = kind == "pause" and model.live
+                    model.stands_still = kind == "pause"
         elif kind == "session.close":
             self.draining = True
             for model in self.contexts.values():
-                model.paused = model.paused and not fields.get("drain", True)
+                model.stands_still = model.stands_still and not fields.get("drain", True)
         elif kind in ("session.start", "session.update"):
             self.tells_words = fields.get("timestamps", "word" if self.tells_words else "none") == "word"
 
@@ -276,7 +282,10 @@ class Watched:
         ]
 
     def resume(self, token: str, missing: list[tuple[int, int]]) -> bool:
-        """A new socket with this token; whether it is taken. All of it that was `missing` is sent again."""
+        """A new socket with this token; whether it is taken.
+
+        What was `missing` is sent again, up to what is paused.
+        """
         last = {str(model.handle): model.received for model in self.contexts.values() if model.received >= 0}
         try:
             actions = self.session.resume(wire.ResumeRequest("sid", token, last), self.now)
@@ -300,10 +309,19 @@ class Watched:
         self.send_again()
         again = [decode_frame(piece) for piece in self.flight if isinstance(piece, bytes)]
         assert all(FrameFlags.REPLAYED in frame.packet.flags for frame in again)
-        assert [(frame.handle, frame.packet.seq) for frame in again] == [
-            (handle, seq) for handle, seq in missing if handle in known
-        ]
+        wanted = [(handle, seq) for handle, seq in missing if handle in known]
+        assert [(frame.handle, frame.packet.seq) for frame in again] == wanted[: len(again)]
+        if len(again) < len(wanted):
+            assert self.may_be_held(wanted[len(again)][0])
         return True
+
+    def may_be_held(self, handle: int) -> bool:
+        """What is sent again of `handle` may wait for what is paused, there or before."""
+        return any(
+            model.stands_still and model.cancelled is None
+            for model in self.contexts.values()
+            if model.handle <= handle
+        )
 
     def may_be_gone(self, missing: list[tuple[int, int]]) -> bool:
         """More was lost than is kept."""

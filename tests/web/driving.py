@@ -58,6 +58,13 @@ async def speak(page: Page, text: str) -> None:
     await page.press("#text", "Enter")
 
 
+async def underruns(page: Page) -> str:
+    """What the page says of how often sound ran dry in the utterance that is shown."""
+    await page.evaluate("document.querySelector('#figures').closest('details').open = true")
+    figure = page.locator("#figures dl > div", has=page.locator("dt", has_text="Underruns"))
+    return await figure.locator("dd").first.inner_text()
+
+
 async def sounded(page: Page) -> Sound:
     """What was heard, from the first audible sample to the last.
 

@@ -307,7 +307,7 @@ async def test_a_server_that_has_enough_to_do_says_when_to_come_again(open_page:
         await page.evaluate(hold)
         await speak(page, "Hello.")
         await expect(page.locator("#problem")).to_have_text(
-            re.compile(r"1 utterances are being spoken, [^;]*\. Try again in (a second|\d+ seconds)\.$")
+            re.compile(r"1 utterance is being spoken, [^;]*\. Try again in (a second|\d+ seconds)\.$")
         )
         await over(page)
         await expect(page.locator("#status")).to_have_text("It ended with an error: 0 of 1 word was heard.")
