@@ -150,13 +150,9 @@ class Replay:
 
     def drop_old(self, now: float) -> None:
         """Time has passed."""
-        while self._marks:
-            is_last = len(self._marks) == 1
-            over = self._marks[0][0] + _MARK_S if is_last else self._marks[1][0]
-            if over > now - KEEP_S:
-                return
+        while self._marks and self._marks[0][0] + _MARK_S <= now - KEEP_S:
             self._marks.popleft()
-            until = self._first + len(self._log) if is_last else self._marks[0][1]
+            until = self._marks[0][1] if self._marks else self._first + len(self._log)
             while self._first < until:
                 self._drop_first()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from realtime.errors import ErrorCode
@@ -341,6 +341,7 @@ LOGS = st.lists(
 
 
 @given(log=LOGS, cut=st.integers(0, 60), sub=st.integers(0, 20))
+@example(log=[("frame", 1), ("time", 45), ("frame", 1), ("time", 20)], cut=0, sub=0)
 @settings(max_examples=500, deadline=None)
 def test_what_is_sent_again_plus_what_was_received_is_what_was_sent(
     log: list[tuple[str, int]], cut: int, sub: int
