@@ -1,12 +1,8 @@
 /** The packets of one utterance become samples, from its first to its last and not one more. */
 
-import { SILENCE, SILENCE_SAMPLES } from "./packets.js";
-
-const RATE = 48_000;
+import { CONFIG, RATE, SILENCE, SILENCE_SAMPLES } from "./opus.js";
 
 /** @typedef {Pick<import("./player.js").Frame, "position" | "duration" | "last" | "payload">} Frame */
-
-const CONFIG = { codec: "opus", sampleRate: RATE, numberOfChannels: 1 };
 
 /**
  * Decodes a packet of silence, so that all that the browser loads for the first time is there for the first

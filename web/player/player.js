@@ -2,8 +2,8 @@
  * What all players share: how a frame looks, what happens, and which moment is at the loudspeaker.
  */
 
-/** The timeline of all sound, in samples per second; an AudioContext for a player runs at the same rate. */
-export const RATE = 48_000;
+import { RATE } from "./opus.js";
+
 /**
  * More sound than this in hand is a fault of who pushes it (the server's credit is 10 s), in milliseconds.
  */

@@ -1,7 +1,8 @@
 /** What the players by MediaSource and ManagedMediaSource have in common: two decks that take turns. */
 
 import { Deck } from "./deck.js";
-import { heardAt, heardTime, MOST_HELD_MS, Player, RATE } from "./player.js";
+import { RATE } from "./opus.js";
+import { heardAt, heardTime, MOST_HELD_MS, Player } from "./player.js";
 import { createTicker, Ticker } from "./ticker.js";
 import { feed, Utterance } from "./utterance.js";
 

@@ -1,6 +1,7 @@
 /** The player with the shortest way: WebCodecs decodes in a worker, an AudioWorklet plays. */
 
-import { heardAt, heardTime, MOST_HELD_MS, Player, RATE, renderedAt } from "./player.js";
+import { RATE } from "./opus.js";
+import { heardAt, heardTime, MOST_HELD_MS, Player, renderedAt } from "./player.js";
 import { StartThreshold } from "./threshold.js";
 
 /** @typedef {import("./player.js").Frame} Frame */
