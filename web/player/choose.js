@@ -16,7 +16,6 @@
  */
 export function supported() {
   const scope = /** @type {any} */ (globalThis);
-  const secure = scope.isSecureContext ? [] : ["a secure address (https or localhost)"];
   return [
     {
       kind: "webcodecs",
@@ -24,7 +23,7 @@ export function supported() {
       // Both are hidden where the address is not secure; then that is what is missing.
       missing: scope.isSecureContext
         ? lacking({ AudioDecoder: "WebCodecs", AudioWorkletNode: "AudioWorklet" })
-        : secure,
+        : ["a secure address (https or localhost)"],
     },
     { kind: "mediasource", label: "MediaSource (WebM)", missing: sourceLacks("MediaSource", "audio/webm") },
     {

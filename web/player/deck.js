@@ -1,8 +1,7 @@
 /** One media element. It plays one utterance at a time, out of a MediaSource that is made ahead for each. */
 
 import { Mux } from "./mux.js";
-import { SILENCE, SILENCE_SAMPLES } from "./packets.js";
-import { RATE } from "./player.js";
+import { RATE, SILENCE, SILENCE_SAMPLES, USUAL_PRE_SKIP } from "./opus.js";
 import { Timeline } from "./timeline.js";
 
 /** A fade, in seconds: too short to be heard as such, and long enough not to click. */
@@ -17,7 +16,6 @@ const KEPT_PLAYED_S = 5;
  * samples.
  */
 const FIRST_THRESHOLD = 220 * 48;
-const USUAL_PRE_SKIP = 312;
 
 /**
  * @typedef {object} Medium

@@ -1,12 +1,8 @@
 /** The packets of one utterance become samples, from its first to its last and not one more. */
 
-import { SILENCE, SILENCE_SAMPLES } from "./packets.js";
-
-const RATE = 48_000;
+import { CONFIG, RATE, SILENCE, SILENCE_SAMPLES } from "./opus.js";
 
 /** @typedef {Pick<import("./player.js").Frame, "position" | "duration" | "last" | "payload">} Frame */
-
-const CONFIG = { codec: "opus", sampleRate: RATE, numberOfChannels: 1 };
 
 /**
  * Decodes a packet of silence, so that all that the browser loads for the first time is there for the first
@@ -44,11 +40,11 @@ export async function tryDecoder() {
  */
 export class Decoding {
   /** Where the frames end that came; the sound is cut there. */
-  pushed = 0;
+  #pushed = 0;
   /** Where the samples end that were given to `onsamples`. */
-  decoded = 0;
+  #decoded = 0;
   /** No frame comes any more. */
-  complete = false;
+  #complete = false;
   /** @type {(samples: Float32Array<ArrayBuffer>) => void} */
   onsamples = () => {};
   /** All samples were given. */
@@ -75,8 +71,8 @@ export class Decoding {
 
   /** @param {Frame} frame the next one */
   decode(frame) {
-    if (this.complete || this.#over) return;
-    this.pushed += frame.duration;
+    if (this.#complete || this.#over) return;
+    this.#pushed += frame.duration;
     if (frame.payload.length > 0) {
       const timestamp = Math.round((frame.position / RATE) * 1e6);
       this.#decoder.decode(new EncodedAudioChunk({ type: "key", timestamp, data: frame.payload }));
@@ -86,9 +82,9 @@ export class Decoding {
 
   /** Nothing more comes. */
   end() {
-    if (this.complete || this.#over) return;
-    this.complete = true;
-    if (this.decoded >= this.pushed) {
+    if (this.#complete || this.#over) return;
+    this.#complete = true;
+    if (this.#decoded >= this.#pushed) {
       this.#ended();
     } else {
       // A decoder may keep the last packets until it is told that they are.
@@ -108,9 +104,9 @@ export class Decoding {
   /** @param {AudioData} data */
   #output(data) {
     const from = Math.min(this.#skip, data.numberOfFrames);
-    const count = Math.min(data.numberOfFrames - from, this.pushed - this.decoded);
+    const count = Math.min(data.numberOfFrames - from, this.#pushed - this.#decoded);
+    this.#skip -= from;
     if (this.#over || count <= 0) {
-      this.#skip -= from;
       data.close();
       return;
     }
@@ -122,10 +118,9 @@ export class Decoding {
     const samples = new Float32Array(count);
     data.copyTo(samples, { planeIndex: 0, frameOffset: from, frameCount: count, format: "f32-planar" });
     data.close();
-    this.#skip -= from;
-    this.decoded += count;
+    this.#decoded += count;
     this.onsamples(samples);
-    if (this.complete && this.decoded >= this.pushed) this.#ended();
+    if (this.#complete && this.#decoded >= this.#pushed) this.#ended();
   }
 
   #ended() {
@@ -137,7 +132,7 @@ export class Decoding {
   /** @param {Error} error */
   #failed(error) {
     if (this.#over) return;
-    this.complete = true;
+    this.#complete = true;
     this.close();
     this.onerror(error);
     this.onend();

@@ -1,6 +1,6 @@
 /** Opus packets become the bytes of a file that plays while it is written, by mediabunny. */
 
-import { RATE } from "./player.js";
+import { CONFIG, opusHead, RATE } from "./opus.js";
 
 /** @typedef {typeof import("../vendor/mediabunny.js")} Mediabunny */
 /** @typedef {Uint8Array<ArrayBuffer>} Bytes */
@@ -14,11 +14,7 @@ import { RATE } from "./player.js";
  */
 
 /** The header says nothing of a pre-skip: only what a player cuts itself is the same in all browsers. */
-const HEAD = new Uint8Array(19);
-HEAD.set(new TextEncoder().encode("OpusHead"));
-HEAD.set([1, 1], 8);
-new DataView(HEAD.buffer).setUint32(12, RATE, true);
-const CONFIG = { codec: "opus", numberOfChannels: 1, sampleRate: RATE, description: HEAD };
+const META = { decoderConfig: { ...CONFIG, description: opusHead(0) } };
 
 /** One file. Its header comes out with the first packet. */
 export class Mux {
@@ -60,7 +56,7 @@ export class Mux {
   add(packet, samples) {
     const packed = new this.#bunny.EncodedPacket(packet, "key", this.#next / RATE, samples / RATE);
     this.#next += samples;
-    this.#then(() => this.#source.add(packed, { decoderConfig: CONFIG }));
+    this.#then(() => this.#source.add(packed, META));
   }
 
   /** @param {() => void} onend all bytes were given */

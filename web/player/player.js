@@ -2,12 +2,14 @@
  * What all players share: how a frame looks, what happens, and which moment is at the loudspeaker.
  */
 
-/** The timeline of all sound, in samples per second; an AudioContext for a player runs at the same rate. */
-export const RATE = 48_000;
+import { RATE } from "./opus.js";
+
 /**
  * More sound than this in hand is a fault of who pushes it (the server's credit is 10 s), in milliseconds.
  */
-export const MOST_HELD_MS = 60_000;
+const MOST_HELD_MS = 60_000;
+/** Of `progress` at most 20 a second, but for the last one. */
+const LEAST_PROGRESS_MS = 50;
 /** Utterances that are over are remembered for `playedMs`, this many of them. */
 const REMEMBERED = 32;
 /** A latency beyond this, in seconds, is a wrong clock and no loudspeaker. */
@@ -42,6 +44,7 @@ const OPUS = 1;
 export class Player extends EventTarget {
   /** @type {Map<string, number>} */
   #past = new Map();
+  #progressAt = 0;
 
   /**
    * @param {Kind} kind
@@ -138,6 +141,32 @@ export class Player extends EventTarget {
       message: `Only Opus can be played here, not payloads of kind ${frame.kind}.`,
     });
     return false;
+  }
+
+  /**
+   * Whether more of an utterance can be kept; reports it and ends the utterance when it cannot.
+   * @protected
+   * @param {string} utterance
+   */
+  hasRoom(utterance) {
+    if (this.heldMs() <= MOST_HELD_MS) return true;
+    this.emit("error", { utterance, message: `More than ${MOST_HELD_MS / 1000} s of sound wait.` });
+    this.end(utterance);
+    return false;
+  }
+
+  /**
+   * Says how far the listener is, unless it was just said.
+   * @protected
+   * @param {string} utterance
+   * @param {number} playedMs
+   * @param {boolean} over it was heard to its end, which is always said
+   */
+  heardUpTo(utterance, playedMs, over) {
+    const at = performance.now();
+    if (!over && at - this.#progressAt < LEAST_PROGRESS_MS) return;
+    this.#progressAt = at;
+    this.emit("progress", { utterance, playedMs, at });
   }
 
   /**

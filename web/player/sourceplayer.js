@@ -1,7 +1,8 @@
 /** What the players by MediaSource and ManagedMediaSource have in common: two decks that take turns. */
 
 import { Deck } from "./deck.js";
-import { heardAt, heardTime, MOST_HELD_MS, Player, RATE } from "./player.js";
+import { RATE } from "./opus.js";
+import { heardAt, heardTime, Player } from "./player.js";
 import { createTicker, Ticker } from "./ticker.js";
 import { feed, Utterance } from "./utterance.js";
 
@@ -17,8 +18,6 @@ const AHEAD_MS = 80;
 const PATIENCE_MS = 120;
 /** Where a browser stops for lack of sound there may be a little left, less than this; in samples. */
 const LEAST_SOUND = 960;
-/** Of `progress` at most 20 a second, but for the last one. */
-const LEAST_PROGRESS_MS = 50;
 
 /**
  * @param {import("./player.js").Kind} kind
@@ -42,7 +41,6 @@ class SourcePlayer extends Player {
   #ticker = new Ticker();
   #paused = false;
   #closed = false;
-  #progressAt = 0;
   #onstate = () => this.#stateChanged();
 
   /**
@@ -85,11 +83,7 @@ class SourcePlayer extends Player {
       if (frame.position > 0) return;
       one = this.#begin(key, preSkip);
     }
-    if (this.heldMs() > MOST_HELD_MS) {
-      this.emit("error", { utterance: key, message: `More than ${MOST_HELD_MS / 1000} s of sound wait.` });
-      this.#complete(one);
-      return;
-    }
+    if (!this.hasRoom(key)) return;
     one.pushed += frame.duration;
     one.pushedAt = performance.now();
     if (one.deck) feed(one, one.deck, frame);
@@ -356,15 +350,7 @@ class SourcePlayer extends Player {
     for (const one of [...this.#live]) {
       const playedMs = one.heardAt(heard);
       const over = one.endTime !== null && heard >= one.endTime;
-      const at = performance.now();
-      if (
-        one.startTime !== null &&
-        one.startTime <= heard &&
-        (over || at - this.#progressAt >= LEAST_PROGRESS_MS)
-      ) {
-        this.#progressAt = at;
-        this.emit("progress", { utterance: one.key, playedMs, at });
-      }
+      if (one.startTime !== null && one.startTime <= heard) this.heardUpTo(one.key, playedMs, over);
       // A listener of the event may have stopped everything.
       if (!over || !this.#live.includes(one)) return;
       this.#forget(one, playedMs);

@@ -4,9 +4,9 @@
  * Three packets of 20 ms, two of 40 or one of 60; the first is shorter. They come together, so it costs
  * nothing.
  */
-export const LEAST_MS = 50;
+const LEAST_MS = 50;
 /** Whoever waits longer than this thinks that it is broken. */
-export const MOST_MS = 400;
+const MOST_MS = 400;
 /** After this much sound without an underrun half of what was added goes. */
 const FORGIVEN_AFTER_MS = 15_000;
 

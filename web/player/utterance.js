@@ -1,7 +1,6 @@
 /** An utterance on its way through a deck: how far it is, and how far of it was heard. */
 
-import { packetSamples } from "./packets.js";
-import { RATE } from "./player.js";
+import { packetSamples, RATE } from "./opus.js";
 
 /** @typedef {import("./deck.js").Deck} Deck */
 /** @typedef {import("./player.js").Frame} Frame */

@@ -1,14 +1,13 @@
 /** The player with the shortest way: WebCodecs decodes in a worker, an AudioWorklet plays. */
 
-import { heardAt, heardTime, MOST_HELD_MS, Player, RATE, renderedAt } from "./player.js";
+import { RATE } from "./opus.js";
+import { heardAt, heardTime, Player, renderedAt } from "./player.js";
 import { StartThreshold } from "./threshold.js";
 
 /** @typedef {import("./player.js").Frame} Frame */
 
 /** Stretches of sound to remember: the loudspeaker is late by fewer. */
 const RUNS = 4;
-/** Of `progress` at most 20 a second, but for the last one. */
-const LEAST_PROGRESS_MS = 50;
 
 /**
  * @param {AudioContext} context at 48 kHz, may be suspended
@@ -42,7 +41,6 @@ class Utterance {
   complete = false;
   /** @type {Array<{frame: number, position: number, stop: number}>} the last stretches without a break */
   runs = [];
-  started = false;
   /** Behind its last sample; null as long as that has not been played. @type {number | null} */
   endFrame = null;
   /** Since when it has run dry, and whether what came next begins a segment. */
@@ -81,7 +79,6 @@ class WebCodecsPlayer extends Player {
   #worker;
   #decoder;
   #closed = false;
-  #progressAt = 0;
 
   /**
    * @param {AudioContext} context that has the worklet's module
@@ -120,11 +117,7 @@ class WebCodecsPlayer extends Player {
       if (frame.position > 0) return;
       one = this.#begin(key, preSkip);
     }
-    if (this.heldMs() > MOST_HELD_MS) {
-      this.emit("error", { utterance: key, message: `More than ${MOST_HELD_MS / 1000} s of sound wait.` });
-      this.end(key);
-      return;
-    }
+    if (!this.hasRoom(key)) return;
     if (one.dry) this.#cameLate(one.dry, frame.segmentStart);
     one.pushed += frame.duration;
     one.complete = frame.last;
@@ -282,11 +275,11 @@ class WebCodecsPlayer extends Player {
    * @param {{frame: number, position: number}} message
    */
   #started(one, { frame, position }) {
+    const first = one.runs.length === 0;
     one.runs.push({ frame, position, stop: Number.POSITIVE_INFINITY });
     if (one.runs.length > RUNS) one.runs.shift();
     const at = this.#renderedAt(frame);
-    if (!one.started) {
-      one.started = true;
+    if (first) {
       this.emit("playing", { utterance: one.key, at, heardAt: heardAt(this.context, frame / RATE) });
     } else if (one.dry) {
       this.#cameLate(one.dry, false);
@@ -316,14 +309,7 @@ class WebCodecsPlayer extends Player {
     for (const one of [...this.#live.values()]) {
       const over = one.endFrame !== null && heard >= one.endFrame;
       const playedMs = this.#heardMs(one, heard);
-      const at = performance.now();
-      if (
-        one.runs.some((run) => run.frame <= heard) &&
-        (over || at - this.#progressAt >= LEAST_PROGRESS_MS)
-      ) {
-        this.#progressAt = at;
-        this.emit("progress", { utterance: one.key, playedMs, at });
-      }
+      if (one.runs.some((run) => run.frame <= heard)) this.heardUpTo(one.key, playedMs, over);
       if (!over) break;
       // A listener of the event may have stopped everything.
       if (!this.#live.delete(one.id)) return;

@@ -1,11 +1,11 @@
 // Opus packets to samples, without more of them in memory at a time than a few seconds.
 
-import { fileOf, packetSamples, turn } from "./ogg.js";
+import { CONFIG, packetSamples, RATE } from "../player/opus.js";
+import { fileOf, turn } from "./ogg.js";
 
 /** @typedef {import("./packets.js").Packets} Packets */
 /** @typedef {(samples: Float32Array) => void} Take takes the next samples: mono, 48 kHz; they are not kept */
 
-const RATE = 48_000;
 /** Packets that are given to the decoder before one is waited for. */
 const AHEAD = 32;
 /** Sound that is decoded at once where only whole files can be decoded, and what is decoded before it so that the
@@ -22,17 +22,16 @@ const RUN_UP = RATE / 2;
  */
 export async function decode(packets, count, take) {
   if (typeof AudioDecoder === "function") {
-    const config = { codec: "opus", sampleRate: RATE, numberOfChannels: 1 };
-    const { supported } = await AudioDecoder.isConfigSupported(config);
+    const { supported } = await AudioDecoder.isConfigSupported(CONFIG);
     if (supported) {
-      return await decodePackets(packets, count, config, take);
+      return await decodePackets(packets, count, take);
     }
   }
   return await decodeFiles(packets, count, take);
 }
 
-/** @type {(packets: Packets, count: number, config: AudioDecoderConfig, take: Take) => Promise<void>} */
-async function decodePackets(packets, count, config, take) {
+/** @type {(packets: Packets, count: number, take: Take) => Promise<void>} */
+async function decodePackets(packets, count, take) {
   /** @type {unknown} */
   let failure = null;
   let scratch = new Float32Array(2880);
@@ -50,7 +49,7 @@ async function decodePackets(packets, count, config, take) {
     },
   });
   try {
-    decoder.configure(config);
+    decoder.configure(CONFIG);
     let time = 0;
     for (let index = 0; index < count; index += 1) {
       const { payload } = packets.at(index);
@@ -105,14 +104,11 @@ async function decodeFile(context, packets, from, until, samples) {
     try {
       // Nothing is to be dropped here, so that what comes out can be counted.
       const file = await fileOf(packets, { from, until, preSkip: 0, samples, container });
-      const { length, ...buffer } = await context.decodeAudioData(await file.arrayBuffer()).then((found) => ({
-        length: found.length,
-        samples: found.getChannelData(0),
-      }));
-      if (length >= samples) {
-        return buffer.samples;
+      const decoded = await context.decodeAudioData(await file.arrayBuffer());
+      if (decoded.length >= samples) {
+        return decoded.getChannelData(0);
       }
-      failure = new Error(`this browser decodes ${length} of ${samples} samples`);
+      failure = new Error(`this browser decodes ${decoded.length} of ${samples} samples`);
     } catch (error) {
       failure = error;
     }

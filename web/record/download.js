@@ -1,13 +1,11 @@
 // An utterance as a file. Of one that was interrupted it holds what was heard.
 
+import { packetSamples, RATE, USUAL_PRE_SKIP } from "../player/opus.js";
 import { decode } from "./decode.js";
-import { fileOf, packetSamples } from "./ogg.js";
+import { fileOf } from "./ogg.js";
 
 /** @typedef {import("./log.js").UtteranceLog} UtteranceLog */
 
-/** `pre_skip` of the server's Opus, where the log does not know another. */
-const PRE_SKIP = 312;
-const RATE = 48_000;
 const SAMPLES_PER_MS = RATE / 1000;
 const WAV_HEADER_BYTES = 44;
 /** Samples that are put together before the browser is given them to keep: 10 s. */
@@ -105,7 +103,7 @@ function extent(log) {
   if (!log.opusOnly) {
     throw new Error("The sound of this one did not come as Opus packets.");
   }
-  const preSkip = log.settings.preSkip ?? PRE_SKIP;
+  const preSkip = log.settings.preSkip ?? USUAL_PRE_SKIP;
   const heard = log.interrupted ? Math.floor(log.heardMs * SAMPLES_PER_MS) : Number.POSITIVE_INFINITY;
   let until = 0;
   let decoded = 0;

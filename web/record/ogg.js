@@ -1,9 +1,10 @@
 // Ogg, WebM and MP4 files of packets that are there already; nothing is decoded or encoded.
 
+import { CONFIG, opusHead, packetSamples, RATE } from "../player/opus.js";
+
 /** @typedef {import("./packets.js").Packets} Packets */
 /** @typedef {"ogg" | "webm" | "mp4"} Container */
 
-const RATE = 48_000;
 /** Packets that are written before others of the page have their turn. */
 const AT_A_TIME = 256;
 
@@ -48,8 +49,7 @@ export async function fileOf(packets, { from, until, preSkip, samples, title = "
     output.setMetadataTags({ title });
   }
   await output.start();
-  const description = opusHead(preSkip);
-  const meta = { decoderConfig: { codec: "opus", sampleRate: RATE, numberOfChannels: 1, description } };
+  const meta = { decoderConfig: { ...CONFIG, description: opusHead(preSkip) } };
   let time = 0;
   const end = preSkip + samples;
   for (let index = from; index < until; index += 1) {
@@ -64,39 +64,6 @@ export async function fileOf(packets, { from, until, preSkip, samples, title = "
   }
   await output.finalize();
   return new Blob(parts, { type: TYPES[container] });
-}
-
-/**
- * @param {number} preSkip samples at 48 kHz, 0 to 65535
- * @returns {Uint8Array<ArrayBuffer>} the identification header of RFC 7845, 5.1: mono
- */
-export function opusHead(preSkip) {
-  const head = new Uint8Array(19);
-  const view = new DataView(head.buffer);
-  head.set(new TextEncoder().encode("OpusHead"));
-  view.setUint8(8, 1);
-  view.setUint8(9, 1);
-  view.setUint16(10, preSkip, true);
-  view.setUint32(12, RATE, true);
-  return head;
-}
-
-/**
- * @param {Uint8Array} packet an Opus packet of one byte or more
- * @returns {number} how many samples at 48 kHz it decodes to, by its first bytes (RFC 6716, 3.1)
- */
-export function packetSamples(packet) {
-  const first = packet[0] ?? 0;
-  const config = first >> 3;
-  const frame =
-    config < 12
-      ? /** SILK */ [480, 960, 1920, 2880][config & 3]
-      : config < 16
-        ? /** both */ [480, 960][config & 1]
-        : /** CELT */ [120, 240, 480, 960][config & 3];
-  const code = first & 3;
-  const frames = code === 0 ? 1 : code === 3 ? (packet[1] ?? 0) & 63 : 2;
-  return (frame ?? 0) * frames;
 }
 
 /** @returns {Promise<void>} when others have had their turn; unlike a timer it is not slowed in a hidden tab */

@@ -41,7 +41,6 @@ def _taken(packet: Packet) -> dict[str, Any]:
     return {
         "position": packet.position,
         "duration": packet.duration,
-        "first": FrameFlags.FIRST in packet.flags,
         "last": FrameFlags.LAST in packet.flags,
         "segmentStart": FrameFlags.SEGMENT in packet.flags,
         "kind": 1,
@@ -163,7 +162,8 @@ async def playing(
         await listened.page.add_script_tag(path=HARNESS, type="module")
         await listened.page.wait_for_function("'harness' in window")
         await listened.page.evaluate(
-            "([kind, suspended]) => harness.make(kind, suspended)", [kind, suspended]
+            "([kind, suspended, insecure]) => harness.make(kind, suspended, insecure)",
+            [kind, suspended, insecure],
         )
         await listened.forget()
         yield Player(listened)
