@@ -1,12 +1,11 @@
-import { Connection, CUT_OFF } from "./connection.js";
+import { Connection, CUT_OFF, DONE } from "./connection.js";
 import { diagnosed } from "./diagnosis.js";
-import { CONNECTION_LOST, RealtimeError, SESSION_CLOSED, TAKEN_OVER } from "./errors.js";
+import { CONNECTION_FAILED, CONNECTION_LOST, RealtimeError, SESSION_CLOSED, TAKEN_OVER } from "./errors.js";
 
 /** @import {Ready} from "../realtime.js" */
 /** @import {End} from "./connection.js" */
 /** @import {ClientMessage, ServerMessage} from "./wire.js" */
 
-const DONE = 1000;
 const CODE_TAKEN_OVER = 4001;
 /** With these a server is done with the session, or says that a message was wrong, which would be sent again. */
 const FINAL_CODES = new Set([DONE, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1013, CODE_TAKEN_OVER, 4002]);
@@ -175,7 +174,7 @@ export class Line {
    * @param {End} end
    */
   #again({ error, code, reason }) {
-    const refused = error !== null && error.retryAfterMs === null && error.code !== "connection_failed";
+    const refused = error !== null && error.retryAfterMs === null && error.code !== CONNECTION_FAILED;
     if (error !== null && (refused || FINAL_ERRORS.has(error.code))) this.#over(error, error.message);
     else if (FINAL_CODES.has(code) && error === null) this.#over(closedWith(code, reason), reason);
     else
