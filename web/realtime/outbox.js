@@ -1,3 +1,4 @@
+import { takeFirst } from "./directory.js";
 import { countPoints, fromPoint } from "./units.js";
 import { ALL } from "./wire.js";
 
@@ -153,7 +154,7 @@ export class Outbox {
    */
   opened(id, handle) {
     this.#highest = Math.max(this.#highest, handle);
-    const channel = this.#nextUnopened(id);
+    const channel = takeFirst(this.#unopened, id);
     if (channel === undefined) return;
     channel.handle = handle;
     this.#byHandle.set(handle, channel);
@@ -161,7 +162,7 @@ export class Outbox {
 
   /** The server does not open the oldest under this id that it had not opened. @param {string} id */
   refused(id) {
-    const channel = this.#nextUnopened(id);
+    const channel = takeFirst(this.#unopened, id);
     if (channel !== undefined) this.#end(channel);
   }
 
@@ -240,12 +241,6 @@ export class Outbox {
     }
   }
 
-  /** @param {string} id */
-  #nextUnopened(id) {
-    const index = this.#unopened.findIndex((channel) => channel.id === id);
-    return index < 0 ? undefined : this.#unopened.splice(index, 1)[0];
-  }
-
   /** What it was sent is not needed any more. @param {Channel} channel */
   #end(channel) {
     channel.over = true;
@@ -283,8 +278,7 @@ export class Outbox {
     for (const report of [...contexts].sort((one, other) => one.handle - other.handle)) {
       let channel = this.#byHandle.get(report.handle);
       if (channel === undefined && report.handle > this.#highest) {
-        const index = waiting.findIndex(({ id }) => id === report.context_id);
-        if (index >= 0) channel = waiting.splice(index, 1)[0];
+        channel = takeFirst(waiting, report.context_id);
       }
       if (channel !== undefined) reports.set(channel, report);
     }
