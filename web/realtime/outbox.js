@@ -103,7 +103,8 @@ export class Outbox {
       entry.start = entry.channel.points;
       entry.channel.points += countPoints(message.text ?? "");
     } else if (message.type === "playback") {
-      this.#forgetPlayback(entry.channel);
+      // Only the last report of where the listener is counts.
+      this.#drop(entry.channel, (type) => type === "playback");
     }
     this.#add(entry);
   }
@@ -232,11 +233,16 @@ export class Outbox {
     if (this.#keeps) this.#entries.push(entry);
   }
 
-  /** Only the last report of where the listener is counts. @param {Channel | undefined} channel */
-  #forgetPlayback(channel) {
+  /**
+   * Of what a context was sent, messages of some types are not needed any more.
+   * @param {Channel | undefined} channel
+   * @param {(type: string) => boolean} isDropped
+   */
+  #drop(channel, isDropped) {
     for (const entries of [this.#entries, this.#unsent]) {
       for (const entry of entries) {
-        if (entry.channel === channel && entry.message?.type === "playback") entry.message = null;
+        if (entry.channel !== channel || entry.message === null) continue;
+        if (isDropped(entry.message.type)) entry.message = null;
       }
     }
   }
@@ -245,11 +251,7 @@ export class Outbox {
   #end(channel) {
     channel.over = true;
     if (this.#latest.get(channel.id) === channel && channel.handle === null) this.#latest.delete(channel.id);
-    for (const entries of [this.#entries, this.#unsent]) {
-      for (const entry of entries) {
-        if (entry.channel === channel && entry.message?.type !== "playback") entry.message = null;
-      }
-    }
+    this.#drop(channel, (type) => type !== "playback");
   }
 
   #trim() {
