@@ -2,7 +2,8 @@ import { takeFirst } from "./directory.js";
 import { countPoints, fromPoint } from "./units.js";
 import { ALL } from "./wire.js";
 
-/** @import {ClientMessage, ContextReport} from "./wire.js" */
+/** @import {ContextReport} from "../realtime.js" */
+/** @import {ClientMessage} from "./wire.js" */
 
 /** After so many messages, or UTF-16 units of text, a ping of our own has the server say that it has them. */
 const MARK_MESSAGES = 64;
@@ -177,7 +178,7 @@ export class Outbox {
 
   /**
    * The session goes on, on a new connection: `take` begins with what may be lost.
-   * @param {ContextReport[]} contexts what the server says of all that it knows
+   * @param {ContextReport[]} contexts what the server says of all that it knows; characters are code points
    * @returns {Resumption}
    */
   resumed(contexts) {
