@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from bench.server import free_port
 from realtime.app import Server, running
 from tests.cutting_proxy import Fault, cutting
 from tests.web.client_page import OPEN_TONE, ClientPage, client_page
-from tests.wire_client import eventually
+from tests.wire_client import WireClient, eventually, open_client
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 #: Exchanges at a time. Chromium makes a page wait that opens many connections, or has many refused.
@@ -35,13 +35,6 @@ async def server() -> AsyncIterator[Server]:
 async def client(chromium: Browser, server: Server) -> AsyncIterator[ClientPage]:
     async with client_page(chromium, server.url) as page:
         yield page
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
 
 
 # -- no session ------------------------------------------------------------------------------------------
@@ -134,22 +127,25 @@ async def test_it_is_taken_up_again(client: ClientPage, server: Server) -> None:
     ]
 
 
+@asynccontextmanager
+async def taken_over(server: Server, begun: dict[str, str]) -> AsyncIterator[WireClient]:
+    """Another connection, which has taken up a session of the page, and ends it."""
+    async with open_client(server.url) as other:
+        resume = {"session_id": begun["session_id"], "token": begun["resume_token"], "last": {}}
+        await other.send("session.start", resume=resume)
+        assert (await other.until("session.ready"))["resumed"] is True
+        yield other
+
+
 async def test_another_has_taken_it(client: ClientPage, server: Server) -> None:
     begun = await client.run("begin", server.url, {}, "mine", TEXT)
-    resume = {"session_id": begun["session_id"], "token": begun["resume_token"], "last": {}}
-    async with (
-        aiohttp.ClientSession() as http,
-        http.ws_connect(f"{server.url}/v1/audio/speech/ws") as other,
-    ):
-        await other.send_json({"type": "session.start", "resume": resume})
-        assert (await other.receive_json())["resumed"] is True
+    async with taken_over(server, begun) as other:
         mine = await client.run("finish", "mine", False)
         assert mine["told"][0] == "open" and mine["told"][2] == "closed" and len(mine["told"]) == 3
         assert mine["told"][1][1]["code"] == "taken_over" and mine["told"][1][1]["closeCode"] == 4001
         assert mine["finished"]["error"]["code"] == "taken_over" and mine["resumed"] == 0
         await asyncio.sleep(0.3)
-        assert not other.closed, "it is not taken back"
-        await other.close()
+        await other.pong()  # it is not taken back
 
 
 async def test_it_is_not_taken_up_where_that_is_not_wanted(client: ClientPage, server: Server) -> None:
@@ -179,14 +175,8 @@ async def test_a_session_that_the_server_has_forgotten(client: ClientPage, serve
         proxy.faults.append(Fault(up=0))
         proxy.cut_all()
         await eventually(lambda: len(proxy.connections) >= 2)
-        resume = {"session_id": begun["session_id"], "token": begun["resume_token"], "last": {}}
-        async with (
-            aiohttp.ClientSession() as http,
-            http.ws_connect(f"{server.url}/v1/audio/speech/ws") as other,
-        ):
-            await other.send_json({"type": "session.start", "resume": resume})
-            await other.receive_json()
-            await other.close(code=1000)
+        async with taken_over(server, begun):
+            pass
         told = await client.run("finish", "forgotten", False)
     assert told["finished"]["error"]["code"] == "resume_failed"
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
@@ -23,7 +22,7 @@ RESUMABLE = replaced(READY, features=["resume"])
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def server() -> AsyncIterator[Server]:
-    async with running(replace(OPEN_TONE)) as listening:
+    async with running(OPEN_TONE) as listening:
         yield listening
 
 
@@ -36,6 +35,33 @@ async def client(chromium: Browser, server: Server) -> AsyncIterator[ClientPage]
 async def _closed(script: Script) -> None:
     await script.until(wire.SessionClose)
     await script.connection.close(1000)
+
+
+def _taken_up(report: wire.ContextReport) -> wire.SessionReady:
+    return replaced(RESUMABLE, resumed=True, contexts=[report])
+
+
+def _lost_once(
+    before: Callable[[Script], Awaitable[None]],
+    ready: wire.SessionReady,
+    after: Callable[[Script], Awaitable[None]],
+) -> Callable[[Script], Awaitable[None]]:
+    """The connection is lost after `before`; the session is taken up with `ready`, and goes on by `after`."""
+    connections = 0
+
+    async def speak(script: Script) -> None:
+        nonlocal connections
+        connections += 1
+        await script.until(wire.SessionStart)
+        if connections == 1:
+            await script.send(RESUMABLE)
+            await before(script)
+            script.connection.transport.abort()
+            return
+        await script.send(ready)
+        await after(script)
+
+    return speak
 
 
 async def test_what_it_does_not_know_it_leaves_out(client: ClientPage) -> None:
@@ -71,32 +97,27 @@ async def test_what_it_does_not_know_it_leaves_out(client: ClientPage) -> None:
 
 async def test_text_is_sent_again_from_the_character_that_is_missing(client: ClientPage) -> None:
     received: list[wire.ClientMessage] = []
-    connections = 0
 
-    async def speak(script: Script) -> None:
-        nonlocal connections
-        connections += 1
-        start = await script.until(wire.SessionStart)
-        if connections == 1:
-            await script.send(RESUMABLE)
-            await script.open(1)
-            await script.frame(1, 0)
-            await script.until(wire.Text)
-            await script.until(wire.Ping)
-            script.connection.transport.abort()
-            return
-        assert start.resume == wire.ResumeRequest("s", "t", {"1": 0})
-        report = wire.ContextReport("context-1", 1, "open", 4, 0)
-        await script.send(replaced(RESUMABLE, resumed=True, contexts=[report]))
-        script.received.clear()
+    async def lose_some(script: Script) -> None:
+        await script.open(1)
+        await script.frame(1, 0)
+        await script.until(wire.Text)
+        await script.until(wire.Ping)
+
+    async def take_the_rest(script: Script) -> None:
         await script.until(wire.End)
         received.extend(script.received)
         await script.done("context-1", 1)
         await _closed(script)
 
+    ready = _taken_up(wire.ContextReport("context-1", 1, "open", 4, 0))
+    speak = _lost_once(lose_some, ready, take_the_rest)
     async with scripted(speak, subprotocols=["realtime.v1"]) as url:
         await client.run("begin", url, {}, "partly", "Hi \U0001f600 there.")
         told = await client.run("finish", "partly", True)
+    start = received.pop(0)
+    assert isinstance(start, wire.SessionStart)
+    assert start.resume == wire.ResumeRequest("s", "t", {"1": 0})
     assert told["resumed"] == 1 and told["finished"]["value"]["reason"] == "completed"
     assert [each.text for each in received if isinstance(each, wire.Text)] == [" there."]
     assert not any(isinstance(each, wire.ContextOpen) for each in received)
@@ -104,23 +125,15 @@ async def test_text_is_sent_again_from_the_character_that_is_missing(client: Cli
 
 async def test_what_was_asked_and_lost_its_answer_is_asked_again(client: ClientPage) -> None:
     again: list[str] = []
-    connections = 0
 
-    async def speak(script: Script) -> None:
-        nonlocal connections
-        connections += 1
-        await script.until(wire.SessionStart)
-        if connections == 1:
-            await script.send(RESUMABLE)
-            await script.open(1)
-            await script.until(wire.Text)
-            # Its answers are lost with the connection; the text behind it proves that it has come.
-            while not isinstance(await _any(script), wire.Text):
-                pass
-            script.connection.transport.abort()
-            return
-        report = wire.ContextReport("context-1", 1, "open", 8, None)
-        await script.send(replaced(RESUMABLE, resumed=True, contexts=[report]))
+    async def lose_the_answers(script: Script) -> None:
+        await script.open(1)
+        await script.until(wire.Text)
+        # Its answers are lost with the connection; the text behind it proves that it has come.
+        while not isinstance(await _any(script), wire.Text):
+            pass
+
+    async def answer(script: Script) -> None:
         while True:
             message = await _any(script)
             again.append(wire.type_of(type(message)))
@@ -132,6 +145,8 @@ async def test_what_was_asked_and_lost_its_answer_is_asked_again(client: ClientP
                 await script.connection.close(1000)
                 return
 
+    ready = _taken_up(wire.ContextReport("context-1", 1, "open", 8, None))
+    speak = _lost_once(lose_the_answers, ready, answer)
     async with scripted(speak, subprotocols=["realtime.v1"]) as url:
         told = await client.run("askedAgain", url)
     assert told == {"frame_ms": 60, "ping": True, "resumed": 1}
@@ -183,15 +198,22 @@ async def test_text_that_opens_what_was_refused_is_taken_back(client: ClientPage
     assert told["finished"]["error"]["code"] == "unknown_voice" and told["frames"] == []
 
 
-async def test_the_answer_to_a_cancel_tells_more_than_the_end(client: ClientPage) -> None:
+def _finished_first(answer: wire.ContextCancelled) -> Callable[[Script], Awaitable[None]]:
+    """The end of a context comes before the answer to its cancel."""
+
     async def finish_first(script: Script) -> None:
         await script.start()
         context_id = await script.open(1)
         await script.until(wire.Cancel)
         await script.done(context_id, 1)
-        await script.send(cancelled(context_id, 1, "Hel"))
+        await script.send(answer)
         await _closed(script)
 
+    return finish_first
+
+
+async def test_the_answer_to_a_cancel_tells_more_than_the_end(client: ClientPage) -> None:
+    finish_first = _finished_first(cancelled("context-1", 1, "Hel"))
     async with scripted(finish_first, subprotocols=["realtime.v1"]) as url:
         await client.run("begin", url, {}, "cancelled", "Hello.")
         told = await client.run("silence", "cancelled", False)
@@ -201,14 +223,7 @@ async def test_the_answer_to_a_cancel_tells_more_than_the_end(client: ClientPage
 
 
 async def test_one_that_was_heard_to_its_end_is_done(client: ClientPage) -> None:
-    async def finish_first(script: Script) -> None:
-        await script.start()
-        context_id = await script.open(1)
-        await script.until(wire.Cancel)
-        await script.done(context_id, 1)
-        await script.send(cancelled("*", 0))
-        await _closed(script)
-
+    finish_first = _finished_first(cancelled("*", 0))
     async with scripted(finish_first, subprotocols=["realtime.v1"]) as url:
         await client.run("begin", url, {}, "heard", "Hello.")
         told = await client.run("silence", "heard", True)
@@ -218,26 +233,19 @@ async def test_one_that_was_heard_to_its_end_is_done(client: ClientPage) -> None
 
 
 async def test_the_answer_to_a_cancel_comes_again_behind_sound(client: ClientPage) -> None:
-    connections = 0
+    async def lose_the_answer(script: Script) -> None:
+        await script.open(1)
+        await script.until(wire.Cancel)
 
-    async def lose_it(script: Script) -> None:
-        nonlocal connections
-        connections += 1
-        await script.until(wire.SessionStart)
-        if connections == 1:
-            await script.send(RESUMABLE)
-            await script.open(1)
-            await script.until(wire.Cancel)
-            script.connection.transport.abort()
-            return
-        report = wire.ContextReport("context-1", 1, "cancelled", 6, None)
-        await script.send(replaced(RESUMABLE, resumed=True, contexts=[report]))
+    async def answer_late(script: Script) -> None:
         await script.until(wire.Cancel)
         ping = await script.until(wire.Ping)
         await script.send(wire.Pong(ping.t), cancelled("context-1", 1, "Hel"))
         await _closed(script)
 
-    async with scripted(lose_it, subprotocols=["realtime.v1"]) as url:
+    ready = _taken_up(wire.ContextReport("context-1", 1, "cancelled", 6, None))
+    speak = _lost_once(lose_the_answer, ready, answer_late)
+    async with scripted(speak, subprotocols=["realtime.v1"]) as url:
         await client.run("begin", url, {}, "behind", "Hello.")
         told = await client.run("silence", "behind", False)
         await client.run("finish", "behind", True)
@@ -245,26 +253,18 @@ async def test_the_answer_to_a_cancel_comes_again_behind_sound(client: ClientPag
 
 
 async def test_the_settings_of_a_context_that_opened_late(client: ClientPage) -> None:
-    connections = 0
+    async def lose_the_answer(script: Script) -> None:
+        await script.until(wire.SessionUpdate)
 
     async def change(script: Script) -> None:
-        nonlocal connections
-        connections += 1
-        await script.until(wire.SessionStart)
-        changed = replaced(RESUMABLE, frame_ms=60)
-        if connections == 1:
-            await script.send(RESUMABLE)
-            await script.until(wire.SessionUpdate)
-            script.connection.transport.abort()
-            return
-        report = wire.ContextReport("context-1", 1, "open", 0, None)
-        await script.send(replaced(changed, resumed=True, contexts=[report]))
         await script.send(wire.ContextOpened("context-1", 1, "v", "en"))
         await script.until(wire.SessionUpdate)
-        await script.send(changed)
+        await script.send(replaced(RESUMABLE, frame_ms=60))
         await _closed(script)
 
-    async with scripted(change, subprotocols=["realtime.v1"]) as url:
+    ready = replaced(_taken_up(wire.ContextReport("context-1", 1, "open", 0, None)), frame_ms=60)
+    speak = _lost_once(lose_the_answer, ready, change)
+    async with scripted(speak, subprotocols=["realtime.v1"]) as url:
         told = await client.run("openedLate", url)
     assert told == {"now": 60, "opening": 20, "resumed": 1}
 

@@ -121,9 +121,8 @@ async def test_connection_begins_anew(page: Page) -> None:
 
 
 async def test_node(server: Server, tmp_path: Path) -> None:
-    for name in ("realtime.js", "realtime"):
-        source = WEB / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    shutil.copy(WEB / "realtime.js", tmp_path)
+    shutil.copytree(WEB / "realtime", tmp_path / "realtime")
     (tmp_path / "say.mjs").write_text(RECIPES["say.mjs"])
     node = await asyncio.create_subprocess_exec(
         *("node", "--experimental-websocket", "--no-warnings", "say.mjs", "out.ogg"),

@@ -4,7 +4,7 @@ import { decodeMessage, PROTOCOL } from "./wire.js";
 /** @import {Ready} from "../realtime.js" */
 /** @import {ClientMessage, ServerMessage} from "./wire.js" */
 
-const DONE = 1000;
+export const DONE = 1000;
 /** RFC 6455: a connection that was lost without a closing handshake. */
 export const CUT_OFF = 1006;
 /** Any code but 1000, with which a client would end its session: another connection shall take it up. */

@@ -133,10 +133,6 @@ export class Context extends EventTarget {
     return this.#settled;
   }
 
-  get _isSilenced() {
-    return this.#silenced;
-  }
-
   /** From here on no sound comes, and nothing about it. */
   _silence() {
     this.#silenced = true;
@@ -195,12 +191,9 @@ export class Context extends EventTarget {
   _tellDone() {
     const done = this.#done;
     if (done === null || this.#settled) return;
-    if (done.reason === "completed") {
-      this.#settled = true;
-      this.#finish(done);
-    } else {
-      this.#settle(this.#failure ?? new RealtimeError("internal", "the context failed", this.#named()));
-    }
+    this.#settled = true;
+    if (done.reason === "completed") this.#finish(done);
+    else this.#fail(this.#failure ?? new RealtimeError("internal", "the context failed", this.#named()));
     this.#giveUpFlushes(this.#closed("it is over"));
     this.#tell("done", done);
   }
@@ -218,7 +211,8 @@ export class Context extends EventTarget {
     this.#giveUpFlushes(error);
     if (this.#settled) return;
     this.#failure ??= error;
-    this.#settle(error);
+    this.#settled = true;
+    this.#fail(error);
     this.#tell("error", error);
   }
 
@@ -304,13 +298,6 @@ export class Context extends EventTarget {
   #giveUpFlushes(error) {
     for (const { reject } of this.#flushes.values()) reject(error);
     this.#flushes.clear();
-  }
-
-  /** @param {RealtimeError} error */
-  #settle(error) {
-    if (this.#settled) return;
-    this.#settled = true;
-    this.#fail(error);
   }
 
   /** @param {NonNullable<ServerMessage["words"]>} words */

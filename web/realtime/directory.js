@@ -44,7 +44,7 @@ export class Directory {
    * @param {number} handle
    */
   opened(id, handle) {
-    const context = this.#nextUnopened(id);
+    const context = takeFirst(this.#unopened, id);
     if (context === undefined) return undefined;
     this.#byHandle.set(handle, context);
     if (this.#endedEarly.has(handle)) context._endedEarly();
@@ -54,19 +54,13 @@ export class Directory {
 
   /** The context that the server does not open, which is that which waits for it longest. @param {string} id */
   refused(id) {
-    return this.#nextUnopened(id);
+    return takeFirst(this.#unopened, id);
   }
 
   /** The server had ended these contexts before all their text came. @param {Set<number>} handles */
   endedEarly(handles) {
     this.#endedEarly = handles;
     for (const handle of handles) this.#byHandle.get(handle)?._endedEarly();
-  }
-
-  /** @param {string} id */
-  #nextUnopened(id) {
-    const index = this.#unopened.findIndex((context) => context.id === id);
-    return index < 0 ? undefined : this.#unopened.splice(index, 1)[0];
   }
 
   #forget() {
@@ -78,4 +72,15 @@ export class Directory {
       return;
     }
   }
+}
+
+/**
+ * Takes the first under this id out of those that wait for their opening; undefined when none does.
+ * @template {{id: string}} T
+ * @param {T[]} waiting
+ * @param {string} id
+ */
+export function takeFirst(waiting, id) {
+  const index = waiting.findIndex((one) => one.id === id);
+  return index < 0 ? undefined : waiting.splice(index, 1)[0];
 }

@@ -15,7 +15,8 @@ const ATTENTIVE_MS = 120_000;
 
 /**
  * What an exchange tells, each frame and message once. `resumed`: which contexts the server has ended before all
- * their text came. `closed` comes once, as the last: without an error when that was in order.
+ * their text came. `closed` comes once, as the last: without an error when that was in order, and then `reason` says
+ * why.
  * @typedef {object} ExchangeListener
  * @property {(ready: Ready) => void} ready
  * @property {(ready: Ready, endedEarly: Set<number>) => void} resumed
@@ -231,6 +232,6 @@ export class Exchange {
     const error = this.#fatal ?? lineError;
     this.over = error ?? new RealtimeError(SESSION_CLOSED, `the session is over${reason && `: ${reason}`}`);
     this.#questions.end();
-    this.#listener.closed(error, error?.message ?? reason);
+    this.#listener.closed(error, reason);
   }
 }

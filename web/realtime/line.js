@@ -1,12 +1,11 @@
-import { Connection, CUT_OFF } from "./connection.js";
+import { Connection, CUT_OFF, DONE } from "./connection.js";
 import { diagnosed } from "./diagnosis.js";
-import { CONNECTION_LOST, RealtimeError, SESSION_CLOSED, TAKEN_OVER } from "./errors.js";
+import { CONNECTION_FAILED, CONNECTION_LOST, RealtimeError, SESSION_CLOSED, TAKEN_OVER } from "./errors.js";
 
 /** @import {Ready} from "../realtime.js" */
 /** @import {End} from "./connection.js" */
 /** @import {ClientMessage, ServerMessage} from "./wire.js" */
 
-const DONE = 1000;
 const CODE_TAKEN_OVER = 4001;
 /** With these a server is done with the session, or says that a message was wrong, which would be sent again. */
 const FINAL_CODES = new Set([DONE, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1013, CODE_TAKEN_OVER, 4002]);
@@ -18,7 +17,7 @@ const LONGEST_DIAL_MS = 10_000;
 
 /**
  * What a line tells. `again`: the session was taken up. `lost`: the next try comes in so many ms. `closed` comes
- * once, as the last: without an error when that was in order; `told` is what the server said last.
+ * once, as the last: without an error when that was in order, and then `reason` says why.
  * @typedef {object} LineListener
  * @property {(ready: Ready, again: boolean, data: string) => void} ready
  * @property {(message: ServerMessage, data: string) => void} message
@@ -100,10 +99,7 @@ export class Line {
   /** The connection is dead, although nobody said so. */
   drop() {
     this.#connection?.abandon();
-    this.#lost(
-      { code: CUT_OFF, reason: "", error: null, began: true },
-      "the server does not answer any more",
-    );
+    this.#lost(CUT_OFF, "", "the server does not answer any more");
   }
 
   /** Nobody listens any more: close what there is. */
@@ -121,7 +117,7 @@ export class Line {
       message: (message, data) => this.#listener.message(message, data),
       frame: (data) => this.#listener.frame(data),
       end: (end) => {
-        if (end.began) this.#lost(end, "the connection was lost");
+        if (end.began) this.#lost(end.code, end.reason, "the connection was lost");
         else if (again) this.#again(end);
         else this.#failed(end);
       },
@@ -136,7 +132,7 @@ export class Line {
   #ready(ready, again, data) {
     if (again && ready.resumed !== true) {
       this.#connection?.close();
-      this.#over(new RealtimeError("resume_failed", "the server does not know the session any more"), "");
+      this.#over(new RealtimeError("resume_failed", "the server does not know the session any more"));
       return;
     }
     this.#isUp = true;
@@ -150,15 +146,16 @@ export class Line {
    * @param {End} end
    */
   async #failed({ error, code, reason }) {
-    this.#over(error ?? (await diagnosed(this.#address, this.#apiKey, code, reason)), reason);
+    this.#over(error ?? (await diagnosed(this.#address, this.#apiKey, code, reason)));
   }
 
   /**
    * A connection on which the session was is over.
-   * @param {End} end
+   * @param {number} code
+   * @param {string} reason
    * @param {string} why
    */
-  #lost({ code, reason }, why) {
+  #lost(code, reason, why) {
     this.#isUp = false;
     this.#until ??= performance.now() + this.#windowMs;
     if (FINAL_CODES.has(code)) {
@@ -166,7 +163,7 @@ export class Line {
     } else if (this.#canResume) {
       this.#wait(new RealtimeError(CONNECTION_LOST, why), 0);
     } else {
-      this.#over(new RealtimeError(CONNECTION_LOST, why), why);
+      this.#over(new RealtimeError(CONNECTION_LOST, why));
     }
   }
 
@@ -175,8 +172,8 @@ export class Line {
    * @param {End} end
    */
   #again({ error, code, reason }) {
-    const refused = error !== null && error.retryAfterMs === null && error.code !== "connection_failed";
-    if (error !== null && (refused || FINAL_ERRORS.has(error.code))) this.#over(error, error.message);
+    const refused = error !== null && error.retryAfterMs === null && error.code !== CONNECTION_FAILED;
+    if (error !== null && (refused || FINAL_ERRORS.has(error.code))) this.#over(error);
     else if (FINAL_CODES.has(code) && error === null) this.#over(closedWith(code, reason), reason);
     else
       this.#wait(error ?? new RealtimeError(CONNECTION_LOST, "no server answers"), error?.retryAfterMs ?? 0);
@@ -208,7 +205,6 @@ export class Line {
     const what = `the connection to the server was lost, and the session with it: ${failure.message}`;
     this.#over(
       new RealtimeError(CONNECTION_LOST, `${what}. ${found.message}`, { retryAfterMs: found.retryAfterMs }),
-      failure.message,
     );
   }
 
@@ -221,9 +217,9 @@ export class Line {
 
   /**
    * @param {RealtimeError | null} error
-   * @param {string} reason
+   * @param {string} [reason] of an end without an error
    */
-  #over(error, reason) {
+  #over(error, reason = "") {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#isUp = false;

@@ -1,7 +1,9 @@
+import { takeFirst } from "./directory.js";
 import { countPoints, fromPoint } from "./units.js";
 import { ALL } from "./wire.js";
 
-/** @import {ClientMessage, ContextReport} from "./wire.js" */
+/** @import {ContextReport} from "../realtime.js" */
+/** @import {ClientMessage} from "./wire.js" */
 
 /** After so many messages, or UTF-16 units of text, a ping of our own has the server say that it has them. */
 const MARK_MESSAGES = 64;
@@ -102,7 +104,8 @@ export class Outbox {
       entry.start = entry.channel.points;
       entry.channel.points += countPoints(message.text ?? "");
     } else if (message.type === "playback") {
-      this.#forgetPlayback(entry.channel);
+      // Only the last report of where the listener is counts.
+      this.#drop(entry.channel, (type) => type === "playback");
     }
     this.#add(entry);
   }
@@ -153,7 +156,7 @@ export class Outbox {
    */
   opened(id, handle) {
     this.#highest = Math.max(this.#highest, handle);
-    const channel = this.#nextUnopened(id);
+    const channel = takeFirst(this.#unopened, id);
     if (channel === undefined) return;
     channel.handle = handle;
     this.#byHandle.set(handle, channel);
@@ -161,7 +164,7 @@ export class Outbox {
 
   /** The server does not open the oldest under this id that it had not opened. @param {string} id */
   refused(id) {
-    const channel = this.#nextUnopened(id);
+    const channel = takeFirst(this.#unopened, id);
     if (channel !== undefined) this.#end(channel);
   }
 
@@ -175,7 +178,7 @@ export class Outbox {
 
   /**
    * The session goes on, on a new connection: `take` begins with what may be lost.
-   * @param {ContextReport[]} contexts what the server says of all that it knows
+   * @param {ContextReport[]} contexts what the server says of all that it knows; characters are code points
    * @returns {Resumption}
    */
   resumed(contexts) {
@@ -231,30 +234,25 @@ export class Outbox {
     if (this.#keeps) this.#entries.push(entry);
   }
 
-  /** Only the last report of where the listener is counts. @param {Channel | undefined} channel */
-  #forgetPlayback(channel) {
+  /**
+   * Of what a context was sent, messages of some types are not needed any more.
+   * @param {Channel | undefined} channel
+   * @param {(type: string) => boolean} isDropped
+   */
+  #drop(channel, isDropped) {
     for (const entries of [this.#entries, this.#unsent]) {
       for (const entry of entries) {
-        if (entry.channel === channel && entry.message?.type === "playback") entry.message = null;
+        if (entry.channel !== channel || entry.message === null) continue;
+        if (isDropped(entry.message.type)) entry.message = null;
       }
     }
-  }
-
-  /** @param {string} id */
-  #nextUnopened(id) {
-    const index = this.#unopened.findIndex((channel) => channel.id === id);
-    return index < 0 ? undefined : this.#unopened.splice(index, 1)[0];
   }
 
   /** What it was sent is not needed any more. @param {Channel} channel */
   #end(channel) {
     channel.over = true;
     if (this.#latest.get(channel.id) === channel && channel.handle === null) this.#latest.delete(channel.id);
-    for (const entries of [this.#entries, this.#unsent]) {
-      for (const entry of entries) {
-        if (entry.channel === channel && entry.message?.type !== "playback") entry.message = null;
-      }
-    }
+    this.#drop(channel, (type) => type !== "playback");
   }
 
   #trim() {
@@ -283,8 +281,7 @@ export class Outbox {
     for (const report of [...contexts].sort((one, other) => one.handle - other.handle)) {
       let channel = this.#byHandle.get(report.handle);
       if (channel === undefined && report.handle > this.#highest) {
-        const index = waiting.findIndex(({ id }) => id === report.context_id);
-        if (index >= 0) channel = waiting.splice(index, 1)[0];
+        channel = takeFirst(waiting, report.context_id);
       }
       if (channel !== undefined) reports.set(channel, report);
     }

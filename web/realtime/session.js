@@ -213,7 +213,7 @@ export class Session extends EventTarget {
     this.#refuse(over);
     for (const context of this.#directory.all()) context._fail(over);
     if (error !== null) this.#tell("error", error);
-    this.#setState("closed", { reason: error === null ? this.#reasonOf(reason) : reason });
+    this.#setState("closed", { reason: error?.message ?? this.#reasonOf(reason) });
     this.#end();
   }
 

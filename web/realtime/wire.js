@@ -2,6 +2,8 @@
 
 import { CONNECTION_FAILED, RealtimeError } from "./errors.js";
 
+/** @import {Frame, Word} from "../realtime.js" */
+
 export const PROTOCOL = "realtime.v1";
 export const PATH = "/v1/audio/speech/ws";
 /** Stands for all contexts in `cancel`. */
@@ -38,32 +40,9 @@ const KINDS = 4;
  * @property {string} [text_spoken]
  */
 
-/**
- * What a `session.ready` with `resumed` says of a context; `text_received` in code points.
- * @typedef {object} ContextReport
- * @property {string} context_id
- * @property {number} handle
- * @property {"open" | "ending" | "done" | "failed" | "cancelled"} state
- * @property {number} text_received
- * @property {number | null} last_seq
- */
+/** A word, before it is known where it stands in UTF-16 units. @typedef {Omit<Word, "range">} WireWord */
 
-/** @typedef {{text: string, source: [number, number], start_ms: number, end_ms: number}} WireWord */
-
-/**
- * A binary frame; positions and durations in samples at 48 kHz.
- * @typedef {object} WireFrame
- * @property {number} handle
- * @property {number} seq
- * @property {number} position
- * @property {number} duration
- * @property {boolean} first
- * @property {boolean} last
- * @property {boolean} segmentStart
- * @property {boolean} replayed
- * @property {number} kind
- * @property {Uint8Array<ArrayBuffer>} payload
- */
+/** A binary frame: what it says itself. @typedef {Omit<Frame, "context" | "at">} WireFrame */
 
 /**
  * A frame from its bytes; null when it is of a version or kind that is not known.

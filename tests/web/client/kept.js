@@ -1,6 +1,6 @@
 // Sessions that go on while a test does something to their network, or to their server.
 
-import { failure, outcome, Record, thrown } from "./record.js";
+import { inSession, outcome, Record, thrown, toldBy } from "./record.js";
 
 /** @import {ConnectOptions, Session} from "../../../web/realtime.js" */
 /** @typedef {typeof import("../../../web/realtime.js")} Realtime */
@@ -18,16 +18,7 @@ const kept = new Map();
  */
 export async function begin({ connect }, url, options, name, text) {
   const session = connect(url, { timestamps: "word", ...options });
-  /** @type {unknown[]} */
-  const told = [];
-  session.addEventListener("state", ({ detail: { state, retryInMs } }) => {
-    told.push(retryInMs === undefined ? state : [state, retryInMs]);
-  });
-  session.addEventListener("resumed", ({ detail }) => {
-    told.push(["resumed", ...detail.contexts.map(({ state }) => state)]);
-  });
-  session.addEventListener("closing", ({ detail }) => told.push(["closing", detail.reason, detail.drainMs]));
-  session.addEventListener("error", ({ detail }) => told.push(["error", failure(detail)]));
+  const told = toldBy(session);
   const { session_id, resume_token } = await session.ready;
   const context = session.open();
   const record = new Record(context);
@@ -101,27 +92,26 @@ function keptOf(name) {
  * @param {string} url
  * @param {boolean} lost
  */
-export async function endedEarly({ connect }, url, lost) {
-  const session = connect(url, { stallMs: 600 });
-  const first = session.open({ context_id: "first" });
-  const records = [new Record(first)];
-  first.send("One. ");
-  await first.flush();
-  await session.ping();
-  const second = session.open();
-  records.push(new Record(second));
-  second.send("Two.");
-  second.end();
-  if (lost) await new Promise((resolve) => setTimeout(resolve, 500));
-  else await first.finished;
-  const late = thrown(() => first.send("Late. "));
-  const ends = [await outcome(first.finished), await outcome(second.finished)];
-  const afterwards = thrown(() => first.send("Later."));
-  await session.ping();
-  const told = records.map(({ frames, order, errors }) => ({ frames: frames.length, order, errors }));
-  const result = structuredClone({ ends, told, late, afterwards, resumed: session.resumed });
-  await session.close({ drain: false });
-  return result;
+export function endedEarly(realtime, url, lost) {
+  return inSession(realtime, url, { timestamps: "none", stallMs: 600 }, async (session) => {
+    const first = session.open({ context_id: "first" });
+    const records = [new Record(first)];
+    first.send("One. ");
+    await first.flush();
+    await session.ping();
+    const second = session.open();
+    records.push(new Record(second));
+    second.send("Two.");
+    second.end();
+    if (lost) await new Promise((resolve) => setTimeout(resolve, 500));
+    else await first.finished;
+    const late = thrown(() => first.send("Late. "));
+    const ends = [await outcome(first.finished), await outcome(second.finished)];
+    const afterwards = thrown(() => first.send("Later."));
+    await session.ping();
+    const told = records.map(({ frames, errors }) => ({ frames: frames.length, errors }));
+    return { ends, told, late, afterwards, resumed: session.resumed };
+  });
 }
 
 /**
@@ -129,18 +119,17 @@ export async function endedEarly({ connect }, url, lost) {
  * @param {Realtime} realtime
  * @param {string} url
  */
-export async function askedAgain({ connect }, url) {
-  const session = connect(url);
-  await session.ready;
-  const context = session.open();
-  context.send("One ");
-  const updated = session.update({ frame_ms: 60 });
-  const pinged = session.ping();
-  context.send("two.");
-  const { frame_ms } = await updated;
-  const result = { frame_ms, ping: (await pinged) > 0, resumed: session.resumed };
-  await session.close({ drain: false });
-  return result;
+export function askedAgain(realtime, url) {
+  return inSession(realtime, url, {}, async (session) => {
+    await session.ready;
+    const context = session.open();
+    context.send("One ");
+    const updated = session.update({ frame_ms: 60 });
+    const pinged = session.ping();
+    context.send("two.");
+    const { frame_ms } = await updated;
+    return { frame_ms, ping: (await pinged) > 0, resumed: session.resumed };
+  });
 }
 
 /**
@@ -166,14 +155,13 @@ export async function silence(_, name, all) {
  * @param {Realtime} realtime
  * @param {string} url
  */
-export async function openedLate({ connect }, url) {
-  const session = connect(url);
-  await session.ready;
-  const context = session.open();
-  const opened = new Promise((resolve) => context.addEventListener("opened", resolve));
-  const { frame_ms } = await session.update({ frame_ms: 60 });
-  await opened;
-  const result = { now: frame_ms, opening: context.settings?.frame_ms, resumed: session.resumed };
-  await session.close({ drain: false });
-  return result;
+export function openedLate(realtime, url) {
+  return inSession(realtime, url, {}, async (session) => {
+    await session.ready;
+    const context = session.open();
+    const opened = new Promise((resolve) => context.addEventListener("opened", resolve));
+    const { frame_ms } = await session.update({ frame_ms: 60 });
+    await opened;
+    return { now: frame_ms, opening: context.settings?.frame_ms, resumed: session.resumed };
+  });
 }

@@ -108,6 +108,21 @@ export class Record {
   }
 }
 
+/** What a session says of itself, from here on. @param {Session} session */
+export function toldBy(session) {
+  /** @type {unknown[]} */
+  const told = [];
+  session.addEventListener("state", ({ detail: { state, retryInMs } }) => {
+    told.push(retryInMs === undefined ? state : [state, retryInMs]);
+  });
+  session.addEventListener("resumed", ({ detail }) => {
+    told.push(["resumed", ...detail.contexts.map(({ state }) => state)]);
+  });
+  session.addEventListener("closing", ({ detail }) => told.push(["closing", detail.reason, detail.drainMs]));
+  session.addEventListener("error", ({ detail }) => told.push(["error", failure(detail)]));
+  return told;
+}
+
 /** @param {Cancelled} cancelled */
 export function cutOf({ context_id, reason, played_ms, text_spoken, text_remaining, range, spokenEnd }) {
   return { context_id, reason, played_ms, text_spoken, text_remaining, range, spokenEnd };
@@ -123,12 +138,7 @@ export function cutOf({ context_id, reason, played_ms, text_spoken, text_remaini
  */
 export async function inSession({ connect }, url, options, scenario) {
   const session = connect(url, { timestamps: "word", ...options });
-  /** @type {unknown[]} */
-  const told = [];
-  session.addEventListener("state", ({ detail }) => told.push(detail.state));
-  session.addEventListener("resumed", () => told.push("resumed"));
-  session.addEventListener("closing", ({ detail }) => told.push(["closing", detail.reason, detail.drainMs]));
-  session.addEventListener("error", ({ detail }) => told.push(["error", detail.code]));
+  const told = toldBy(session);
   try {
     return structuredClone(await scenario(session, told)); // as it is now, before it is closed
   } finally {

@@ -44,7 +44,7 @@ export function noText(realtime, url) {
     // @ts-expect-error: no text
     const wrong = thrown(() => context.send(1));
     const done = await context.finished;
-    return { held, text, units: [...text].length, wrong, type: done.type };
+    return { held, text, wrong, type: done.type };
   });
 }
 
@@ -95,8 +95,7 @@ export function bargeIn(realtime, url) {
   return inSession(realtime, url, {}, async (session) => {
     const context = session.open();
     const record = new Record(context);
-    const flushed = outcome(context.flush());
-    await flushed;
+    await outcome(context.flush());
     let received = 0;
     session.addEventListener("received", ({ detail }) => {
       if (detail.type === "frame") received++;
@@ -165,8 +164,7 @@ export function cancelAll(realtime, url) {
     await contexts[0]?.finished;
     await second;
     const framesThen = records.map(({ frames }) => frames.length);
-    const cancelling = session.cancelAll({ playedMs: 200 });
-    const all = await cancelling;
+    const all = await session.cancelAll({ playedMs: 200 });
     await session.ping();
     return {
       all: all.map(cutOf),
@@ -205,7 +203,6 @@ export function preempt(realtime, url, voice) {
       others: secondRecord.frames.length,
       other,
       late,
-      order: record.order,
     };
   });
 }
