@@ -418,7 +418,7 @@ async def test_a_text_of_an_hour_stays_light_and_scrolls_along(
       const text = Array.from({ length: 9000 }, (_, i) => `word${i}${i % 12 === 11 ? ".\\n" : " "}`).join("");
       const log = new UtteranceLog("long");
       const screen = { text, llm: false, language: "auto" };
-      const utterance = new Utterance("long", text, screen, log, [], 0);
+      const utterance = new Utterance(screen, log, [], 0);
       const all = utterance.units.map(({ start, end }, i) =>
         ({ range: [start, end], start_ms: i * 400, end_ms: i * 400 + 300 }));
       log.words({ words: all }, 0);
