@@ -306,14 +306,11 @@ class Page {
   }
 
   #offerExamples() {
-    const buttons = EXAMPLES.filter(
-      ({ spoken }) => spoken === undefined || this.#settings.speaks(spoken),
-    ).map((example) => {
+    const buttons = EXAMPLES.filter(({ spoken }) => this.#settings.speaks(spoken)).map((example) => {
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = example.label;
-      if (/[^\p{ASCII}’ç ñê]/u.test(example.label) || example.spoken !== "en")
-        button.lang = example.spoken ?? "";
+      button.lang = example.spoken;
       button.addEventListener("click", (event) => {
         const { text, language = DEFAULTS.language, llm = false } = example;
         this.#settings.set({ text, language, llm, voice: DEFAULTS.voice });
