@@ -289,7 +289,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", choices=[[], *PARTS], help="what is measured")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="what is measured")
     parser.add_argument("--quick", action="store_true", help="less of everything, and shorter texts")
     parser.add_argument("--long", action="store_true", help="memory during a text of ten minutes as well")
     parser.add_argument("--player", choices=PLAYERS, help="one of the players, instead of all")

@@ -150,7 +150,6 @@
     );
 
   const tap = {
-    AUDIBLE,
     /** Has what was heard up to now delivered. */
     settle: () => ask({}),
     /** What is heard later begins anew. */
@@ -189,12 +188,13 @@
     lost: () => recorders.reduce((sum, each) => sum + each.lost, 0),
     /** The longest that the audio thread took from one quantum to the next, in ms. */
     longestMs: () => Math.max(0, ...recorders.map((each) => each.longestMs)),
-    /** Wall clock of the first (last) audible quantum since `since`; null where there is none. */
+    /** Wall clock of the first audible quantum since `since`; null where there is none. */
     firstAudible(since = 0) {
       const run = runs.find((each) => each.kind === LOUD && each.to >= since);
       return run ? Math.max(run.from, since) : null;
     },
-    lastAudible: (since = 0) => runs.findLast((each) => each.kind === LOUD && each.to >= since)?.to ?? null,
+    /** As `firstAudible`, of the last one. */
+    lastAudible: () => runs.findLast((each) => each.kind === LOUD)?.to ?? null,
     /**
      * As `firstAudible`, as soon as there is one.
      * @param {number} since

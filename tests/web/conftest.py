@@ -82,7 +82,7 @@ class ListenedPage:
         """All samples since the page opened, or since `forget`: mono, at `rate`."""
         await self.page.evaluate("tap.settle()")
         assert await self.page.evaluate("tap.lost()") == 0, "the recorder missed sound"
-        return np.frombuffer(base64.b64decode(await self.page.evaluate("tap.sound()")), "<f4")
+        return await recorded(self.page)
 
     async def rate(self) -> int:
         rate: int = await self.page.evaluate("tap.rate()")
@@ -91,6 +91,11 @@ class ListenedPage:
     async def forget(self) -> None:
         """What is heard later begins anew."""
         await self.page.evaluate("tap.settle().then(() => tap.clear())")
+
+
+async def recorded(page: Page) -> Sound:
+    """The samples that the recorder has delivered by now."""
+    return np.frombuffer(base64.b64decode(await page.evaluate("tap.sound()")), "<f4")
 
 
 OpenPage = Callable[..., AbstractAsyncContextManager[ListenedPage]]
@@ -123,16 +128,18 @@ def open_page(chromium: Browser) -> OpenPage:
 def audible(sound: Sound, rate: int, level_db: float = -45.0) -> Sound:
     """A sound without the silence before and after it, to 5 ms."""
     block = rate // 200
-    count = len(sound) // block
-    rms = np.sqrt(np.mean(sound[: count * block].reshape(count, block) ** 2, axis=1))
-    loud = np.flatnonzero(rms >= 10 ** (level_db / 20))
+    loud = np.flatnonzero(_reaches(sound, block, level_db))
     return sound[loud[0] * block : (loud[-1] + 1) * block] if len(loud) else sound[:0]
 
 
 def silences(sound: Sound, rate: int, level_db: float = -60.0) -> list[tuple[float, float]]:
     """Pauses inside a sound: (begin, length) in seconds, to 5 ms, of all that are 5 ms or longer."""
-    block = rate // 200
+    quiet = "".join("x" if each else "." for each in _reaches(sound, rate // 200, level_db))
+    return [(found.start() / 200, len(found.group()) / 200) for found in re.finditer(r"\.+", quiet)]
+
+
+def _reaches(sound: Sound, block: int, level_db: float) -> NDArray[np.bool_]:
+    """Of each block of so many samples, whether it is that loud."""
     count = len(sound) // block
     rms = np.sqrt(np.mean(sound[: count * block].reshape(count, block) ** 2, axis=1))
-    quiet = "".join("." if each < 10 ** (level_db / 20) else "x" for each in rms)
-    return [(found.start() / 200, len(found.group()) / 200) for found in re.finditer(r"\.+", quiet)]
+    return rms >= 10 ** (level_db / 20)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
-import numpy as np
 from playwright.async_api import Page, expect
 
-from tests.web.conftest import Sound, audible, silences
+from bench.server import ServerProcess
+from realtime.app import Server
+from tests.web.conftest import Sound, audible, recorded, silences
 
 RATE = 48_000
 WORDS = """() => [...document.querySelectorAll("#said .word")]
   .map((each) => [each.textContent, each.dataset.state])"""
+
+
+def place(server: Server | ServerProcess) -> str:
+    """The address of the page."""
+    return f"http://127.0.0.1:{server.port}/index.html"
 
 
 async def ready(page: Page) -> None:
@@ -21,7 +26,7 @@ async def ready(page: Page) -> None:
 
 
 async def begun(page: Page) -> None:
-    """Something sounds: a word of it is lit."""
+    """Something sounds: how soon is shown."""
     await expect(page.locator("#first-sound")).to_contain_text("s", timeout=15_000)
 
 
@@ -71,8 +76,7 @@ async def sounded(page: Page) -> Sound:
     On a machine that has too much to do the recorder misses a few milliseconds: this does not count samples.
     """
     await page.evaluate("tap.settle()")
-    heard: Sound = np.frombuffer(base64.b64decode(await page.evaluate("tap.sound()")), "<f4")
-    return audible(heard, RATE)
+    return audible(await recorded(page), RATE)
 
 
 def loud_s(sound: Sound, rate: int = RATE) -> float:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
 from realtime.app import Server
-from tests.web.conftest import OpenPage
-from tests.web.driving import begun, ready, speak
+from tests.web.conftest import ROOT, OpenPage
+from tests.web.driving import begun, place, ready, speak
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
+AXE = ROOT / "node_modules/axe-core/axe.min.js"
 WIDTHS = (360, 1280)
 #: A sentence that takes longer than one looks at it.
 LONG = "Incomprehensibilities and misunderstandings notwithstanding, everything was said. " * 6
@@ -48,7 +47,7 @@ async def check(page: Page) -> None:
 
 
 async def test_axe_finds_nothing_serious(tone_server: Server, open_page: OpenPage) -> None:
-    async with open_page(tone_server.url + "/index.html#llm=1&rate=100", reduced_motion="reduce") as listened:
+    async with open_page(place(tone_server) + "#llm=1&rate=100", reduced_motion="reduce") as listened:
         page = listened.page
         await ready(page)
         await page.evaluate(AXE.read_text())
@@ -68,7 +67,7 @@ async def test_axe_finds_nothing_serious(tone_server: Server, open_page: OpenPag
 
 
 async def test_everything_is_reached_by_keyboard(tone_server: Server, open_page: OpenPage) -> None:
-    async with open_page(tone_server.url + "/index.html#llm=1", listen=False) as listened:
+    async with open_page(place(tone_server) + "#llm=1", listen=False) as listened:
         page = listened.page
         await ready(page)
         assert await page.evaluate("document.activeElement.id") == "text"
@@ -94,7 +93,7 @@ async def test_everything_is_reached_by_keyboard(tone_server: Server, open_page:
 
 
 async def test_it_lies_still_for_who_wants_that(tone_server: Server, open_page: OpenPage) -> None:
-    async with open_page(tone_server.url + "/index.html#llm=1&rate=200", reduced_motion="reduce") as listened:
+    async with open_page(place(tone_server) + "#llm=1&rate=200", reduced_motion="reduce") as listened:
         page = listened.page
         await ready(page)
         await speak(page, LONG)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Route, expect
 
 from realtime.app import Server
 from tests.web.conftest import ROOT, OpenPage
-from tests.web.driving import ready
+from tests.web.driving import place, ready
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -17,38 +17,32 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_where_all_is_there_nothing_is_said_to_be_missing(
     tone_server: Server, open_page: OpenPage
 ) -> None:
-    async with open_page(tone_server.url + "/index.html", listen=False) as listened:
+    async with open_page(place(tone_server), listen=False) as listened:
         await ready(listened.page)
         await listened.page.wait_for_timeout(1700)
         assert not await listened.page.locator("#missing").is_visible()
 
 
 async def test_without_javascript(tone_server: Server, open_page: OpenPage) -> None:
-    async with open_page(
-        tone_server.url + "/index.html", listen=False, java_script_enabled=False
-    ) as listened:
+    async with open_page(place(tone_server), listen=False, java_script_enabled=False) as listened:
         await expect(listened.page.locator(".missing")).to_contain_text("JavaScript is switched off")
         await expect(listened.page.locator("#missing")).to_contain_text("Let scripts of this address run")
 
 
 @pytest.mark.parametrize("blocked", ["app.js", "page/main.js", "realtime.js", "player/choose.js"])
 async def test_with_a_module_that_does_not_come(
-    tone_server: Server, open_page: OpenPage, chromium: Browser, blocked: str
+    tone_server: Server, open_page: OpenPage, blocked: str
 ) -> None:
-    context = await chromium.new_context()
-    try:
-        page = await context.new_page()
+    async def block(route: Route) -> None:
+        await route.abort()
 
-        async def block(route: Route) -> None:
-            await route.abort()
-
+    async with open_page("about:blank", listen=False) as listened:
+        page = listened.page
         await page.route(f"**/{blocked}", block)
-        await page.goto(tone_server.url + "/index.html")
+        await page.goto(place(tone_server))
         missing = page.locator("#missing")
         await expect(missing).to_be_visible()
         await expect(missing).to_contain_text("did not run" if blocked == "app.js" else "could not be loaded")
-    finally:
-        await context.close()
 
 
 @pytest.mark.parametrize(
@@ -61,44 +55,36 @@ async def test_with_a_module_that_does_not_come(
     ],
 )
 async def test_a_browser_that_lacks_something(
-    tone_server: Server, chromium: Browser, lacking: list[str], said: str
+    tone_server: Server, open_page: OpenPage, lacking: list[str], said: str
 ) -> None:
-    context = await chromium.new_context()
-    try:
-        page = await context.new_page()
-        problems: list[str] = []
-        page.on("pageerror", lambda error: problems.append(str(error)))
+    async with open_page("about:blank", listen=False) as listened:
+        page = listened.page
         for name in lacking:
             await page.add_init_script(f"delete globalThis.{name}")
-        await page.goto(tone_server.url + "/index.html")
+        await page.goto(place(tone_server))
         await expect(page.locator("#missing")).to_be_visible()
         for name in [said, *(["WebSocket"] if "WebSocket" in lacking else [])]:
             await expect(page.locator("#missing-why")).to_contain_text(name)
-        assert problems == []
-    finally:
-        await context.close()
+        assert listened.complaints == []
 
 
 async def test_a_browser_without_webcodecs_plays_by_mediasource(
-    tone_server: Server, chromium: Browser
+    tone_server: Server, open_page: OpenPage
 ) -> None:
-    context = await chromium.new_context()
-    try:
-        page = await context.new_page()
+    async with open_page("about:blank", listen=False) as listened:
+        page = listened.page
         await page.add_init_script("delete globalThis.AudioDecoder")
-        await page.goto(tone_server.url + "/index.html")
+        await page.goto(place(tone_server))
         await ready(page)
         await expect(page.locator("#player-now")).to_contain_text("because WebCodecs needs WebCodecs")
         assert await page.input_value("#player") == "mediasource"
         assert await page.locator("#player option[value=webcodecs]").is_disabled()
         assert not await page.locator("#missing").is_visible()
-    finally:
-        await context.close()
 
 
 async def test_an_old_browser_is_told_so(tone_server: Server, open_page: OpenPage) -> None:
     """What such a browser does: it runs the script that others leave, and no module."""
-    async with open_page(tone_server.url + "/index.html", listen=False) as listened:
+    async with open_page(place(tone_server), listen=False) as listened:
         page = listened.page
         assert await page.evaluate(
             "[...document.scripts].filter((each) => each.noModule).map((each) => each.getAttribute('src'))"

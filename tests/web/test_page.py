@@ -17,20 +17,15 @@ from playwright.async_api import expect
 from bench.server import ServerProcess
 from realtime.app import Server, running
 from tests.cutting_proxy import cutting
-from tests.web.conftest import PAGE_TONE, OpenPage, audible
-from tests.web.driving import begun, loud_s, over, ready, sounded, speak, while_sounding, words
+from tests.web.conftest import PAGE_TONE, ROOT, OpenPage, audible
+from tests.web.driving import begun, loud_s, over, place, ready, sounded, speak, while_sounding, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-ROOT = Path(__file__).parents[2]
 #: All that a shell, Python, JSON or a page could take for something else.
 NASTY = """It's "quoted", `ticked` and $HOME \\n %s {x} <b>&amp;</b> </script>
 Second line!! \\\\ #1 — naïve 你好 🍎."""
 TONES = "Alpha beta gamma delta epsilon zeta eta theta."
-
-
-def place(server: Server | ServerProcess) -> str:
-    return f"http://127.0.0.1:{server.port}/index.html"
 
 
 async def test_a_text_is_spoken_and_its_words_light_up(
@@ -418,7 +413,7 @@ async def test_a_text_of_an_hour_stays_light_and_scrolls_along(
       const text = Array.from({ length: 9000 }, (_, i) => `word${i}${i % 12 === 11 ? ".\\n" : " "}`).join("");
       const log = new UtteranceLog("long");
       const screen = { text, llm: false, language: "auto" };
-      const utterance = new Utterance("long", text, screen, log, [], 0);
+      const utterance = new Utterance(screen, log, [], 0);
       const all = utterance.units.map(({ start, end }, i) =>
         ({ range: [start, end], start_ms: i * 400, end_ms: i * 400 + 300 }));
       log.words({ words: all }, 0);

@@ -13,7 +13,7 @@ from bench.server import ServerProcess
 from tests.speech_judges import transcribe, word_error_rate
 from tests.speech_judges import words as judged
 from tests.web.conftest import OpenPage, Sound, silences
-from tests.web.driving import RATE, over, ready, sounded, speak, underruns, while_sounding, words
+from tests.web.driving import RATE, over, place, ready, sounded, speak, underruns, while_sounding, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -46,7 +46,7 @@ async def test_it_is_understood_and_has_no_gap(
 ) -> None:
     """Typed whole, and token by token: the words are right, and the pauses are those of the speech."""
     server_pauses = pauses(await said_by_the_server(voice_server, TEXT))
-    async with open_page(f"http://127.0.0.1:{voice_server.port}/index.html") as listened:
+    async with open_page(place(voice_server)) as listened:
         page = listened.page
         await ready(page)
         await page.select_option("#player", kind)
@@ -78,7 +78,7 @@ async def test_it_is_understood_and_has_no_gap(
 async def test_what_stays_lit_is_what_was_heard(
     voice_server: ServerProcess, open_page: OpenPage, kind: str
 ) -> None:
-    async with open_page(f"http://127.0.0.1:{voice_server.port}/index.html") as listened:
+    async with open_page(place(voice_server)) as listened:
         page = listened.page
         await ready(page)
         await page.select_option("#player", kind)

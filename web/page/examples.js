@@ -4,7 +4,7 @@
  * @typedef {object} Example
  * @property {string} label on its button
  * @property {string} text
- * @property {string} [spoken] the language of the text; without a voice for it there is no button
+ * @property {string} spoken the language of the text; without a voice for it there is no button
  * @property {string} [language] what is asked for; otherwise the server finds it out
  * @property {boolean} [llm] whether it is sent token by token
  */

@@ -1,6 +1,5 @@
 const KEYS = new Set(["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", " "]);
 /** The word is kept in this part of what is seen, from the top. */
-const HIGHEST = 0;
 const LOWEST = 0.7;
 /** After scrolling it is here. */
 const PLACE = 0.3;
@@ -27,7 +26,7 @@ export class Follower {
     root.addEventListener("keydown", ({ key }) => KEYS.has(key) && leave());
     // The scroll bar: the only part of it that is beyond its content.
     root.addEventListener("pointerdown", (event) => event.offsetX > root.clientWidth && leave());
-    root.addEventListener("scroll", () => this.#place() === "seen" && this.#set(true), { passive: true });
+    root.addEventListener("scroll", () => this.#isSeen() && this.#set(true), { passive: true });
     button.addEventListener("click", () => {
       this.#set(true);
       this.follow(this.#word);
@@ -44,9 +43,9 @@ export class Follower {
   /** @param {HTMLElement | null} word that sounds */
   follow(word) {
     this.#word = word;
-    const place = this.#place();
-    this.#button.hidden = this.#isFollowing || place === "seen";
-    if (word === null || !this.#isFollowing || place === "seen") return;
+    const isSeen = this.#isSeen();
+    this.#button.hidden = this.#isFollowing || isSeen;
+    if (word === null || !this.#isFollowing || isSeen) return;
     const { top } = word.getBoundingClientRect();
     const { top: rootTop, height } = this.#root.getBoundingClientRect();
     this.#root.scrollTo({
@@ -55,11 +54,11 @@ export class Follower {
     });
   }
 
-  #place() {
-    if (this.#word === null) return "seen";
+  #isSeen() {
+    if (this.#word === null) return true;
     const { top, bottom } = this.#word.getBoundingClientRect();
     const { top: rootTop, height } = this.#root.getBoundingClientRect();
-    return top >= rootTop + height * HIGHEST && bottom <= rootTop + height * LOWEST ? "seen" : "away";
+    return top >= rootTop && bottom <= rootTop + height * LOWEST;
   }
 
   /** @param {boolean} following */

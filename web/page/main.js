@@ -15,6 +15,7 @@ import { Stage } from "./stage.js";
 import { offerCopies, offerDownloads } from "./take-away.js";
 import { bytesOf, counted, sentence } from "./text.js";
 
+/** @typedef {import("./link.js").Screen} Screen */
 /** @typedef {import("./utterance.js").Utterance} Utterance */
 /** @typedef {import("../realtime.js").RealtimeError} RealtimeError */
 
@@ -35,7 +36,13 @@ class Page {
   );
   #stage = new Stage(elements, new Timeline(elements.timeline));
   #earlier = new Earlier(elements.earlier, elements.utterances, (utterance) => this.#look(utterance));
-  #playback = new Playback(elements, this.#sound, this.#speaking);
+  #playback = new Playback(
+    elements,
+    this.#sound,
+    this.#speaking,
+    (text) => this.#tellProblem(text),
+    (text) => this.#say(text),
+  );
   /** Whether the problem that is shown is one of the connection, and over when that is back. */
   #isUnconnected = false;
   #isDrawing = false;
@@ -124,7 +131,7 @@ class Page {
     }
   }
 
-  /** @type {(screen: import("./link.js").Screen, askedAt: number) => void} */
+  /** @type {(screen: Screen, askedAt: number) => void} */
   #begin(screen, askedAt) {
     try {
       this.#speaking.speak(screen, askedAt);
@@ -133,7 +140,10 @@ class Page {
     }
   }
 
-  /** Speaks with the player that is being made, unless something else is asked for before. @type {(screen: import("./link.js").Screen, askedAt: number) => Promise<void>} */
+  /**
+   * Speaks with the player that is being made, unless something else is asked for before.
+   * @type {(screen: Screen, askedAt: number) => Promise<void>}
+   */
   async #beginLater(screen, askedAt) {
     this.#interrupt(askedAt);
     const waiting = Symbol();
@@ -296,14 +306,11 @@ class Page {
   }
 
   #offerExamples() {
-    const buttons = EXAMPLES.filter(
-      ({ spoken }) => spoken === undefined || this.#settings.speaks(spoken),
-    ).map((example) => {
+    const buttons = EXAMPLES.filter(({ spoken }) => this.#settings.speaks(spoken)).map((example) => {
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = example.label;
-      if (/[^\p{ASCII}’ç ñê]/u.test(example.label) || example.spoken !== "en")
-        button.lang = example.spoken ?? "";
+      button.lang = example.spoken;
       button.addEventListener("click", (event) => {
         const { text, language = DEFAULTS.language, llm = false } = example;
         this.#settings.set({ text, language, llm, voice: DEFAULTS.voice });
@@ -317,11 +324,7 @@ class Page {
   // -- how it plays -----------------------------------------------------------------------------------------
 
   async #takePlayer() {
-    await this.#playback.begin(
-      this.#settings.screen.player,
-      (text) => this.#tellProblem(text),
-      (text) => this.#say(text),
-    );
+    await this.#playback.begin(this.#settings.screen.player);
     this.#checkReady();
   }
 

@@ -11,14 +11,10 @@ export class Playback {
   #elements;
   #sound;
   #speaking;
-  /** @type {(problem: string) => void} */
-  #tell = () => {};
-  /** @type {(text: string) => void} */
-  #say = () => {};
+  #tell;
+  #say;
   /** The one of the next utterance; null while there is none yet. @type {Player | null} */
   player = null;
-  /** How often one was asked for. */
-  #count = 0;
   /** The making of the one that was asked for last; null when it is done. @type {Promise<void> | null} */
   making = null;
 
@@ -26,21 +22,19 @@ export class Playback {
    * @param {Elements} elements
    * @param {Sound} sound
    * @param {Speaking} speaking
-   */
-  constructor(elements, sound, speaking) {
-    this.#elements = elements;
-    this.#sound = sound;
-    this.#speaking = speaking;
-  }
-
-  /**
-   * @param {string} chosen the kind that a link asks for; "" for the best
    * @param {(problem: string) => void} tell
    * @param {(text: string) => void} say what is no problem
    */
-  async begin(chosen, tell, say) {
+  constructor(elements, sound, speaking, tell, say) {
+    this.#elements = elements;
+    this.#sound = sound;
+    this.#speaking = speaking;
     this.#tell = tell;
     this.#say = say;
+  }
+
+  /** @param {string} chosen the kind that a link asks for; "" for the best */
+  async begin(chosen) {
     const { player } = this.#elements;
     player.replaceChildren(
       ...supported().map(({ kind, label, missing }) => {
@@ -64,10 +58,9 @@ export class Playback {
    * @param {string} chosen
    */
   #take(chosen) {
-    this.#count += 1;
-    const mine = this.#count;
     const before = this.making ?? Promise.resolve();
-    const isLast = () => mine === this.#count;
+    const isLast = () => this.making === making;
+    /** @type {Promise<void>} */
     const making = before
       .then(() => (isLast() ? this.#make(chosen, isLast) : undefined))
       .finally(() => {

@@ -15,14 +15,13 @@ const REPORT_MS = 240;
 /** The server was started anew, or the connection was away for longer than it waits. */
 const LOST = "The connection was away, and the server has forgotten this text. Speak it again.";
 
-/** What belongs to an utterance while it is not over. @typedef {{utterance: Utterance, context: Context, player: Player, stop: AbortController, reportedAt: number, preSkip: number}} Turn */
+/** What belongs to an utterance while it is not over. @typedef {{utterance: Utterance, context: Context, player: Player, stop: AbortController, reportedAt: number}} Turn */
 
 /**
  * Speaks: joins a session, a player and the log of what happens. One utterance at a time; a new one interrupts.
  *
  * Events (CustomEvent, `detail` is the `Utterance`):
  * - `began`: its first text was sent
- * - `changed`: text was sent, or something was told of it; many times a second
  * - `playing`: its first sound
  * - `over`: nothing more of it will be heard; its `state` says how it ended
  * - `answered`: the server has said what was heard of one that was interrupted
@@ -33,8 +32,8 @@ export class Speaking extends EventTarget {
   /** The one of the next utterance. @type {Player | null} */
   #player = null;
   #silence;
-  /** @type {Map<string, Turn>} */
-  #turns = new Map();
+  /** That of what is being spoken. @type {Turn | null} */
+  #turn = null;
   #count = 0;
   /** Whether the player can be heard; else the server is asked to wait. */
   #isAudible = true;
@@ -60,11 +59,6 @@ export class Speaking extends EventTarget {
     return turn ? turn.player.playedMs(turn.utterance.key) : 0;
   }
 
-  /** @returns {Turn | undefined} the latest of those that are not over */
-  get #turn() {
-    return [...this.#turns.values()].at(-1);
-  }
-
   /**
    * Plays with another player from the next utterance on; what is sounding goes on with the one it has.
    * @param {Player} player
@@ -76,8 +70,8 @@ export class Speaking extends EventTarget {
     const on = (type, take) =>
       player.addEventListener(type, (event) => {
         const { detail } = /** @type {CustomEvent} */ (event);
-        const turn = this.#turns.get(detail.utterance);
-        if (turn) take(turn, detail);
+        const turn = this.#turn;
+        if (turn !== null && turn.utterance.key === detail.utterance) take(turn, detail);
       });
     on("playing", (turn, { at }) => this.#playing(turn, at));
     on("underrun", ({ utterance }, { at }) => utterance.log.underrun(at));
@@ -89,7 +83,7 @@ export class Speaking extends EventTarget {
     on("error", (turn, { message }) => this.#unplayable(turn, message));
     return new Promise((resolve) => {
       const look = () => {
-        if ([...this.#turns.values()].some((turn) => turn.player !== player)) return;
+        if (this.#turn !== null && this.#turn.player !== player) return;
         this.removeEventListener("over", look);
         resolve();
       };
@@ -102,26 +96,25 @@ export class Speaking extends EventTarget {
    * Speaks a text: as a whole, or token by token when the screen says so.
    * @param {Screen} screen
    * @param {number} askedAt when a person asked for it, in ms of performance.now()
-   * @returns {Utterance}
    */
   speak(screen, askedAt) {
-    return screen.llm ? this.#speakAsLlm(screen, askedAt) : this.#speakWhole(screen, askedAt);
+    if (screen.llm) this.#speakAsLlm(screen, askedAt);
+    else this.#speakWhole(screen, askedAt);
   }
 
   /**
    * Silence now; the server is told, and says what was heard.
    * @param {number} askedAt when a person asked for it, in ms of performance.now()
-   * @returns {boolean} whether there was anything to interrupt
    */
   interrupt(askedAt) {
     const turn = this.#turn;
-    if (!turn) return false;
+    if (!turn) return;
     const { utterance, context, player, stop } = turn;
     const { log } = utterance;
     player.stop();
     const playedMs = player.playedMs(utterance.key);
     stop.abort();
-    this.#turns.delete(utterance.key);
+    this.#turn = null;
     log.cancelAsked(askedAt);
     utterance.lightTo(playedMs);
     utterance.sounding = null;
@@ -139,44 +132,37 @@ export class Speaking extends EventTarget {
       (error) => log.failed(error, performance.now()),
     );
     this.#tell("over", utterance);
-    return true;
   }
 
   /** Whether the player can be heard: a page may not sound before it was clicked. @param {boolean} audible */
   setAudible(audible) {
     if (audible === this.#isAudible) return;
     this.#isAudible = audible;
-    for (const { context } of this.#turns.values()) {
-      if (audible) context.continue();
-      else context.pause();
-    }
+    if (audible) this.#turn?.context.continue();
+    else this.#turn?.context.pause();
   }
 
   /** @param {boolean} lost whether the connection is gone, or back */
   setConnection(lost) {
-    for (const { utterance } of this.#turns.values()) {
-      if (lost) utterance.log.connectionLost(performance.now());
-      else utterance.log.connectionBack(performance.now());
-      this.#tell("changed", utterance);
-    }
+    const log = this.#turn?.utterance.log;
+    if (lost) log?.connectionLost(performance.now());
+    else log?.connectionBack(performance.now());
   }
 
-  /** @type {(screen: Screen, askedAt: number) => Utterance} */
+  /** @type {(screen: Screen, askedAt: number) => void} */
   #speakWhole(screen, askedAt) {
     const turn = this.#begin(screen, [], askedAt);
     this.#send(turn, turn.utterance.text);
     this.#end(turn);
     this.#tell("began", turn.utterance);
-    return turn.utterance;
   }
 
-  /** @type {(screen: Screen, askedAt: number) => Utterance} */
+  /** @type {(screen: Screen, askedAt: number) => void} */
   #speakAsLlm(screen, askedAt) {
     const tokens = tokensOf(screen.text);
     const turn = this.#begin(screen, tokens, askedAt);
     const times = timesOf(tokens.length, screen.rate, screen.jitter);
     this.#sendAll(turn, paced(tokens, times, turn.stop.signal));
-    return turn.utterance;
   }
 
   /** @type {(turn: Turn, tokens: AsyncIterable<string>) => Promise<void>} */
@@ -201,7 +187,6 @@ export class Speaking extends EventTarget {
     log.text += text;
     utterance.sentEnd = log.text.length;
     log.tokenSent(performance.now(), start, log.text.length);
-    this.#tell("changed", utterance);
   }
 
   /** @param {Turn} turn */
@@ -218,19 +203,25 @@ export class Speaking extends EventTarget {
     const context = this.#session().open(settingsOf(screen));
     this.#count += 1;
     const key = `utterance-${this.#count}`;
-    const { voice, language, speed, llm, text } = screen;
-    const settings = { voice, language, speed, player: player.label, mode: llm ? "llm" : "text", preSkip: 0 };
-    const log = new UtteranceLog(key, /** @type {import("../record/log.js").Settings} */ (settings));
-    const utterance = new Utterance(key, text, screen, log, tokens, askedAt);
-    const turn = { utterance, context, player, stop: new AbortController(), reportedAt: 0, preSkip: 0 };
-    this.#turns.set(key, turn);
-    this.#listen(turn, settings);
+    const { voice, language, speed, llm } = screen;
+    const log = new UtteranceLog(key, {
+      voice,
+      language,
+      speed,
+      player: player.label,
+      mode: llm ? "llm" : "text",
+      preSkip: 0,
+    });
+    const utterance = new Utterance(screen, log, tokens, askedAt);
+    const turn = { utterance, context, player, stop: new AbortController(), reportedAt: 0 };
+    this.#turn = turn;
+    this.#listen(turn);
     if (!this.#isAudible) context.pause();
     return turn;
   }
 
-  /** @type {(turn: Turn, settings: {voice: string, language: string, preSkip: number}) => void} */
-  #listen(turn, settings) {
+  /** @param {Turn} turn */
+  #listen(turn) {
     const { utterance, context, player } = turn;
     const { log, key } = utterance;
     // The client knows contexts for longer than this page needs them.
@@ -238,26 +229,18 @@ export class Speaking extends EventTarget {
     context.addEventListener(
       "opened",
       ({ detail: { voice, language } }) => {
-        turn.preSkip = context.settings?.pre_skip ?? 0;
-        Object.assign(settings, { voice, language, preSkip: turn.preSkip });
+        Object.assign(log.settings, { voice, language, preSkip: context.settings?.pre_skip ?? 0 });
       },
       listening,
     );
-    context.addEventListener(
-      "segment",
-      ({ detail }) => {
-        log.segment(detail, detail.at);
-        this.#tell("changed", utterance);
-      },
-      listening,
-    );
+    context.addEventListener("segment", ({ detail }) => log.segment(detail, detail.at), listening);
     context.addEventListener("words", ({ detail }) => log.words(detail, detail.at), listening);
     context.addEventListener("flow", ({ detail }) => log.flow(detail, detail.at), listening);
     context.addEventListener(
       "frame",
       ({ detail }) => {
         log.frame(detail, detail.at);
-        player.push(key, detail, turn.preSkip);
+        player.push(key, detail, log.settings.preSkip ?? 0);
       },
       listening,
     );
@@ -265,8 +248,7 @@ export class Speaking extends EventTarget {
       "done",
       ({ detail }) => {
         log.done(detail, detail.at);
-        if (detail.audio_ms > 0) this.#tell("changed", utterance);
-        else this.#close(turn, utterance.problem === null ? "unspoken" : "failed");
+        if (detail.audio_ms === 0) this.#close(turn, utterance.problem === null ? "unspoken" : "failed");
       },
       listening,
     );
@@ -298,7 +280,6 @@ export class Speaking extends EventTarget {
       turn.reportedAt = at;
       context.played(playedMs);
     }
-    this.#tell("changed", utterance);
   }
 
   /** @type {(turn: Turn, at: number) => void} */
@@ -311,8 +292,10 @@ export class Speaking extends EventTarget {
   }
 
   /** @type {(turn: Turn, state: "heard" | "unspoken" | "failed") => void} */
-  #close({ utterance, stop }, state) {
-    if (!this.#turns.delete(utterance.key)) return;
+  #close(turn, state) {
+    if (this.#turn !== turn) return;
+    this.#turn = null;
+    const { utterance, stop } = turn;
     stop.abort();
     utterance.sounding = null;
     utterance.state = state;

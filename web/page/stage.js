@@ -9,6 +9,8 @@ import { counted } from "./text.js";
 /** Shows one utterance: its words, its figures, its timeline. */
 export class Stage {
   #elements;
+  /** Around the figures, for people to open. @type {HTMLDetailsElement} */
+  #details;
   #timeline;
   #said;
   /** @type {Utterance | null} */
@@ -24,17 +26,17 @@ export class Stage {
     this.#elements = elements;
     this.#timeline = timeline;
     this.#said = new Said(elements.said, elements.follow);
-    const details = /** @type {HTMLDetailsElement} */ (elements.figures.parentElement);
-    details.addEventListener("toggle", () => this.#showFigures());
+    this.#details = /** @type {HTMLDetailsElement} */ (elements.figures.parentElement);
+    this.#details.addEventListener("toggle", () => this.#showFigures());
   }
 
   /** @param {Utterance} utterance */
   show(utterance) {
     this.shown = utterance;
-    const { welcome, legend, timeline, figures } = this.#elements;
+    const { welcome, legend, timeline } = this.#elements;
     welcome.hidden = true;
     timeline.hidden = false;
-    if (figures.parentElement) figures.parentElement.hidden = false;
+    this.#details.hidden = false;
     legend.hidden = !utterance.screen.llm;
     this.#said.show(utterance);
     this.#timeline.show(utterance.log);
@@ -57,10 +59,8 @@ export class Stage {
   }
 
   #showFigures() {
-    const { figures } = this.#elements;
     const utterance = this.shown;
-    const isOpen = figures.parentElement?.hasAttribute("open") ?? false;
-    if (utterance === null || !isOpen) return;
+    if (utterance === null || !this.#details.open) return;
     const now = `${utterance.key} ${utterance.log.version}`;
     if (now === this.#figuresOf) return;
     this.#figuresOf = now;
@@ -70,7 +70,7 @@ export class Stage {
       group.append(element("dt", name), element("dd", value), element("dd", title, "note"));
       list.append(group);
     }
-    figures.replaceChildren(list);
+    this.#elements.figures.replaceChildren(list);
   }
 }
 

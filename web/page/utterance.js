@@ -34,20 +34,18 @@ export class Utterance {
   #begun = 0;
 
   /**
-   * @param {string} key
-   * @param {string} text
    * @param {Screen} screen what was set when it was asked for
    * @param {UtteranceLog} log
    * @param {readonly string[]} tokens of the text; empty when it is sent as a whole
    * @param {number} askedAt when a person asked for it, in ms of performance.now()
    */
-  constructor(key, text, screen, log, tokens, askedAt) {
-    this.key = key;
-    this.text = text;
+  constructor(screen, log, tokens, askedAt) {
+    this.key = log.id;
+    this.text = screen.text;
     this.screen = screen;
     this.log = log;
     this.askedAt = askedAt;
-    this.units = unitsOf(text);
+    this.units = unitsOf(this.text);
     let end = 0;
     /** Where each token ends. */
     this.tokenEnds = tokens.map((token) => {
@@ -69,21 +67,16 @@ export class Utterance {
   /**
    * Marks what is heard at a position.
    * @param {number} playedMs of the utterance's sound; it does not go back
-   * @returns {boolean} whether anything changed
    */
   lightTo(playedMs) {
     const words = this.log.wordList;
     while (this.#begun < words.length && (words[this.#begun]?.startMs ?? 0) <= playedMs) this.#begun += 1;
     const latest = words[this.#begun - 1];
-    if (latest === undefined || playedMs <= 0) return false;
+    if (latest === undefined || playedMs <= 0) return;
     const [start, end] = latest.range;
     const isSounding = playedMs < latest.endMs;
-    const changed = isSounding
-      ? this.sounding?.start !== start
-      : this.sounding !== null || this.heardEnd < end;
     this.sounding = isSounding ? { start, end } : null;
     this.heardEnd = Math.max(this.heardEnd, isSounding ? start : end);
-    return changed;
   }
 
   /** @param {number} end where in the text it was interrupted */
