@@ -59,19 +59,26 @@ async def test_twenty_in_a_row(tone_server: Server, open_page: OpenPage, kind: s
     words = [f"{chr(97 + index)}{index % 3 * 'x'}" for index in range(20)]
     utterances = await utterances_of(tone_server, *words)
     async with playing(open_page, tone_server, kind) as player:
-        await player.push_held(*zip(words, utterances, strict=True))
-        await player.until("played", words[-1])
-        heard, since, gaps = await player.heard(), 0, []
-        for frames in utterances:
-            sound = decoded(frames)
-            at, error = found(sound, heard[: since + len(sound) + RATE], since)
-            assert error < 1e-5
-            gaps.append(at - since)
-            since = at + len(sound)
+        # On a machine that stands still for a moment there is a gap for want of a processor.
+        keys: list[str] = []
+        for attempt in range(3):
+            await player.forget()
+            keys += (row := [f"{attempt} {word}" for word in words])
+            await player.push_held(*zip(row, utterances, strict=True))
+            await player.until("played", row[-1])
+            heard, since, gaps = await player.heard(), 0, []
+            for frames in utterances:
+                sound = decoded(frames)
+                at, error = found(sound, heard[: since + len(sound) + RATE], since)
+                assert error < 1e-5
+                gaps.append(at - since)
+                since = at + len(sound)
+            if not await player.stood_still():
+                break
         # By WebCodecs one begins where the one before ends.
         assert gaps[1:] == [0] * 19 if kind == "webcodecs" else max(gaps[1:]) < RATE // 10
-        assert [each["utterance"] for each in await player.said("playing")] == words
-        assert [each["utterance"] for each in await player.said("played")] == words
+        assert [each["utterance"] for each in await player.said("playing")] == keys
+        assert [each["utterance"] for each in await player.said("played")] == keys
         assert not await player.said("underrun", "continued", "error")
 
 
@@ -162,9 +169,17 @@ async def test_text_that_stalls(tone_server: Server, open_page: OpenPage, kind: 
     # So it is when a text stalls.
     frames[cut]["segmentStart"] = True
     async with playing(open_page, tone_server, kind) as player:
-        await player.push("a", frames, [900 if index == cut else 0 for index in range(len(frames))])
-        (dry, on) = [await player.until("underrun"), await player.until("continued")]
-        await player.until("played")
+        # A machine that stands still for a moment has a page play later, or run dry again.
+        for attempt in range(3):
+            await player.forget()
+            key = f"a{attempt}"
+            await player.push(key, frames, [900 if index == cut else 0 for index in range(len(frames))])
+            await player.until("played", key)
+            if not await player.stood_still():
+                break
+        said = [each for each in await player.said("underrun", "continued") if each["utterance"] == key]
+        assert [each["type"] for each in said] == ["underrun", "continued"]
+        dry, on = said
         heard = await player.heard()
         sound, length = decoded(frames), samples(frames[:cut])
         begin, error = found(sound[:length], heard)
@@ -181,13 +196,12 @@ async def test_text_that_stalls(tone_server: Server, open_page: OpenPage, kind: 
         # Not later than what was put in where the browser would have stopped.
         assert gap_ms == pytest.approx(900 - length / 48, abs=400)
         assert steepest(heard[begin + 1 : at + 100]) < 1.3 * TONE_STEP
-        assert await player.ask("player.playedMs('a')") == pytest.approx(len(sound) / 48)
-        assert len(await player.said("underrun")) == len(await player.said("continued")) == 1
+        assert await player.ask(f"player.playedMs('{key}')") == pytest.approx(len(sound) / 48)
         # The first packets of a text that stalls at once; then nothing more, which no frame has said.
         await player.forget()
         few = (await frames_of(tone_server, "abc"))[:5]
         began, _ = await player.push("few", few)
-        await player.page.wait_for_function("harness.said('underrun').length === 2")
+        await player.page.wait_for_function("harness.said('underrun').at(-1).utterance === 'few'")
         assert await player.page.evaluate("tap.settle().then(() => tap.firstAudible())") - began < 1000
         await player.ask("player.end('few')")
         await player.until("played", "few")

@@ -19,6 +19,8 @@ from tests.wire_client import open_client
 
 HARNESS = Path(__file__).with_name("harness.js")
 PRE_SKIP = 312
+#: A page that has a processor when it needs one waits for less than this, in milliseconds.
+STOOD_STILL_MS = 30
 Frames = list[dict[str, Any]]
 Event = dict[str, Any]
 
@@ -102,7 +104,7 @@ class Player:
         await self.page.evaluate("harness.context.suspend()")
         await self.push_all(*utterances)
         await self.page.wait_for_timeout(200)
-        await self.page.evaluate("harness.context.resume()")
+        await self.page.evaluate("harness.stoodStillMs = 0; harness.context.resume()")
 
     async def until(self, kind: str, key: str | None = None) -> Event:
         """An event that comes, or has come."""
@@ -122,6 +124,15 @@ class Player:
 
     async def forget(self) -> None:
         await self.listened.forget()
+        await self.page.evaluate("harness.stoodStillMs = 0")
+
+    async def stood_still(self) -> bool:
+        """Whether the page had no processor for a moment since `forget`, or since what was held went on.
+
+        Then it is the machine that was measured.
+        """
+        longest_ms: float = await self.page.evaluate("harness.stoodStillMs")
+        return longest_ms > STOOD_STILL_MS
 
     async def heard(self) -> Sound:
         """All samples since the player was made, or since `forget`."""

@@ -4,6 +4,8 @@
 /** @typedef {import("../../../web/player/player.js").Player} Player */
 /** @typedef {import("../../../web/player/player.js").Frame} Frame */
 
+/** How often it is looked whether the page stands still, in milliseconds. */
+const LOOK_MS = 10;
 const EVENTS = ["playing", "underrun", "continued", "played", "progress", "error"];
 
 class Harness {
@@ -11,12 +13,23 @@ class Harness {
   context = null;
   /** @type {Player | null} */
   player = null;
+  /** The longest that nothing of the page could run, in milliseconds; since a test set it to 0. */
+  stoodStillMs = 0;
   /** Frames of the utterance that was pushed last. */
   #pushed = 0;
   /** @type {Array<Record<string, any>>} what the player said, each with `type`, the time and how much was pushed */
   events = [];
   /** @type {Array<{type: string, check: (event: Record<string, any>) => boolean, resolve: (event: any) => void}>} */
   #waiting = [];
+
+  constructor() {
+    let looked = performance.now();
+    setInterval(() => {
+      const now = performance.now();
+      this.stoodStillMs = Math.max(this.stoodStillMs, now - looked - LOOK_MS);
+      looked = now;
+    }, LOOK_MS);
+  }
 
   /**
    * @param {import("../../../web/player/player.js").Kind} kind
