@@ -197,12 +197,13 @@ async def test_text_that_stalls(tone_server: Server, open_page: OpenPage, kind: 
         assert gap_ms == pytest.approx(900 - length / 48, abs=400)
         assert steepest(heard[begin + 1 : at + 100]) < 1.3 * TONE_STEP
         assert await player.ask(f"player.playedMs('{key}')") == pytest.approx(len(sound) / 48)
-        # The first packets of a text that stalls at once; then nothing more, which no frame has said.
+        # The first packets of a text that stalls at once; then, late, nothing more, which no frame has said.
         await player.forget()
         few = (await frames_of(tone_server, "abc"))[:5]
         began, _ = await player.push("few", few)
         await player.page.wait_for_function("harness.said('underrun').at(-1).utterance === 'few'")
         assert await player.page.evaluate("tap.settle().then(() => tap.firstAudible())") - began < 1000
+        await asyncio.sleep(1.5)
         await player.ask("player.end('few')")
         await player.until("played", "few")
         _, error = found(decoded(few), await player.heard())

@@ -188,6 +188,8 @@ class Playout extends AudioWorkletProcessor {
     if (this.#id !== id) this.#position = 0;
     this.#id = id;
     this.#say("end", at);
+    // The last sample may have been played long ago, and the page learns by ticks that this was heard as well.
+    this.#idle = 0;
     this.#id = null;
     this.#sounding = this.#goOn = false;
     this.#fadeIn = this.#waited = 0;

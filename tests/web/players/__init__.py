@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,8 @@ HARNESS = Path(__file__).with_name("harness.js")
 PRE_SKIP = 312
 #: A page that has a processor when it needs one waits for less than this, in milliseconds.
 STOOD_STILL_MS = 30
+#: What has not come after so many seconds will not.
+NEVER_S = 60
 Frames = list[dict[str, Any]]
 Event = dict[str, Any]
 
@@ -108,7 +111,8 @@ class Player:
 
     async def until(self, kind: str, key: str | None = None) -> Event:
         """An event that comes, or has come."""
-        event: Event = await self.page.evaluate("([type, key]) => harness.until(type, key)", [kind, key])
+        coming = self.page.evaluate("([type, key]) => harness.until(type, key)", [kind, key])
+        event: Event = await asyncio.wait_for(coming, NEVER_S)
         return event
 
     async def said(self, *kinds: str) -> list[Event]:
