@@ -13,7 +13,10 @@
 /** Of a fade, in samples: 2.7 ms are too short to be heard as such, and long enough not to click. */
 const FADE = 128;
 const TICK = 3072;
-/** Ticks go on for so long after the last sample: as long as it may take to the loudspeaker; in samples. */
+/**
+ * Ticks go on for so long after the last sample, and after all that is told: as long as it may take to the
+ * loudspeaker; in samples.
+ */
 const TICKS_AFTER = 48_000;
 /** Sound that stays alone begins after this many times the threshold: its end must be heard at some time. */
 const PATIENCE = 2;
@@ -188,8 +191,6 @@ class Playout extends AudioWorkletProcessor {
     if (this.#id !== id) this.#position = 0;
     this.#id = id;
     this.#say("end", at);
-    // The last sample may have been played long ago, and the page learns by ticks that this was heard as well.
-    this.#idle = 0;
     this.#id = null;
     this.#sounding = this.#goOn = false;
     this.#fadeIn = this.#waited = 0;
@@ -263,6 +264,7 @@ class Playout extends AudioWorkletProcessor {
    */
   #say(type, at) {
     const frame = currentFrame + at;
+    this.#idle = 0;
     this.port.postMessage({ type, id: this.#id, frame, position: this.#position });
   }
 }

@@ -15,7 +15,7 @@ from playwright.async_api import Page, Route
 from realtime.app import Server
 from realtime.audio.opus import OpusDecoder
 from realtime.types import FrameFlags, Packet
-from tests.web.conftest import ListenedPage, OpenPage, Sound
+from tests.web.conftest import ListenedPage, OpenPage, Sound, recorded
 from tests.wire_client import open_client
 
 HARNESS = Path(__file__).with_name("harness.js")
@@ -130,18 +130,22 @@ class Player:
         await self.listened.forget()
         await self.page.evaluate("harness.stoodStillMs = 0")
 
-    async def stood_still(self) -> bool:
-        """Whether the page had no processor for a moment since `forget`, or since what was held went on.
+    async def attempts(self) -> AsyncIterator[int]:
+        """Begins anew up to three times, until the page had a processor whenever it needed one.
 
-        Then it is the machine that was measured.
+        Else it is the machine that was measured. What is held does not need one until it goes on.
         """
-        longest_ms: float = await self.page.evaluate("harness.stoodStillMs")
-        return longest_ms > STOOD_STILL_MS
+        for attempt in range(3):
+            await self.forget()
+            yield attempt
+            longest_ms: float = await self.page.evaluate("harness.stoodStillMs")
+            if longest_ms <= STOOD_STILL_MS:
+                return
 
     async def heard(self) -> Sound:
         """All samples since the player was made, or since `forget`."""
         await self.page.evaluate("tap.settle()")
-        return np.frombuffer(base64.b64decode(await self.page.evaluate("tap.sound()")), "<f4")
+        return await recorded(self.page)
 
 
 async def _patch(page: Page, path: str, old: str, new: str) -> None:
