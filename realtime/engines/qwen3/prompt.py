@@ -28,7 +28,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How codes are drawn: the first of a frame, and (`sub_`) the others. `do_sample` false: the likeliest."""
+    """How codes are drawn: the first of a frame, and (`sub_`) the rest. `do_sample` false: the likeliest."""
 
     do_sample: bool
     temperature: float
