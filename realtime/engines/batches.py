@@ -56,7 +56,7 @@ _Post = Event | _Spoken
 class _Part:
     """An utterance that has a stream.
 
-    `infer_s`: time of the steps since its last sound. `is_finished`: its stream knows that its text has ended.
+    `infer_s`: time of the steps since its last sound. `is_finished`: its stream knows there is no more text.
     """
 
     utterance: Utterance[Stream]
