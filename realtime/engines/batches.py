@@ -94,6 +94,7 @@ class Batches(Crew[Stream]):
 
     def start(self) -> None:
         """Begin to work; the synthesizer must be loaded."""
+        self._synthesizer.listen(self._wake)
         self._postman.start()
         super().start()
 
@@ -102,6 +103,10 @@ class Batches(Crew[Stream]):
         super().stop()
         self._outbox.put(None)
         self._postman.join(_JOIN_S)
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify()
 
     def _let_go(self, utterance: Utterance[Stream]) -> None:
         """The thread of the steps closes it, which alone may call the synthesizer."""

@@ -323,6 +323,10 @@ class BatchSynthesizer(Protocol[_S]):
         """Read the models and warm up. Called once, before anything else."""
         ...
 
+    def listen(self, on_change: Callable[[], None]) -> None:
+        """Call `on_change`, from any thread, when `next_step_at` of a stream may have changed by itself."""
+        ...
+
     def open(self, request: Open) -> _S:
         """Get ready for an utterance; all others wait. Raises `EngineError` when it cannot be spoken."""
         ...

@@ -11,7 +11,7 @@ import queue
 import signal
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -94,6 +94,9 @@ class BatchedSynthesizer:
 
     def load(self) -> None:
         pass
+
+    def listen(self, on_change: Callable[[], None]) -> None:
+        self.on_change = on_change
 
     def open(self, request: Open) -> Speech:
         if request.voice == "closed":

@@ -32,7 +32,7 @@ from realtime.engines.tone import ToneSynthesizer
 from realtime.engines.workers import Workers
 from realtime.types import TextPiece
 from tests.engines import test_process
-from tests.engines.batching import BatchedSynthesizer, LateSynthesizer, SteppedSynthesizer, make
+from tests.engines.batching import BatchedSynthesizer, LateSynthesizer, Speech, SteppedSynthesizer, make
 from tests.engines.test_process import running, sound_of
 from tests.engines.test_workers import Log, levels
 
@@ -291,6 +291,22 @@ def test_what_has_run_dry_goes_on_by_itself_when_its_listener_needs_it() -> None
         b.batches.handle(Cancel(1))
         b.synthesizer.go_on()
         b.log.wait_freed(1)
+
+
+def test_what_is_held_goes_on_when_the_synthesizer_says_so() -> None:
+    with bench() as b:
+        b.speak(1, "ada 1", deadline=99, finish=False)
+        b.speak(2, "bea 9", deadline=99)
+        b.batches.handle(Cancel(2))
+        assert "ada" in b.step()
+        b.log.wait_freed(2)
+        b.log.wait(lambda events: events[-1] == Stats(1, 0, 0))
+        (stream,) = (part.utterance.work for part in b.batches._parts.values())
+        assert isinstance(stream, Speech)
+        stream.goes_on_at = 0.0
+        b.synthesizer.on_change()
+        b.synthesizer.go_on()
+        assert b.synthesizer.next() == "ada"
 
 
 def test_what_a_step_has_begun_is_fetched_by_a_step_with_nobody() -> None:

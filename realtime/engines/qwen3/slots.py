@@ -24,8 +24,9 @@ from realtime.engines.qwen3.speech import Launched, ReadyChunk, Speech
 from realtime.engines.qwen3.step import Decoder, Frame, Joining
 from realtime.errors import EngineError
 
-#: Positions of prompts that are worked on beside one step of the others.
+#: Positions of prompts that are worked on beside one step of the others; one is counted as a piece at least.
 PREFILL_POSITIONS = 256
+PREFILL_PIECE = 64
 #: What the last step weighs in the average of how long one takes.
 _NEW_STEP = 0.2
 _OUT_OF_MEMORY = "the GPU has no memory left for this utterance; try again, or with a shorter text"
@@ -74,6 +75,7 @@ class Slots:
         """An utterance is over: its row is free from the next step on."""
         self._joining.pop(speech, None)
         if speech.row is not None:
+            self._decoder.leave(speech.row)
             self._free.append(speech.row)
             speech.row = None
 
@@ -122,17 +124,14 @@ class Slots:
             if beginning is None:
                 return False, positions_left
             prompt, seed = beginning
-            self._joining[speech] = self._decoder.join(speech.row, prompt, self._sampling, seed)
-        waiting = self._joining.get(speech)
-        if waiting is None:
+            self._joining[speech] = self._decoder.begin(speech.row, prompt, self._sampling, seed)
+        joining = self._joining.get(speech)
+        if joining is None:
             return True, positions_left
-        if positions_left <= 0:
-            return False, positions_left
-        before = waiting.left
-        done = waiting.advance(positions_left)
-        if done:
-            del self._joining[speech]
-        return done, positions_left - (before - waiting.left)
+        if positions_left <= 0 or not joining.advance(positions_left):
+            return False, 0
+        del self._joining[speech]
+        return True, positions_left - PREFILL_PIECE
 
     def _room(self, prompt: Prompt) -> int:
         """Frames that fit behind a prompt, whose last position is the first of them."""
