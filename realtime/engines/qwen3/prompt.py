@@ -227,11 +227,11 @@ class PromptBuilder:
         nothing is taken over, and the voice alone goes on.
 
         The positions are those of a generation in the streaming layout that began with that sentence and
-        said it in just these codes: position i has the i-th token of the text and the codes of frame i-1, the
-        first one codec_bos. In training the text runs on without a gap, some four times as fast as the sound,
-        then come tts_eos and tts_pad. So the tokens after the sentence are laid over its frames too. Only when
-        these do not suffice, because live text is late, tts_pad fills the rest, which the model has seen after
-        tts_eos alone: a caller that can wait for text gets the better prompt.
+        said it in just these codes: position i has the i-th token of the text and the codes of frame i-1, or
+        codec_bos. In training the text runs on without a gap, some four times as fast as the sound, then
+        come tts_eos and tts_pad. So the tokens after the sentence are laid over its frames too. Only when
+        these do not suffice, because live text is late, tts_pad fills the rest, which the model has seen
+        after tts_eos alone: a caller that can wait for text gets the better prompt.
         """
         if opening.reference is not None:
             raise EngineError("a generation of a voice that is cloned in context cannot be gone on with")
