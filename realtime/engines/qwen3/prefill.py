@@ -15,6 +15,7 @@ from realtime.engines.qwen3.attention import prefilled
 from realtime.engines.qwen3.frame import State
 from realtime.engines.qwen3.graphs import Runner, runner
 from realtime.engines.qwen3.layers import turned
+from realtime.engines.qwen3.parts import Parts
 from realtime.engines.qwen3.prompt import Prompt
 from realtime.engines.qwen3.talker import Talker
 from realtime.errors import EngineError
@@ -27,9 +28,10 @@ class Prefill:
     """Works on one row at a time. `piece`: positions of one pass; `buckets`: lengths it looks back over."""
 
     def __init__(
-        self, talker: Talker, state: State, buckets: tuple[int, ...], piece: int, graphs: bool
+        self, talker: Talker, state: State, parts: Parts, buckets: tuple[int, ...], piece: int, graphs: bool
     ) -> None:
         self.piece = piece
+        self._parts = parts
         self._talker, self._state, self._buckets = talker, state, buckets
         self._padded = graphs
         device, hidden = talker.device, talker.config.talker.hidden_size
@@ -70,7 +72,7 @@ class Prefill:
         stack, table = talker.stack, self._table[:count]
         rows, positions = table[:, _ROW], table[:, _POSITION]
         x = talker.text[table[:, _TEXT]] + talker.codes[table[:, _CODES:]].sum(1) + self._added[:count]
-        rope = state.rope[positions]
+        rope = self._parts.rope[positions]
         # The first position is always one of the row's.
         row = rows[:1]
 
@@ -81,7 +83,7 @@ class Prefill:
             values[rows, positions] = v
             return prefilled(q, keys[:, :bucket][row][0], values[:, :bucket][row][0], positions)
 
-        stack(x, attend)
+        stack(x, attend, self._parts.ops)
 
 
 def tabulated(talker: Talker, prompt: Prompt) -> NDArray[np.int64]:

@@ -9,11 +9,13 @@ what a request gets depends on its seed, never on what else is decoded beside it
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from realtime.engines.qwen3.configuration import TalkerConfig
+from realtime.engines.qwen3.fields import Field
 from realtime.engines.qwen3.prompt import Sampling
 from realtime.errors import EngineError
 
@@ -68,6 +70,82 @@ def check_penalty(sampling: Sampling) -> float:
     return sampling.repetition_penalty
 
 
+class Sampler(Protocol):
+    """Draws the codes of one frame at B places: `begin`, `first`, then `other` for the groups from 1 on."""
+
+    def begin(self, inputs: Tensor) -> Drawing:
+        """Of the table of `Field`, (fields, B)."""
+
+    def first(self, drawing: Drawing, logits: Tensor, seen: Tensor) -> Tensor:
+        """(B,) int64 from logits (B, vocabulary); marks them in `seen`, (rows, vocabulary) bool."""
+
+    def other(self, drawing: Drawing, group: int, logits: Tensor) -> Tensor:
+        """(B,) int64 of a group from logits (B, the predictor's vocabulary)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What the draws of one frame share. `noise`: (B, groups, vocabulary), where it is made beforehand."""
+
+    inputs: Tensor
+    noise: Tensor | None = None
+
+    def whole(self, field: Field) -> Tensor:
+        """(B, 1) int64."""
+        return self.inputs[field].long()[:, None]
+
+    def number(self, field: Field) -> Tensor:
+        """(B, 1) float32."""
+        return self.inputs[field].view(torch.float32)[:, None]
+
+
+class PlainSampler:
+    """`Sampler` by torch's own functions."""
+
+    def __init__(self, config: TalkerConfig, device: torch.device) -> None:
+        vocabulary = max(config.vocab_size, config.code_predictor_config.vocab_size)
+        self._noise = Noise(config.num_code_groups, vocabulary, device)
+        self._bars = bars(config).to(device)
+        self._true = torch.ones((), device=device, dtype=torch.bool)
+
+    def begin(self, inputs: Tensor) -> Drawing:
+        noise = self._noise(inputs[Field.SEED_LOW], inputs[Field.SEED_HIGH], inputs[Field.FRAME])
+        return Drawing(inputs, noise)
+
+    def first(self, drawing: Drawing, logits: Tensor, seen: Tensor) -> Tensor:
+        rows, frame = drawing.inputs[Field.ROW].long(), drawing.inputs[Field.FRAME]
+        scores = penalised(logits.float(), seen[rows], drawing.number(Field.PENALTY))
+        scores = scores + self._bars[(frame >= FRAMES_BEFORE_END).long()]
+        draw = Draw(
+            drawing.number(Field.TEMPERATURE),
+            drawing.whole(Field.TOP_K),
+            drawing.number(Field.REST),
+            drawing.number(Field.NOISE),
+        )
+        assert drawing.noise is not None
+        codes = drawn(scores, draw, drawing.noise[:, 0])
+        seen.index_put_((rows, codes), self._true)
+        return codes
+
+    def other(self, drawing: Drawing, group: int, logits: Tensor) -> Tensor:
+        draw = Draw(
+            drawing.number(Field.SUB_TEMPERATURE),
+            drawing.whole(Field.SUB_TOP_K),
+            drawing.number(Field.SUB_REST),
+            drawing.number(Field.SUB_NOISE),
+        )
+        assert drawing.noise is not None
+        return drawn(logits.float(), draw, drawing.noise[:, group])
+
+
+def bars(config: TalkerConfig) -> Tensor:
+    """(2, vocabulary): minus infinity where no first code can be, before and after the end is allowed."""
+    table = torch.zeros(2, config.vocab_size)
+    table[:, -SPECIAL_IDS:] = -torch.inf
+    table[1, config.codec_eos_token_id] = 0.0
+    return table
+
+
 class Noise:
     """Gumbel noise by counter: a hash, not a state. 32-bit arithmetic, done in int64."""
 
@@ -94,20 +172,6 @@ def _mixed(x: Tensor) -> Tensor:
     x = (x ^ x >> 16) * 0x7FEB_352D & _MASK
     x = (x ^ x >> 15) * 0x846C_A68B & _MASK
     return x ^ x >> 16
-
-
-class Bars:
-    """What the first code of a frame may not be, by frame."""
-
-    def __init__(self, config: TalkerConfig, device: torch.device) -> None:
-        table = torch.zeros(2, config.vocab_size)
-        table[:, -SPECIAL_IDS:] = -torch.inf
-        table[1, config.codec_eos_token_id] = 0.0
-        self._table = table.to(device)
-
-    def __call__(self, scores: Tensor, frame: Tensor) -> Tensor:
-        """`scores` (B, vocabulary) for `frame` (B,), with what is barred at minus infinity."""
-        return scores + self._table[(frame >= FRAMES_BEFORE_END).long()]
 
 
 def penalised(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:

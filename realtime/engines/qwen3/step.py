@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from realtime.engines.qwen3.attention import make_attention
-from realtime.engines.qwen3.frame import Field, FrameFunction, State
+from realtime.engines.qwen3.fields import Field
+from realtime.engines.qwen3.frame import FrameFunction, State
 from realtime.engines.qwen3.graphs import Runner, runner
+from realtime.engines.qwen3.parts import make_parts
 from realtime.engines.qwen3.prefill import Prefill, sent, tabulated
 from realtime.engines.qwen3.prefixes import Prefixes
 from realtime.engines.qwen3.prompt import Prompt, Sampling
@@ -103,9 +104,9 @@ class _Batch:
 class Decoder:
     """Owns KV and what is known of `rows` utterances, each of at most `positions`. All is allocated here.
 
-    `attention`: "sdpa", "triton" or "flash". `graphs`: capture CUDA graphs, where there is CUDA. `compile`:
-    with torch.compile. `batch_sizes`: a step runs on the least of them that holds its rows. `piece`: positions
-    of a prompt worked on at once. `prefix_positions`: room for what is kept of prompts.
+    `attention`: "sdpa", "triton" or "flash". `graphs`: capture CUDA graphs, where there is CUDA.
+    `compile`: with torch.compile. `batch_sizes`: a step runs on the least of them that holds its rows.
+    `piece`: positions of a prompt worked on at once. `prefix_positions`: room for what is kept of prompts.
     """
 
     def __init__(
@@ -127,13 +128,13 @@ class Decoder:
         self._talker = talker
         config, device = talker.config.talker, talker.device
         self._state = State(talker, rows, positions)
-        way = make_attention(attention, positions, device)
+        parts = make_parts(attention, talker, positions)
         buckets = _buckets(positions)
-        self._buckets = buckets if way.by_bucket else (positions,)
-        function = FrameFunction(talker, self._state, way, self.batch_sizes[-1])
+        self._buckets = buckets if parts.attention.by_bucket else (positions,)
+        function = FrameFunction(talker, self._state, parts, self.batch_sizes[-1])
         self._function = torch.compile(function, fullgraph=True, dynamic=False) if compile else function
         self._batches = {size: _Batch(size, talker.groups, device) for size in self.batch_sizes}
-        self._prefill = Prefill(talker, self._state, buckets, min(piece, positions), graphs)
+        self._prefill = Prefill(talker, self._state, parts, buckets, min(piece, positions), graphs)
         self._prefixes = Prefixes(self._state.kv, prefix_positions)
         self._runner: Runner[tuple[int, int]] = runner(self._run, device, graphs)
         self._prepared = not graphs

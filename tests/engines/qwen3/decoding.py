@@ -1,4 +1,4 @@
-"""What the tests of the decoder share: prompts by hand, as qwen-tts 0.1.1 lays them out, and runs of a decoder."""
+"""What the tests of the decoder share: prompts by hand, laid out as in qwen-tts 0.1.1, and runs."""
 
 from __future__ import annotations
 
