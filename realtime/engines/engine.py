@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -275,41 +275,92 @@ class Synthesizer(Protocol):
         ...
 
 
-class Job(Protocol):
-    """A piece that a `BatchSynthesizer` speaks, step by step."""
+class Sound(Protocol):
+    """What a step has made of one utterance."""
+
+    def chunks(self) -> Sequence[AudioChunk]:
+        """Wait until it is there. Called once, by another thread than the steps, in the order of the steps.
+
+        Empty when nothing of it is firm yet. Raises `EngineError` when the utterance cannot go on.
+        """
+        ...
+
+
+class Stream(Protocol):
+    """An utterance that a `BatchSynthesizer` speaks, step by step; text may come at any time."""
+
+    @property
+    def made_ms(self) -> float:
+        """Milliseconds of sound that steps have begun so far, also of what is not handed on yet."""
+        ...
+
+    def feed(self, pieces: Sequence[TextPiece]) -> None:
+        """More text. Raises `EngineError` when it cannot be spoken."""
+        ...
+
+    def finish(self) -> None:
+        """No more text comes."""
+        ...
+
+    def next_step_at(self, deadline: float) -> float:
+        """From when on it takes part in steps without more text, if its next sound is needed at `deadline`.
+
+        Monotonic seconds; minus infinity: now, infinity: not before more text or the end comes.
+        """
+        ...
 
     def close(self) -> None:
         """Give back what it holds; it is spoken to its end, has failed or is not wanted any more."""
         ...
 
 
-_J = TypeVar("_J", bound=Job)
+_S = TypeVar("_S", bound=Stream)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made(Generic[_S]):
+    """What has become of a stream; `over`: all of it is spoken. With an `error` it cannot go on."""
+
+    stream: _S
+    sound: Sound | None = None
+    over: bool = False
+    error: EngineError | None = None
 
 
 @runtime_checkable
-class BatchSynthesizer(Protocol[_J]):
+class BatchSynthesizer(Protocol[_S]):
     """The heart of an engine that works on several utterances in one step; run by `engines.batches`.
 
-    After `load` one thread alone calls it. A job that is not in a step is parked, or waits to be closed.
+    After `load` one thread alone calls it and its streams. A stream that is not in a step is parked.
     """
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do, known after `load`; `batch` is the number of jobs in a step."""
+        """What it can do, known after `load`; `batch` is the most streams in a step."""
+        ...
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether steps have begun something that only the next step tells, be it one without streams."""
         ...
 
     def load(self) -> None:
         """Read the models and warm up. Called once, before anything else."""
         ...
 
-    def begin(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> _J:
-        """Get ready to speak a piece; all others wait. Raises `EngineError` when it cannot be spoken."""
+    def listen(self, on_change: Callable[[], None]) -> None:
+        """Call `on_change`, from any thread, when `next_step_at` of a stream may have changed by itself."""
         ...
 
-    def step(self, jobs: Sequence[_J]) -> Sequence[AudioChunk | EngineError]:
-        """A chunk for each job, in their order, the last of its piece marked; or why that job cannot go on.
+    def open(self, request: Open) -> _S:
+        """Get ready for an utterance; all others wait. Raises `EngineError` when it cannot be spoken."""
+        ...
 
-        A job with nothing to say yet gives an empty chunk. What is raised fails all jobs of the step.
+    def step(self, streams: Sequence[_S], deadlines: Sequence[float]) -> Sequence[Made[_S]]:
+        """Go on with these streams, whose next sound is needed at these times (monotonic seconds).
+
+        Tells what is new of any stream that is not closed, in any order. What is raised fails all streams of
+        the step.
         """
         ...
 

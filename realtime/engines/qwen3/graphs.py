@@ -1,0 +1,80 @@
+"""Runs a function of static shapes: as it is, or as CUDA graphs captured once.
+
+Both ways read and write the same static memory, so that everything but the capture itself is the same on a
+machine without a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Generic, Protocol, TypeVar
+
+import torch
+
+Key = TypeVar("Key", bound=Hashable)
+KeyIn = TypeVar("KeyIn", bound=Hashable, contravariant=True)
+
+#: Runs before a capture: what libraries set up at their first call must not be captured.
+_WARM_RUNS = 2
+
+
+class Runner(Protocol[KeyIn]):
+    """Runs one of several variants of a function, which works on memory of its own."""
+
+    def prepare(self, key: KeyIn) -> None:
+        """Makes the variant `key` ready. It runs, so its static inputs must be harmless by now."""
+
+    def run(self, key: KeyIn) -> None:
+        """Runs the variant `key`."""
+
+
+class Eager(Generic[Key]):
+    """Calls the function."""
+
+    def __init__(self, function: Callable[[Key], None]) -> None:
+        self._function = function
+
+    def prepare(self, key: Key) -> None:
+        self._function(key)
+
+    def run(self, key: Key) -> None:
+        self._function(key)
+
+
+class Graphs(Generic[Key]):
+    """Replays CUDA graphs of the function, which share their memory: only one of them runs at a time."""
+
+    def __init__(self, function: Callable[[Key], None], device: torch.device) -> None:
+        self._function = function
+        self._device = device
+        self._pool = torch.cuda.graph_pool_handle()
+        self._graphs: dict[Key, torch.cuda.CUDAGraph] = {}
+
+    def prepare(self, key: Key) -> None:
+        if key in self._graphs:
+            return
+        side = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(side):
+            for _ in range(_WARM_RUNS):
+                self._function(key)
+        torch.cuda.current_stream(self._device).wait_stream(side)
+        torch.cuda.synchronize(self._device)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool):
+            self._function(key)
+        self._graphs[key] = graph
+
+    def run(self, key: Key) -> None:
+        self._graphs[key].replay()
+
+
+def runner(function: Callable[[Key], None], device: torch.device, graphs: bool) -> Runner[Key]:
+    """Graphs where they are asked for and the device has them, else the plain calls."""
+    return Graphs(function, device) if graphs and device.type == "cuda" else Eager(function)
+
+
+def prepare_all(runners: Runner[Key], keys: Iterable[Key]) -> None:
+    """Makes all `keys` ready. The largest should come first: the others then fit into its memory."""
+    for key in keys:
+        runners.prepare(key)
