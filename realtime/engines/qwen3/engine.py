@@ -72,7 +72,7 @@ class Qwen3Synthesizer:
         self._on_change = on_change
 
     def load(self) -> None:
-        """Read the checkpoint and warm up. Raises `EngineError`: what is wrong with it, or what is missing."""
+        """Read the checkpoint and warm up. Raises `EngineError`: what is wrong with it, or missing."""
         parts = _Parts(load(self._settings, self.on_progress))
         self._parts = parts
         first = _first_voice(parts)
@@ -88,7 +88,7 @@ class Qwen3Synthesizer:
         return Speech(
             script,
             SpeechTokens(parts.model.tokenizer),
-            FrameBudget(most_frames),
+            FrameBudget(config.frame_ms, most_frames or None),
             Segments(config.codec.output_sample_rate, config.frame_samples),
             tts_eos=config.tts_eos,
             tts_pad=config.tts_pad,

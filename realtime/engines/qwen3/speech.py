@@ -13,12 +13,13 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.engines.qwen3.budget import RepetitionGuard
 from realtime.engines.qwen3.prompt import Prompt
 from realtime.types import AudioChunk, Pcm, TextPiece
 
@@ -43,12 +44,16 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SpokenToken:
-    """A token of the text, and the characters [start, end) of its segment's text that it stands for."""
+    """A token of the text, and the characters [start, end) of its segment's text that it stands for.
+
+    `slow_s`: seconds that a slow speaker takes for it.
+    """
 
     id: int
     segment: int
     start: int
     end: int
+    slow_s: float = 0.0
     ends_segment: bool = False
 
     @property
@@ -110,8 +115,8 @@ class Tokenize(Protocol):
 class Budget(Protocol):
     """How many frames a generation may take at the most."""
 
-    def frames(self, tokens: Sequence[SpokenToken]) -> int:
-        """For a text of these tokens."""
+    def frames(self, seconds: float) -> int:
+        """For a text that a slow speaker takes so long for."""
         ...
 
 
@@ -147,9 +152,9 @@ Note = TextAdded | Consumed | GenerationEnded
 class Generation:
     """One run of the model. `next_ids`: text ids of the next frames, before tokens that are still to come.
 
-    `said`: its tokens, in order. `has_end`: the text's end was given. `most_frames`: by its text; `room`: by
-    its KV. `frames`: launched so far. `is_full`: it was ended because its KV would not have held more text.
-    `given_back`: tokens that came too late for it.
+    `said`: its tokens, in order, for which a slow speaker takes `slow_s`. `has_end`: the text's end was
+    given. `most_frames`: by its text; `room`: by its KV. `frames`: launched so far. `is_full`: it was ended
+    because its KV would not have held more text. `given_back`: tokens that came too late for it.
     """
 
     next_ids: deque[int]
@@ -161,6 +166,8 @@ class Generation:
     is_full: bool = False
     over: bool = False
     given_back: int = 0
+    slow_s: float = 0.0
+    repetitions: RepetitionGuard = field(default_factory=RepetitionGuard)
 
     @property
     def is_exhausted(self) -> bool:
@@ -296,9 +303,10 @@ class Speech:
             next_ids=deque((int(beginning.prompt.text_ids[-1]), *beginning.trailing)),
             said=said,
             has_end=beginning.ends,
-            most_frames=self._budget.frames(said),
+            most_frames=0,
             room=room(beginning.prompt),
         )
+        self._allow(self.generation, said)
         self._notes += [Consumed(token, self._frames) for token in said]
         seed = (self._seed + self._generations * _NEXT_SEED) & _SEED_MASK
         self._generations += 1
@@ -338,7 +346,8 @@ class Speech:
         self._codes.append(codes)
         self._last_codes.append(codes)
         self._frames += 1
-        if generation.is_exhausted and not self._in_flight:
+        repeats = generation.repetitions.add(int(codes[0]))
+        if repeats or (generation.is_exhausted and not self._in_flight):
             return self._end(generation)
         return self._chunk_of() if launched.ends_chunk else None
 
@@ -364,10 +373,15 @@ class Speech:
         if self._tokens and not generation.is_full:
             token = self._tokens.popleft()
             generation.said.append(token)
-            generation.most_frames = self._budget.frames(generation.said)
+            self._allow(generation, (token,))
             return token.id, token
         generation.has_end = True
         return self._tts_eos, None
+
+    def _allow(self, generation: Generation, tokens: Sequence[SpokenToken]) -> None:
+        """It may take longer, as there is more to say."""
+        generation.slow_s += sum(token.slow_s for token in tokens)
+        generation.most_frames = self._budget.frames(generation.slow_s)
 
     def _is_full(self, generation: Generation) -> bool:
         """Whether its text has to end here, as all of it must be spoken before its KV is full."""

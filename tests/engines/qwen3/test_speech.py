@@ -9,6 +9,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
+from realtime.engines.qwen3.budget import REPEATED_FRAMES
 from realtime.engines.qwen3.prompt import Prompt
 from realtime.engines.qwen3.speech import (
     CHUNK_FRAMES,
@@ -76,19 +77,19 @@ class Words:
         if words == ["bad"]:
             raise EngineError("cannot be read")
         return [
-            SpokenToken(int(word), piece.segment, 0, 1, piece.last_of_segment and at == len(words) - 1)
+            SpokenToken(int(word), piece.segment, 0, 1, 1.0, piece.last_of_segment and at == len(words) - 1)
             for at, word in enumerate(words)
         ]
 
 
 class Tokens:
-    """Frames by tokens."""
+    """Frames by seconds; each token takes one."""
 
     def __init__(self, for_each: int = 10) -> None:
         self.for_each = for_each
 
-    def frames(self, tokens: Sequence[SpokenToken]) -> int:
-        return self.for_each * len(tokens)
+    def frames(self, seconds: float) -> int:
+        return self.for_each * round(seconds)
 
 
 class NoSound:
@@ -286,6 +287,16 @@ def test_a_generation_that_does_not_end_is_ended_by_its_budget() -> None:
         p.frame()
         frames += 1
     assert frames == 6 and p.notes(GenerationEnded) == [GenerationEnded(6)]
+
+
+def test_a_generation_that_repeats_itself_is_ended() -> None:
+    p = Play(budget=100)
+    p.say("1 2")
+    p.speech.finish()
+    while not p.speech.is_over:
+        p._frame = len(p.ids) % 2 if len(p.ids) > 7 else p._frame
+        p.frame()
+    assert 7 + REPEATED_FRAMES <= sum(p.lengths) <= 9 + REPEATED_FRAMES
 
 
 @pytest.mark.parametrize(("ends_segment", "expected"), [(True, 5), (False, 10)])
