@@ -43,6 +43,7 @@ from realtime.server.voices import (
     engine_clones,
 )
 from realtime.server.websocket import speech_handler as session_handler
+from realtime.voices.clone import EXAMPLE_ID
 
 #: Who has no key may look at these.
 OPEN_ROUTES = frozenset({"/", "/health", "/ready", "/openapi.json"})
@@ -90,7 +91,9 @@ def make_application(
     room = VoiceRoom(
         rooms.catalogue, rooms.decoders, Uploads(clones), rooms.forget, rooms.check_room, rooms.wall_clock
     )
-    document = make_document(version, offer.default_voice, models[0], bool(keys.keys), text_bytes)
+    document = make_document(
+        version, offer.default_voice or EXAMPLE_ID, models[0], bool(keys.keys), text_bytes
+    )
     sample = sample_handler(rooms.catalogue, rules, rooms.answers, clones)
     files = {file.path: file for file in rooms.page}
     open_routes = OPEN_ROUTES | files.keys()

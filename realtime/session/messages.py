@@ -55,6 +55,7 @@ class _SessionSettings(Struct, frozen=True):
     lexicon: dict[str, str] | UnsetType = UNSET
     markup: bool | UnsetType = UNSET
     cache: bool | UnsetType = UNSET
+    instruct: str | UnsetType = UNSET
 
 
 class SessionStart(_SessionSettings, frozen=True, tag="session.start"):

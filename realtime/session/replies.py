@@ -30,7 +30,8 @@ def ready(
     resumed: list[Context] | None = None,
 ) -> Send:
     """The settings in force; `resumed`: all contexts of a session that was taken up again."""
-    voice = offer.speaker(settings.voice, settings.language).voice
+    speaks = offer.default is not None or not offer.names_nobody(settings.voice)
+    voice = offer.speaker(settings.voice, settings.language).voice.id if speaks else ""
     audio = offer.audio(settings)
     return Send(
         wire.SessionReady(
@@ -43,7 +44,7 @@ def ready(
             sample_rate=audio.sample_rate,
             frame_ms=audio.frame_ms,
             pre_skip=offer.formats[audio.format].pre_skip,
-            voice=voice.id,
+            voice=voice,
             language=settings.language,
             limits=offer.limits.report(),
             max_lead_ms=settings.max_lead_ms,

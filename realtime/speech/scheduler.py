@@ -190,13 +190,14 @@ class Scheduler:
         seed: int = 0,
         auto_voices: tuple[tuple[str, str], ...] = (),
         reference: VoiceReference | None = None,
+        instruct: str = "",
     ) -> Utterance:
         """Begin an utterance of the engine; `listener` hears its events on the loop, until it is closed."""
         number = self._next
         self._next += 1
         self._listeners[number] = listener
         self._held.add(number)
-        self._engine.send(Open(number, voice, language, seed, auto_voices, reference))
+        self._engine.send(Open(number, voice, language, seed, auto_voices, reference, instruct))
         return Utterance(number, self._engine.send, self._close)
 
     def _close(self, number: int, cancelled: bool) -> None:

@@ -395,7 +395,8 @@ class Speaker:
         levels = self._studio.levels
         if levels is None or self._sounds is None:
             return 0.0
-        return await levels.gain_db(*self._sounds.voice_of(piece), self._settings.reference)
+        settings = self._settings
+        return await levels.gain_db(*self._sounds.voice_of(piece), settings.reference, settings.instruct)
 
     async def _end_segment(self, piece: TextPiece, cached: bool) -> None:
         self._rendered += 1
