@@ -44,11 +44,10 @@ $(VENV)/.installed: requirements.lock | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-# This lock is complete but for torch, and is taken as it is: qwen-tts asks for much that the tests do not use.
-$(VENV)/.installed-test: requirements-test.lock requirements-torch.txt | $(VENV)/bin/python
+# The lock is complete but for torch, and is taken as it is: qwen-tts asks for much that the tests do not use.
+$(VENV)/.installed-test: requirements-test.lock $(VENV)/.installed-qwen3
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-test.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-torch.txt
-	@touch $@ $(VENV)/.installed
+	@touch $@
 
 $(VENV)/.installed-japanese: requirements-japanese.lock | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-japanese.lock

@@ -27,7 +27,12 @@ COMMANDS = [line for kind, block in BLOCKS if kind == "sh" for line in block.spl
 #: Run by .ci/run, of which this test is a part; and by test_make_run.
 RUN_ELSEWHERE = {"make test", "make run"}
 #: The last is for the tests, and holds the others.
-LOCKS = ("requirements.lock", "requirements-japanese.lock", "requirements-qwen3.lock", "requirements-test.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-japanese.lock",
+    "requirements-qwen3.lock",
+    "requirements-test.lock",
+)
 
 
 @pytest.fixture(scope="module")
