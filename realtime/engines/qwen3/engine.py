@@ -173,7 +173,7 @@ class _Parts:
 
 
 class _KeptVoices:
-    """All that is kept of recordings, as `engine.Prompts`: what is on disk and in memory, and codec states."""
+    """All that is kept of recordings, as `engine.Prompts`: on disk, in memory, and states of the codec."""
 
     def __init__(self, cache: PromptCache, parts: _Parts | None) -> None:
         self._cache = cache
