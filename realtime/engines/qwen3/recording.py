@@ -25,8 +25,8 @@ SILENCE_DBFS = -60.0
 LEAST_DIVISOR = 75
 
 # Of filters like these the nearest to libsoxr's in high quality, which qwen-tts uses: up to 91.3 % of half
-# the lower rate sound is kept, and from that half on it is 100 dB down. (Zero crossings on each side of a filter,
-# where its band ends as a share of that half, the shape of its window.)
+# the lower rate sound is kept, and from that half on it is 100 dB down. (Zero crossings on each side of a
+# filter, where its band ends as a share of that half, the shape of its window.)
 _CROSSINGS = 80
 _CUTOFF = 0.956
 _KAISER_BETA = 10.0
