@@ -21,7 +21,7 @@ from realtime.errors import EngineError
 
 _MASK = 0xFFFF_FFFF
 #: Odd numbers, far apart: steps from one frame, group and id to the next.
-_FRAME_STEP, _GROUP_STEP, _ID_STEP = 0x9E37_79B9, 0x85EB_CA6B, 0xC2B2_AE35
+FRAME_STEP, GROUP_STEP, ID_STEP = 0x9E37_79B9, 0x85EB_CA6B, 0xC2B2_AE35
 #: The end is barred for so many frames, as qwen-tts's `min_new_tokens`.
 FRAMES_BEFORE_END = 2
 #: The last ids of the vocabulary are no codes; of them only the end can be drawn.
@@ -153,13 +153,13 @@ class Noise:
         def steps(count: int, step: int) -> Tensor:
             return (torch.arange(1, count + 1, dtype=torch.int64) * step & _MASK).to(device)
 
-        self._groups = steps(groups, _GROUP_STEP)
-        self._ids = steps(vocabulary, _ID_STEP)
+        self._groups = steps(groups, GROUP_STEP)
+        self._ids = steps(vocabulary, ID_STEP)
 
     def __call__(self, low: Tensor, high: Tensor, frame: Tensor) -> Tensor:
         """(B, groups, vocabulary) float32, for both halves of seeds and for frames: (B,) of integers."""
         key = _mixed(_mixed(low.long() & _MASK) ^ (high.long() & _MASK))
-        key = _mixed(key + frame.long() * _FRAME_STEP & _MASK)
+        key = _mixed(key + frame.long() * FRAME_STEP & _MASK)
         keys = _mixed(key[:, None] + self._groups & _MASK)
         bits = _mixed(keys[:, :, None] + self._ids & _MASK)
         # 23 bits and a half: never 0, never 1, and exact in float32.

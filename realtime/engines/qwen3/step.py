@@ -128,7 +128,7 @@ class Decoder:
         self._talker = talker
         config, device = talker.config.talker, talker.device
         self._state = State(talker, rows, positions)
-        parts = make_parts(attention, talker, positions)
+        parts = make_parts(attention, talker, positions, self.batch_sizes[-1])
         buckets = _buckets(positions)
         self._buckets = buckets if parts.attention.by_bucket else (positions,)
         function = FrameFunction(talker, self._state, parts, self.batch_sizes[-1])
