@@ -24,15 +24,35 @@ from realtime.types import AudioChunk, TextPiece, VoiceReference
 
 
 @dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Which model is loaded, and how it runs.
+
+    `model_id`: its name on Hugging Face, or a folder. `device`: "auto", "cpu", "cuda" or "cuda:1"; `dtype`:
+    "auto" or as torch calls it; `attention`: "auto", "sdpa", "triton" or "flash". `max_batch_size` utterances
+    are spoken in one step. `max_new_tokens`: most frames of a generation, 0: by its text. `compile`: the
+    step is compiled by torch.
+    """
+
+    model_id: str
+    device: str = "auto"
+    dtype: str = "auto"
+    attention: str = "auto"
+    max_batch_size: int = 32
+    max_new_tokens: int = 0
+    compile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSettings:
     """What the factory of a synthesizer is given. All plain values: they go to another process.
 
     `prompt_folder`: where prompts of cloned voices are kept, None: in memory alone, `prompts_in_memory` of
-    them (`engines.prompts`).
+    them (`engines.prompts`). `model` is for an engine that has one to choose.
     """
 
     prompt_folder: str | None = None
     prompts_in_memory: int = 32
+    model: ModelSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +71,8 @@ class Capabilities:
     instruct: bool = False
     cloning: bool = False
     language_fixed_per_utterance: bool = False
+    #: Tells the language by the text itself, if an utterance is opened with the language "auto".
+    tells_language: bool = False
     #: What the sound of a segment depends on: itself alone, or also all that was said before it.
     context: Literal["segment", "utterance"] = "segment"
     #: How many utterances can be worked on at the same time, by threads: there are never more of them.
@@ -64,7 +86,9 @@ class Open(msgspec.Struct, frozen=True, tag="open"):
 
     `auto_voices`: pairs of a language and the voice that speaks the pieces in it; `voice` speaks those in
     `language` and in any other. Only an engine made of several heeds it. With a `reference`, which only an
-    engine that clones is given, that is the voice, and `voice` a name for it.
+    engine that clones is given, that is the voice, and `voice` a name for it. `language` is "auto" only for
+    an engine that tells it by itself. `instruct`: how to speak, in words; only a voice that takes such words
+    is given any.
     """
 
     utterance: int
@@ -73,6 +97,7 @@ class Open(msgspec.Struct, frozen=True, tag="open"):
     seed: int = 0
     auto_voices: tuple[tuple[str, str], ...] = ()
     reference: VoiceReference | None = None
+    instruct: str = ""
 
 
 class Feed(msgspec.Struct, frozen=True, tag="feed"):
@@ -168,7 +193,20 @@ class Stats:
     prompt_misses: int = 0
 
 
-Event = Chunk | Freed | Failure | Stats
+@dataclass(frozen=True, slots=True)
+class LoadState:
+    """Whether the engine is loaded; told when that changes by one that takes long to load, and by no other.
+
+    While it is "loading", `what` is being done, in a word or two, and the `fraction` of that is done, 0 to 1;
+    empty when nothing is known of it.
+    """
+
+    phase: Literal["unloaded", "loading", "loaded"]
+    what: str = ""
+    fraction: float = 0.0
+
+
+Event = Chunk | Freed | Failure | Stats | LoadState
 
 
 class Engine(Protocol):
@@ -248,6 +286,18 @@ class Synthesizer(Protocol):
         A piece with nothing to say gives one empty chunk. Raises `EngineError` when it cannot be spoken.
         """
         ...
+
+
+@runtime_checkable
+class ReportsProgress(Protocol):
+    """A synthesizer that takes long to load has this too.
+
+    `load` calls it with what is being done, in a word or two ("weights"), and the fraction of that which is
+    done, 0 to 1: from any thread, and as often as it likes. It is set before `load` is called; one that is
+    silent for ten minutes is given up.
+    """
+
+    on_progress: Callable[[str, float], None]
 
 
 class Sound(Protocol):

@@ -6,6 +6,7 @@ Keys and values of one layer: (rows, positions, kv_heads, head_dim) each. A plac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,58 +15,99 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from realtime.engines.qwen3.layers import Heads, turned
-from realtime.errors import EngineError
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the places of a step work: `rows` and `lengths` (B,) int32, all lengths below `bucket`.
+    """Where the places of a step work: `rows` and `lengths` (B,), all lengths below `bucket`.
 
-    `rope`: (B, 2, head_dim), cosines and sines at the lengths. `mask`: what else the way of attention needs.
+    `rope`: (B, 2, head_dim), cosines and sines at the lengths, and `mask`: for the ways of attention that
+    take them.
     """
 
     rows: Tensor
     lengths: Tensor
     bucket: int
-    rope: Tensor
-    mask: Tensor | None
+    rope: Tensor | None = None
+    mask: Tensor | None = None
+
+
+#: `layers.turned`, or the same compiled.
+Turn = Callable[[Tensor, Tensor, Tensor, Heads], tuple[Tensor, Tensor, Tensor]]
 
 
 class Attention(Protocol):
-    """One way of attention."""
+    """One way of attention: `begin` once a step, then a call for every layer."""
 
     #: Whether what it costs depends on the bucket: then there is one for every doubling of the length.
     by_bucket: bool
 
-    def mask(self, lengths: Tensor, bucket: int) -> Tensor | None:
-        """What the calls of one step share."""
+    def begin(self, rows: Tensor, lengths: Tensor, bucket: int) -> Places:
+        """What the calls of a step share; `rows` and `lengths` are int32."""
 
-    def __call__(
-        self, places: Places, qkv: Tensor, norm: Tensor, heads: Heads, keys: Tensor, values: Tensor
-    ) -> Tensor:
+    def __call__(self, places: Places, qkv: Tensor, norm: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """(B, heads * head_dim) of `qkv` (B, heads.width); writes to `keys` and `values`."""
 
 
+class SmallAttention(Protocol):
+    """The predictor's: places have their KV to themselves, and all stand at the same position.
+
+    `keys` and `values`: (B, positions, kv_heads, head_dim).
+    """
+
+    def __call__(self, at: int, qkv: Tensor, norm: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """(B, heads * head_dim) of `qkv` (B, heads.width) at position `at`."""
+
+    def first(self, qkv: Tensor, norm: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """The same of positions 0 and 1 at once: `qkv` (2 B, heads.width), place by place."""
+
+
 class Sdpa:
-    """With torch's own: the rows are gathered, up to the bucket, and what lies beyond a length is masked."""
+    """With torch's own: the rows are gathered, up to the bucket, and what lies beyond a length is masked.
+
+    `rope`: (positions, 2, head_dim).
+    """
 
     by_bucket = True
 
-    def __init__(self, positions: int, device: torch.device) -> None:
-        self._at = torch.arange(positions, device=device)
+    def __init__(self, heads: Heads, rope: Tensor, turn: Turn = turned) -> None:
+        self._heads, self._rope, self._turn = heads, rope, turn
+        self._at = torch.arange(rope.shape[0], device=rope.device)
 
-    def mask(self, lengths: Tensor, bucket: int) -> Tensor | None:
-        """(B, 1, 1, bucket), true where to look."""
-        return (self._at[:bucket] <= lengths[:, None])[:, None, None, :]
+    def begin(self, rows: Tensor, lengths: Tensor, bucket: int) -> Places:
+        rows, lengths = rows.long(), lengths.long()
+        mask = (self._at[:bucket] <= lengths[:, None])[:, None, None, :]
+        return Places(rows, lengths, bucket, self._rope[lengths], mask)
 
-    def __call__(
-        self, places: Places, qkv: Tensor, norm: Tensor, heads: Heads, keys: Tensor, values: Tensor
-    ) -> Tensor:
-        q, k, v = turned(qkv, norm, places.rope, heads)
+    def __call__(self, places: Places, qkv: Tensor, norm: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        assert places.rope is not None
+        q, k, v = self._turn(qkv, norm, places.rope, self._heads)
         rows, bucket = places.rows, places.bucket
         keys[rows, places.lengths] = k
         values[rows, places.lengths] = v
         return grouped(q, keys[:, :bucket][rows], values[:, :bucket][rows], places.mask)
+
+
+class SmallSdpa:
+    """`SmallAttention` with torch's own."""
+
+    def __init__(self, heads: Heads, rope: Tensor, turn: Turn = turned) -> None:
+        self._heads, self._rope, self._turn = heads, rope, turn
+
+    def __call__(self, at: int, qkv: Tensor, norm: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        q, k, v = self._turn(qkv, norm, self._rope[at : at + 1], self._heads)
+        keys[:, at], values[:, at] = k, v
+        return grouped(q, keys[:, : at + 1], values[:, : at + 1], None)
+
+    def first(self, qkv: Tensor, norm: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        places = keys.shape[0]
+        parts = self._turn(qkv, norm, self._rope[:2].repeat(places, 1, 1), self._heads)
+        q, k, v = (x.reshape(places, 2, -1, self._heads.head_dim) for x in parts)
+        keys[:, :2], values[:, :2] = k, v
+        out = F.scaled_dot_product_attention(
+            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=True, enable_gqa=True
+        )
+        return out.transpose(1, 2).reshape(2 * places, -1)
 
 
 def grouped(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
@@ -92,39 +134,3 @@ def prefilled(q: Tensor, k: Tensor, v: Tensor, positions: Tensor) -> Tensor:
         queries, k.transpose(0, 1)[None], v.transpose(0, 1)[None], attn_mask=mask.repeat(heads // kv_heads, 1)
     )
     return out.view(kv_heads, -1, count, size).permute(2, 0, 1, 3).reshape(count, -1)
-
-
-class SmallSdpa:
-    """The predictor's: places have their KV to themselves, and all stand at the same position."""
-
-    def __init__(self, rope: Tensor) -> None:
-        self._rope = rope
-
-    def __call__(
-        self, at: int, qkv: Tensor, norm: Tensor, heads: Heads, keys: Tensor, values: Tensor
-    ) -> Tensor:
-        """Of `qkv` (B, heads.width) at position `at`.
-
-        `keys` and `values`: (B, positions, kv_heads, head_dim).
-        """
-        q, k, v = turned(qkv, norm, self._rope[at : at + 1], heads)
-        keys[:, at], values[:, at] = k, v
-        return grouped(q, keys[:, : at + 1], values[:, : at + 1], None)
-
-    def first(self, qkv: Tensor, norm: Tensor, heads: Heads, keys: Tensor, values: Tensor) -> Tensor:
-        """The first two positions at once: `qkv` (2 B, heads.width), those of a place one after the other."""
-        places = keys.shape[0]
-        q, k, v = turned(qkv, norm, self._rope[:2].repeat(places, 1, 1), heads)
-        q, k, v = (x.view(places, 2, -1, heads.head_dim) for x in (q, k, v))
-        keys[:, :2], values[:, :2] = k, v
-        out = F.scaled_dot_product_attention(
-            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), is_causal=True, enable_gqa=True
-        )
-        return out.transpose(1, 2).reshape(2 * places, -1)
-
-
-def make_attention(kind: str, positions: int, device: torch.device) -> Attention:
-    """The way of attention `kind`, over at most so many positions; raises `EngineError` if there is none."""
-    if kind == "sdpa":
-        return Sdpa(positions, device)
-    raise EngineError(f"there is no attention {kind!r}")

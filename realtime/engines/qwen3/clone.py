@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -85,7 +86,9 @@ class CloneVoices:
 
 
 class PrimedStates:
-    """Codec states after the codes of recordings; the least recently used go first. For the codec's thread.
+    """Codec states after the codes of recordings; the least recently used go first.
+
+    For the codec's thread, but `forget`, which any may call.
 
     A voice that goes on from its recording (`in_context`) needs the codec to have decoded that before: once
     for each voice.
@@ -95,22 +98,26 @@ class PrimedStates:
         """At most `most` states are kept, each of `Codec.row_bytes`; 0: each is made when it is needed."""
         self._codec = codec
         self._most = most
+        self._lock = threading.Lock()
         self._states: OrderedDict[str, CodecState] = OrderedDict()
 
     def begin(self, row: int, key: str, codes: NDArray[np.int64]) -> None:
         """The next frame of this row follows `codes`, (frames, groups): the same for a `key` always."""
-        state = self._states.get(key)
+        with self._lock:
+            state = self._states.get(key)
         if state is None:
             state = self._codec.prime(torch.from_numpy(codes))
-            self._states[key] = state
-        self._states.move_to_end(key)
         self._codec.restore(row, state)
-        while len(self._states) > self._most:
-            self._states.popitem(last=False)
+        with self._lock:
+            self._states[key] = state
+            self._states.move_to_end(key)
+            while len(self._states) > self._most:
+                self._states.popitem(last=False)
 
     def forget(self, key: str) -> None:
         """The recording has been deleted."""
-        self._states.pop(key, None)
+        with self._lock:
+            self._states.pop(key, None)
 
     def __len__(self) -> int:
         """States that are kept."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -135,18 +136,48 @@ class Stack(nn.Module):
         assert isinstance(layer, Layer)
         return layer
 
-    def forward(self, x: Tensor, attend: Attend) -> Tensor:
+    def forward(self, x: Tensor, attend: Attend, ops: Ops) -> Tensor:
         """What the layers make of tokens, (tokens, hidden); the same shape."""
         layers = [self.layer(index) for index in range(len(self.layers))]
         norms = [layer.norm for layer in layers[1:]] + [self.last_norm]
         normed = rms_norm(x, layers[0].norm, self.eps)
         for index, (layer, norm) in enumerate(zip(layers, norms, strict=True)):
             qkv = F.linear(normed, layer.qkv, layer.qkv_bias)
-            x = x + F.linear(attend(index, qkv), layer.out, layer.out_bias)
-            gate, up = F.linear(rms_norm(x, layer.mlp_norm, self.eps), layer.gate_up).chunk(2, -1)
-            x = x + F.linear(F.silu(gate) * up, layer.down)
-            normed = rms_norm(x, norm, self.eps)
+            out = F.linear(attend(index, qkv), layer.out, layer.out_bias)
+            x, normed = ops.add_norm(x, out, layer.mlp_norm, self.eps)
+            out = F.linear(ops.gated(F.linear(normed, layer.gate_up)), layer.down)
+            x, normed = ops.add_norm(x, out, norm, self.eps)
         return normed
+
+
+class Ops(Protocol):
+    """What lies between the matrices of a layer."""
+
+    def add_norm(self, x: Tensor, more: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+        """`x + more`, and its norm."""
+
+    def gated(self, gate_up: Tensor) -> Tensor:
+        """SiLU of the first half, times the second: half as wide."""
+
+
+class PlainOps:
+    """`Ops` by torch's own functions, or by what `wrap` makes of them."""
+
+    def __init__(self, wrap: Callable[[Any], Any] = lambda x: x) -> None:
+        self.add_norm: Callable[[Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor]] = wrap(add_norm)
+        self.gated: Callable[[Tensor], Tensor] = wrap(gated)
+
+
+def add_norm(x: Tensor, more: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """As `Ops.add_norm`."""
+    x = x + more
+    return x, rms_norm(x, weight, eps)
+
+
+def gated(gate_up: Tensor) -> Tensor:
+    """As `Ops.gated`."""
+    gate, up = gate_up.chunk(2, -1)
+    return F.silu(gate) * up
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from realtime.engines.qwen3.attention import prefilled
 from realtime.engines.qwen3.frame import State
-from realtime.engines.qwen3.graphs import Runner, runner
+from realtime.engines.qwen3.graphs import Runner, runner, staged
 from realtime.engines.qwen3.layers import turned
+from realtime.engines.qwen3.parts import Parts
 from realtime.engines.qwen3.prompt import Prompt
 from realtime.engines.qwen3.talker import Talker
 from realtime.errors import EngineError
@@ -27,20 +28,21 @@ class Prefill:
     """Works on one row at a time. `piece`: positions of one pass; `buckets`: lengths it looks back over."""
 
     def __init__(
-        self, talker: Talker, state: State, buckets: tuple[int, ...], piece: int, graphs: bool
+        self, talker: Talker, state: State, parts: Parts, buckets: tuple[int, ...], piece: int, graphs: bool
     ) -> None:
         self.piece = piece
+        self._parts = parts
         self._talker, self._state, self._buckets = talker, state, buckets
         self._padded = graphs
         device, hidden = talker.device, talker.config.talker.hidden_size
         self._spare = state.last.shape[0] - 1
         self._table = torch.zeros(piece, _CODES + talker.groups, device=device, dtype=torch.int64)
-        self._table[:, _ROW] = self._spare
         self._added = torch.zeros(piece, hidden, device=device, dtype=talker.dtype)
         self._runner: Runner[tuple[int, int]] = runner(self._pass, device, graphs)
 
     def prepare(self) -> None:
         """Makes ready what `run` will use."""
+        self._table[:, _ROW] = self._spare
         for bucket in reversed(self._buckets):
             self._runner.prepare((self.piece, bucket))
 
@@ -57,7 +59,7 @@ class Prefill:
         table[:count, _ROW] = row
         table[:, _POSITION] = np.minimum(start + np.arange(piece), self._state.kv.shape[3] - 1)
         table[:count, _TEXT:] = rows
-        self._table[:piece].copy_(sent(table, self._talker.device), non_blocking=True)
+        self._table[:piece].copy_(staged(table, self._talker.device), non_blocking=True)
         self._added.zero_()
         if added is not None:
             self._added[added_at] = added
@@ -70,7 +72,7 @@ class Prefill:
         stack, table = talker.stack, self._table[:count]
         rows, positions = table[:, _ROW], table[:, _POSITION]
         x = talker.text[table[:, _TEXT]] + talker.codes[table[:, _CODES:]].sum(1) + self._added[:count]
-        rope = state.rope[positions]
+        rope = self._parts.rope[positions]
         # The first position is always one of the row's.
         row = rows[:1]
 
@@ -81,7 +83,7 @@ class Prefill:
             values[rows, positions] = v
             return prefilled(q, keys[:, :bucket][row][0], values[:, :bucket][row][0], positions)
 
-        stack(x, attend)
+        stack(x, attend, self._parts.ops)
 
 
 def tabulated(talker: Talker, prompt: Prompt) -> NDArray[np.int64]:
@@ -102,11 +104,10 @@ def tabulated(talker: Talker, prompt: Prompt) -> NDArray[np.int64]:
         raise EngineError("a prompt has codes that the model does not know")
     if prompt.text_ids.min() < 0 or prompt.text_ids.max() >= config.text_vocab_size:
         raise EngineError(f"a prompt has text tokens that are not from 0 to {config.text_vocab_size - 1}")
+    hidden = config.hidden_size
+    if prompt.speaker is not None and prompt.speaker.shape != (hidden,):
+        raise EngineError(f"a prompt has a voice of {prompt.speaker.shape} numbers; it must have {hidden}")
+    if not -1 <= prompt.speaker_at < count or (prompt.speaker is None and prompt.speaker_at >= 0):
+        raise EngineError(f"a prompt has no voice that could be at position {prompt.speaker_at}")
     codes = np.where(prompt.codes < 0, talker.nothing, prompt.codes + np.array(talker.code_offsets))
     return np.concatenate((prompt.text_ids[:, None], codes), axis=1)
-
-
-def sent(array: NDArray[np.int64] | NDArray[np.float32], device: torch.device) -> Tensor:
-    """The array on the device; the host does not wait for it to arrive."""
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

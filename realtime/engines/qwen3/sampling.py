@@ -8,22 +8,27 @@ what a request gets depends on its seed, never on what else is decoded beside it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from realtime.engines.qwen3.configuration import TalkerConfig
+from realtime.engines.qwen3.fields import Field
 from realtime.engines.qwen3.prompt import Sampling
 from realtime.errors import EngineError
 
 _MASK = 0xFFFF_FFFF
 #: Odd numbers, far apart: steps from one frame, group and id to the next.
-_FRAME_STEP, _GROUP_STEP, _ID_STEP = 0x9E37_79B9, 0x85EB_CA6B, 0xC2B2_AE35
+FRAME_STEP, GROUP_STEP, ID_STEP = 0x9E37_79B9, 0x85EB_CA6B, 0xC2B2_AE35
 #: The end is barred for so many frames, as qwen-tts's `min_new_tokens`.
 FRAMES_BEFORE_END = 2
 #: The last ids of the vocabulary are no codes; of them only the end can be drawn.
 SPECIAL_IDS = 1024
+#: What scores are divided by: with more or less they are no numbers any more.
+_LEAST, _MOST = 0.001, 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,10 @@ def plain_draw(
     """
     if not do_sample:
         return 1.0, vocabulary, -1.0, 0.0
-    if not temperature > 0.0:
-        raise EngineError(f"a temperature of {temperature} cannot be used: it must be above 0")
+    if not _LEAST <= temperature <= _MOST:
+        raise EngineError(
+            f"a temperature of {temperature} cannot be used: it must be from {_LEAST} to {_MOST}"
+        )
     if top_k < 0:
         raise EngineError(f"a top_k of {top_k} cannot be used: it must be 0 (all) or more")
     if not 0.0 <= top_p <= 1.0:
@@ -60,12 +67,94 @@ def plain_draw(
 
 
 def check_penalty(sampling: Sampling) -> float:
-    """The repetition penalty of a request; raises `EngineError` unless it is above 0."""
-    if not sampling.repetition_penalty > 0.0:
+    """The repetition penalty of a request; raises `EngineError` for one that cannot be."""
+    penalty = sampling.repetition_penalty
+    if not _LEAST <= penalty <= _MOST:
         raise EngineError(
-            f"a repetition_penalty of {sampling.repetition_penalty} cannot be used: it must be above 0"
+            f"a repetition_penalty of {penalty} cannot be used: it must be from {_LEAST} to {_MOST}"
         )
-    return sampling.repetition_penalty
+    return penalty
+
+
+class Sampler(Protocol):
+    """Draws the codes of one frame at B places: `begin`, `first`, then `other` for the groups from 1 on."""
+
+    def begin(self, inputs: Tensor) -> Drawing:
+        """Of the table of `Field`, (fields, B)."""
+
+    def first(self, drawing: Drawing, logits: Tensor, seen: Tensor) -> Tensor:
+        """(B,) int64 from logits (B, vocabulary); marks them in `seen`, (rows, vocabulary) bool."""
+
+    def other(self, drawing: Drawing, group: int, logits: Tensor) -> Tensor:
+        """(B,) int64 of a group from logits (B, the predictor's vocabulary)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What the draws of one frame share. `noise`: (B, groups, vocabulary), where it is made beforehand."""
+
+    inputs: Tensor
+    noise: Tensor | None = None
+
+    def whole(self, field: Field) -> Tensor:
+        """(B, 1) int64."""
+        return self.inputs[field].long()[:, None]
+
+    def number(self, field: Field) -> Tensor:
+        """(B, 1) float32."""
+        return self.inputs[field].view(torch.float32)[:, None]
+
+
+class PlainSampler:
+    """`Sampler` by torch's own functions, or by what `wrap` makes of them."""
+
+    def __init__(
+        self, config: TalkerConfig, device: torch.device, wrap: Callable[[Any], Any] = lambda x: x
+    ) -> None:
+        vocabulary = max(config.vocab_size, config.code_predictor_config.vocab_size)
+        self._noise: Callable[[Tensor, Tensor, Tensor], Tensor] = wrap(
+            Noise(config.num_code_groups, vocabulary, device)
+        )
+        self._drawn: Callable[[Tensor, Draw, Tensor], Tensor] = wrap(drawn)
+        self._bars = bars(config).to(device)
+        self._true = torch.ones((), device=device, dtype=torch.bool)
+
+    def begin(self, inputs: Tensor) -> Drawing:
+        noise = self._noise(inputs[Field.SEED_LOW], inputs[Field.SEED_HIGH], inputs[Field.FRAME])
+        return Drawing(inputs, noise)
+
+    def first(self, drawing: Drawing, logits: Tensor, seen: Tensor) -> Tensor:
+        rows, frame = drawing.inputs[Field.ROW].long(), drawing.inputs[Field.FRAME]
+        scores = penalised(logits.float(), seen[rows], drawing.number(Field.PENALTY))
+        scores = scores + self._bars[(frame >= FRAMES_BEFORE_END).long()]
+        draw = Draw(
+            drawing.number(Field.TEMPERATURE),
+            drawing.whole(Field.TOP_K),
+            drawing.number(Field.REST),
+            drawing.number(Field.NOISE),
+        )
+        assert drawing.noise is not None
+        codes = self._drawn(scores, draw, drawing.noise[:, 0])
+        seen.index_put_((rows, codes), self._true)
+        return codes
+
+    def other(self, drawing: Drawing, group: int, logits: Tensor) -> Tensor:
+        draw = Draw(
+            drawing.number(Field.SUB_TEMPERATURE),
+            drawing.whole(Field.SUB_TOP_K),
+            drawing.number(Field.SUB_REST),
+            drawing.number(Field.SUB_NOISE),
+        )
+        assert drawing.noise is not None
+        return self._drawn(logits.float(), draw, drawing.noise[:, group])
+
+
+def bars(config: TalkerConfig) -> Tensor:
+    """(2, vocabulary): minus infinity where no first code can be, before and after the end is allowed."""
+    table = torch.zeros(2, config.vocab_size)
+    table[:, -SPECIAL_IDS:] = -torch.inf
+    table[1, config.codec_eos_token_id] = 0.0
+    return table
 
 
 class Noise:
@@ -75,13 +164,13 @@ class Noise:
         def steps(count: int, step: int) -> Tensor:
             return (torch.arange(1, count + 1, dtype=torch.int64) * step & _MASK).to(device)
 
-        self._groups = steps(groups, _GROUP_STEP)
-        self._ids = steps(vocabulary, _ID_STEP)
+        self._groups = steps(groups, GROUP_STEP)
+        self._ids = steps(vocabulary, ID_STEP)
 
     def __call__(self, low: Tensor, high: Tensor, frame: Tensor) -> Tensor:
         """(B, groups, vocabulary) float32, for both halves of seeds and for frames: (B,) of integers."""
         key = _mixed(_mixed(low.long() & _MASK) ^ (high.long() & _MASK))
-        key = _mixed(key + frame.long() * _FRAME_STEP & _MASK)
+        key = _mixed(key + frame.long() * FRAME_STEP & _MASK)
         keys = _mixed(key[:, None] + self._groups & _MASK)
         bits = _mixed(keys[:, :, None] + self._ids & _MASK)
         # 23 bits and a half: never 0, never 1, and exact in float32.
@@ -94,20 +183,6 @@ def _mixed(x: Tensor) -> Tensor:
     x = (x ^ x >> 16) * 0x7FEB_352D & _MASK
     x = (x ^ x >> 15) * 0x846C_A68B & _MASK
     return x ^ x >> 16
-
-
-class Bars:
-    """What the first code of a frame may not be, by frame."""
-
-    def __init__(self, config: TalkerConfig, device: torch.device) -> None:
-        table = torch.zeros(2, config.vocab_size)
-        table[:, -SPECIAL_IDS:] = -torch.inf
-        table[1, config.codec_eos_token_id] = 0.0
-        self._table = table.to(device)
-
-    def __call__(self, scores: Tensor, frame: Tensor) -> Tensor:
-        """`scores` (B, vocabulary) for `frame` (B,), with what is barred at minus infinity."""
-        return scores + self._table[(frame >= FRAMES_BEFORE_END).long()]
 
 
 def penalised(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:

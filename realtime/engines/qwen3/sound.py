@@ -21,7 +21,7 @@ class Download:
         if sound.is_cuda:
             self._host = torch.empty(sound.shape, dtype=sound.dtype, pin_memory=True)
             self._host.copy_(sound, non_blocking=True)
-            self._event = torch.cuda.Event()
+            self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._event.record()
         else:
             self._host = sound

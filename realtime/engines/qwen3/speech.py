@@ -3,7 +3,8 @@
 Text is fed to the model a token a frame. When it runs dry the utterance is held, not padded: padding before
 the end of a text is nothing that the model knows. Only when its listener is about to run dry, and the text
 ends a segment, is the generation ended by `tts_eos`, so that all of it is heard; later text begins another
-one, which carries over the end of what was said. So does a generation whose text would overfill its KV.
+one. A generation whose text would overfill its KV is ended as well, and the next one carries over the end of
+what was said.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.engines.qwen3.budget import RepetitionGuard
 from realtime.engines.qwen3.prompt import Prompt
 from realtime.types import AudioChunk, Pcm, TextPiece
 
@@ -32,6 +34,7 @@ CHUNK_FRAMES = (1, 2, 4, 8, 12)
 _SHARE_OF_LEAD = 0.5
 #: Codes of so many frames are kept, for a generation that goes on where another has ended.
 CARRIED_FRAMES = 150
+LEAST_CARRIED_FRAMES = 6
 #: Seeds of the generations of one utterance lie so far apart (the golden ratio, as in splitmix64).
 _NEXT_SEED = 0x9E3779B97F4A7C15
 _SEED_MASK = 2**63 - 1
@@ -41,12 +44,16 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SpokenToken:
-    """A token of the text, and the characters [start, end) of its segment's text that it stands for."""
+    """A token of the text, and the characters [start, end) of its segment's text that it stands for.
+
+    `slow_s`: seconds that a slow speaker takes for it.
+    """
 
     id: int
     segment: int
     start: int
     end: int
+    slow_s: float = 0.0
     ends_segment: bool = False
 
     @property
@@ -108,8 +115,8 @@ class Tokenize(Protocol):
 class Budget(Protocol):
     """How many frames a generation may take at the most."""
 
-    def frames(self, tokens: Sequence[SpokenToken]) -> int:
-        """For a text of these tokens."""
+    def frames(self, seconds: float) -> int:
+        """For a text that a slow speaker takes so long for."""
         ...
 
 
@@ -145,20 +152,22 @@ Note = TextAdded | Consumed | GenerationEnded
 class Generation:
     """One run of the model. `next_ids`: text ids of the next frames, before tokens that are still to come.
 
-    `first`: the token in the last position of the prompt, if that has one. `frames`: launched so far.
-    `has_end`: the text's end was given. `said`: its tokens, in order. `most_frames`: by its text; `room`: by
-    its KV. `given_back`: tokens that came too late for it.
+    `said`: its tokens, in order, for which a slow speaker takes `slow_s`. `has_end`: the text's end was
+    given. `most_frames`: by its text; `room`: by its KV. `frames`: launched so far. `is_full`: it was ended
+    because its KV would not have held more text. `given_back`: tokens that came too late for it.
     """
 
     next_ids: deque[int]
-    first: SpokenToken | None
     said: list[SpokenToken]
     has_end: bool
     most_frames: int
     room: int
     frames: int = 0
+    is_full: bool = False
     over: bool = False
     given_back: int = 0
+    slow_s: float = 0.0
+    repetitions: RepetitionGuard = field(default_factory=RepetitionGuard)
 
     @property
     def is_exhausted(self) -> bool:
@@ -217,8 +226,8 @@ class Speech:
         self._finished = False
         self._notes: list[Note] = []
         self._codes: list[Codes] = []  # of the chunk that is collected
-        self._carried: deque[Codes] = deque(maxlen=CARRIED_FRAMES)
-        self._carried_said: list[SpokenToken] = []
+        self._last_codes: deque[Codes] = deque(maxlen=CARRIED_FRAMES)  # of the generation, or the one before
+        self._before: Generation | None = None
         self._chunk = -1  # index into CHUNK_FRAMES
         self._chunk_frames = 0
         self._chunk_left = 0
@@ -285,24 +294,20 @@ class Speech:
         """
         if self.generation is not None or not self._may_begin():
             return None
-        script = self.script
         ahead = tuple(self._tokens)
-        if self._carried_said and self._carried and script.is_live:
-            beginning = script.go_on(self._carried_said, np.stack(self._carried), ahead)
-        else:
-            beginning = script.begin(ahead)
+        carried = self._carried(ahead)
+        beginning = self.script.go_on(*carried, ahead) if carried else self.script.begin(ahead)
         said = [self._tokens.popleft() for _ in range(beginning.tokens)]
-        self._carried.clear()
+        self._last_codes.clear()
         self.generation = Generation(
             next_ids=deque((int(beginning.prompt.text_ids[-1]), *beginning.trailing)),
-            first=said[-1] if said and not beginning.ends else None,
             said=said,
             has_end=beginning.ends,
-            most_frames=self._budget.frames(said),
+            most_frames=0,
             room=room(beginning.prompt),
         )
-        in_prompt = said if beginning.ends else said[:-1]
-        self._notes += [Consumed(token, self._frames) for token in in_prompt]
+        self._allow(self.generation, said)
+        self._notes += [Consumed(token, self._frames) for token in said]
         seed = (self._seed + self._generations * _NEXT_SEED) & _SEED_MASK
         self._generations += 1
         return beginning.prompt, seed
@@ -339,9 +344,10 @@ class Speech:
         if launched.token is not None:
             self._notes.append(Consumed(launched.token, self._frames))
         self._codes.append(codes)
-        self._carried.append(codes)
+        self._last_codes.append(codes)
         self._frames += 1
-        if generation.is_exhausted and not self._in_flight:
+        repeats = generation.repetitions.add(int(codes[0]))
+        if repeats or (generation.is_exhausted and not self._in_flight):
             return self._end(generation)
         return self._chunk_of() if launched.ends_chunk else None
 
@@ -360,23 +366,52 @@ class Speech:
 
     def _next_id(self, generation: Generation) -> tuple[int, SpokenToken | None]:
         if generation.next_ids:
-            token, generation.first = generation.first, None
-            return generation.next_ids.popleft(), token
+            return generation.next_ids.popleft(), None
         if generation.has_end:
             return self._tts_pad, None
-        if self._tokens and not self._is_to_be_ended(generation):
+        generation.is_full = self._is_full(generation)
+        if self._tokens and not generation.is_full:
             token = self._tokens.popleft()
             generation.said.append(token)
-            generation.most_frames = self._budget.frames(generation.said)
+            self._allow(generation, (token,))
             return token.id, token
         generation.has_end = True
         return self._tts_eos, None
 
-    def _is_to_be_ended(self, generation: Generation) -> bool:
+    def _allow(self, generation: Generation, tokens: Sequence[SpokenToken]) -> None:
+        """It may take longer, as there is more to say."""
+        generation.slow_s += sum(token.slow_s for token in tokens)
+        generation.most_frames = self._budget.frames(generation.slow_s)
+
+    def _is_full(self, generation: Generation) -> bool:
         """Whether its text has to end here, as all of it must be spoken before its KV is full."""
         if generation.most_frames >= generation.room:
             return True
-        return generation.said[-1].ends_segment and 2 * generation.most_frames >= generation.room
+        ends_segment = bool(generation.said) and generation.said[-1].ends_segment
+        return ends_segment and 2 * generation.most_frames >= generation.room
+
+    def _carried(self, ahead: Sequence[SpokenToken]) -> tuple[list[SpokenToken], Codes] | None:
+        """The last words of the generation before, and the frames that say them, if there is to be a bridge.
+
+        Where its text was ended for want of room, the next one goes on from there. In a prompt the text runs
+        ahead of the sound: so no more is carried than there are tokens ahead to lay over it.
+        """
+        before = self._before
+        if before is None or not before.is_full or not self.script.is_live or not self._last_codes:
+            return None
+        characters = sum(token.characters for token in before.said)
+        frames_per_character = max(before.frames, 1) / max(characters, 1)
+        carried: list[SpokenToken] = []
+        frames = 0
+        for count, token in enumerate(reversed(before.said), 1):
+            more = round(frames_per_character * sum(each.characters for each in (*carried, token)))
+            if more > len(self._last_codes) or more - count >= len(ahead):
+                break
+            carried.append(token)
+            frames = more
+        if frames < LEAST_CARRIED_FRAMES:
+            return None
+        return carried[::-1], np.stack(self._last_codes)[-frames:]
 
     def _next_chunk(self, lead_s: float, step_s: float) -> int:
         """Frames of the next chunk: as many as are there long before they are needed."""
@@ -400,7 +435,7 @@ class Speech:
         self._chunk_left = 0
         self._made_frames = self._frames
         self._notes.append(GenerationEnded(self._frames))
-        self._carried_said = generation.said
+        self._before = generation
         return self._chunk_of()
 
     def rest(self) -> ReadyChunk:

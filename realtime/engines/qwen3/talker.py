@@ -98,6 +98,11 @@ class Talker(nn.Module):
         """The kind of number the weights are."""
         return self.codes.dtype
 
+    def small_code(self, group: int, codes: Tensor) -> Tensor:
+        """`codes` (B,) of a group as the predictor takes them: (B, its width)."""
+        end = self.code_offsets[group + 1] if group + 1 < self.groups else self.nothing
+        return self.small_codes[self.code_offsets[group] : end][codes]
+
     def smaller(self, x: Tensor) -> Tensor:
         """Of the talker's width, as the predictor takes it."""
         return x if self.small is None else F.linear(x, self.small, self.small_bias)
