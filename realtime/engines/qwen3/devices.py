@@ -21,12 +21,16 @@ _MEMINFO = Path("/proc/meminfo")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`attention` as `Decoder` takes it; `why`: what decided on it, in words."""
+    """`attention` as `Decoder` takes it; `why`: what decided on it, in words.
+
+    `kernels`: whether own kernels do what lies between matrices and convolutions.
+    """
 
     device: torch.device
     dtype: torch.dtype
     attention: str
     why: str
+    kernels: bool
 
     @property
     def is_cuda(self) -> bool:
@@ -47,7 +51,7 @@ def choose_place(device: str, dtype: str, attention: str) -> Place:
     chosen = _device(device)
     numbers = _dtype(dtype, chosen)
     kind, why = _attention(attention, chosen, numbers)
-    return Place(chosen, numbers, kind, why)
+    return Place(chosen, numbers, kind, why, kernels=kind != "sdpa" and not _no_triton(chosen))
 
 
 def _device(name: str) -> torch.device:

@@ -82,6 +82,7 @@ def load(
             dtype=str(place.dtype).removeprefix("torch."),
             attention=place.attention,
             why=place.why,
+            kernels=place.kernels,
             rows=rows,
             positions=positions,
             memory=gigabytes(need.once + rows * need.row),
@@ -123,7 +124,13 @@ def _parts(
         prefix_positions=PREFIX_POSITIONS,
     )
     codec = Codec.from_state(
-        config.codec, codec_tensors, rows, place.device, place.dtype, compile=settings.compile
+        config.codec,
+        codec_tensors,
+        rows,
+        place.device,
+        place.dtype,
+        compile=settings.compile,
+        kernels=place.kernels,
     )
     encoder = None
     if config.kind == "base":

@@ -1,8 +1,7 @@
 """How much memory a model takes, before it takes any.
 
 Its parts are made once of tensors that have a shape and nothing else (torch's device "meta"), by the headers
-of its files, and their sizes are counted. So the count cannot differ from what the parts do, and a weight
-that is missing or misshapen is found out by the way.
+of its files, and what they hold is counted. So a weight that is missing or misshapen is found out by the way.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from realtime.engines.qwen3.clone import CloneEncoder
 from realtime.engines.qwen3.codec import Codec
 from realtime.engines.qwen3.configuration import ModelConfig
 from realtime.engines.qwen3.devices import Place
-from realtime.engines.qwen3.frame import State
+from realtime.engines.qwen3.step import decoder_bytes
 from realtime.engines.qwen3.talker import Talker
 from realtime.engines.qwen3.tensors import Tensors
 from realtime.errors import EngineError
@@ -61,14 +60,10 @@ def needed(
     """
     outline, codec_outline = tensors.outline(), codec_tensors.outline()
     talker = Talker.from_state(config, outline, _meta, place.dtype)
-
-    def held(rows: int) -> int:
-        state = State(talker, rows, positions)
-        codec = Codec.from_state(config.codec, codec_outline, rows, _meta, place.dtype)
-        return held_bytes([talker, state, codec])
-
-    once, row = 2 * held(1) - held(2), held(2) - held(1)
-    once += State(talker, 0, PREFIX_POSITIONS).kv.nbytes
+    codec = Codec.from_state(config.codec, codec_outline, 1, _meta, place.dtype)
+    none, one = (decoder_bytes(config, rows, positions, place.dtype, PREFIX_POSITIONS) for rows in (0, 1))
+    row = one - none + codec.row_bytes
+    once = none + held_bytes([talker, codec]) - codec.row_bytes
     if config.kind == "base":
         once += held_bytes(CloneEncoder.from_states(config, outline, codec_outline, _meta))
     return Need(once + (WORKING_CUDA if place.is_cuda else WORKING_CPU), row)

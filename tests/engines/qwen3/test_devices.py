@@ -72,9 +72,11 @@ def test_a_gpu_computes_with_the_best_that_it_has(
     place = devices.choose_place("auto", "auto", "auto")
     assert (place.device, place.dtype, place.attention) == (torch.device("cuda", 0), dtype, attention)
     assert place.is_cuda
+    assert place.kernels == ("triton" in packages)
     # It is said what is missing.
     assert ("flash-attn" in place.why) and ("triton" in place.why) == (attention == "sdpa")
-    assert devices.choose_place("cuda:1", "float16", "sdpa").device == torch.device("cuda", 1)
+    plain = devices.choose_place("cuda:1", "float16", "sdpa")
+    assert (plain.device, plain.kernels) == (torch.device("cuda", 1), False)
 
 
 def test_flash_attn_is_for_16_bits(machine: Machine) -> None:
@@ -137,11 +139,11 @@ def test_torch_is_set_up_for_a_gpu_only(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(devices, "pci_address", lambda index: f"address {index}")
     monkeypatch.setattr(devices, "near_cpus", lambda address: frozenset({len(address)}))
     monkeypatch.setattr(devices, "stay_near", lambda cpus: cpus)
-    assert devices.set_up(devices.Place(torch.device("cpu"), torch.float32, "sdpa", "")) == {}
+    assert devices.set_up(devices.Place(torch.device("cpu"), torch.float32, "sdpa", "", False)) == {}
     assert "PYTORCH_CUDA_ALLOC_CONF" not in os.environ
     assert torch.get_float32_matmul_precision() == "highest"
 
-    gpu = devices.Place(torch.device("cuda", 1), torch.bfloat16, "sdpa", "")
+    gpu = devices.Place(torch.device("cuda", 1), torch.bfloat16, "sdpa", "", False)
     done = devices.set_up(gpu)
     assert done == {"allocator": "expandable_segments:True", "processors": "1 next to the GPU"}
     assert os.environ["PYTORCH_CUDA_ALLOC_CONF"] == "expandable_segments:True"
