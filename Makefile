@@ -11,12 +11,13 @@ TEST_PROCESSES ?= 2
 OUT ?=
 TEXT ?=
 
-.PHONY: help run say japanese test lint lint-web vendor bench bench-browser load soak lock clean
+.PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser load soak lock clean
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
 	@echo 'make say TEXT="Hello" [OUT=hello.wav]  speak through it'
 	@echo 'make japanese                          install the voice that reads kanji (200 MB)'
+	@echo 'make qwen3                             install what ENGINE=qwen3 needs (torch; for a GPU)'
 	@echo 'make test                              install what the tests need, and run everything'
 	@echo 'make vendor                            write the library of the page anew'
 	@echo 'make bench                             latency figures'
@@ -43,15 +44,23 @@ $(VENV)/.installed: requirements.lock | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-$(VENV)/.installed-test: requirements-test.lock | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
-	@touch $@ $(VENV)/.installed
+# The lock is complete but for torch, and is taken as it is: qwen-tts asks for much that the tests do not use.
+$(VENV)/.installed-test: requirements-test.lock $(VENV)/.installed-qwen3
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-test.lock
+	@touch $@
 
 $(VENV)/.installed-japanese: requirements-japanese.lock | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-japanese.lock
 	@touch $@ $(VENV)/.installed
 
 japanese: $(VENV)/.installed-japanese
+
+$(VENV)/.installed-qwen3: requirements-qwen3.lock requirements-torch.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-qwen3.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-torch.txt
+	@touch $@ $(VENV)/.installed
+
+qwen3: $(VENV)/.installed-qwen3
 
 test: $(VENV)/.installed-test
 	@sh tests/system-packages.sh $(TEST_PROGRAMS)
@@ -93,13 +102,19 @@ load: $(VENV)/.installed-test
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m bench.soak
 
-# New versions within the ranges of pyproject.toml, for every platform, with hashes. Needs uv.
-LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade \
+# New versions within the ranges of pyproject.toml, for every platform, with hashes. Needs uv. `make lock UPGRADE=` adds
+# what is missing and leaves the rest. Torch is pinned by hand in requirements-torch.txt, without a hash: builds of one
+# version for the CPU and for each CUDA are different files, and the package index that is asked says which it is.
+UPGRADE ?= --upgrade
+LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
   --no-emit-index-url --custom-compile-command 'make lock' -q
 lock:
 	$(LOCK) -o requirements.lock
 	$(LOCK) --extra japanese -c requirements.lock -o requirements-japanese.lock
-	$(LOCK) --extra japanese --extra test -c requirements-japanese.lock -o requirements-test.lock
+	$(LOCK) --extra qwen3 -c requirements-japanese.lock -c requirements-torch.txt --no-emit-package torch \
+	  -o requirements-qwen3.lock
+	$(LOCK) --extra japanese --extra qwen3 --extra test -c requirements-japanese.lock -c requirements-qwen3.lock \
+	  -c requirements-torch.txt --no-emit-package torch -o requirements-test.lock
 
 clean:
 	rm -rf $(VENV) node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -46,6 +47,16 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
         return value.lower()
 
     return parse
+
+
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
+
+
+def _device(value: str) -> str:
+    device = value.strip().lower()
+    if not _DEVICE.fullmatch(device):
+        raise ConfigError("auto, cpu, cuda or the number of a card such as cuda:1")
+    return device
 
 
 def _mode(value: str) -> str:
@@ -111,7 +122,11 @@ class Config:
         _text,
         "origins of web pages that may use the server, separated by commas, or `*`; `none`: its own alone",
     )
-    engine: str = _setting("embedded", _one_of("embedded", "tone"), "what speaks; `tone` is for tests")
+    engine: str = _setting(
+        "embedded",
+        _one_of("embedded", "qwen3", "tone"),
+        "what speaks; `qwen3` needs the extra of that name, `tone` is for tests",
+    )
     engine_runner: str = _setting(
         "process",
         _one_of("process", "thread"),
@@ -126,6 +141,42 @@ class Config:
         30.0,
         _number(0.1, 3600, "seconds"),
         "an engine process that makes no progress for so long is replaced",
+    )
+    model_id: str = _setting(
+        "Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice",
+        _text,
+        "the model of `qwen3`: its name on Hugging Face, or a folder",
+    )
+    model_device: str = _setting(
+        "auto", _device, "where it runs: `auto`, `cpu`, `cuda` or one card, `cuda:1`"
+    )
+    model_dtype: str = _setting(
+        "auto",
+        _one_of("auto", "float32", "bfloat16", "float16"),
+        "numbers that it computes with: `auto`, `float32`, `bfloat16` or `float16`",
+    )
+    attention: str = _setting(
+        "auto",
+        _one_of("auto", "sdpa", "triton", "flash"),
+        "how it attends: `auto`, `sdpa`, `triton` or `flash`, which needs flash-attn",
+    )
+    torch_compile: bool = _setting(
+        False, _switch, "its step is compiled first: minutes at the start, less time for each frame"
+    )
+    max_batch_size: int = _setting(
+        32, _whole(1, 256), "utterances that it speaks in one step; more take turns"
+    )
+    max_new_tokens: int = _setting(
+        0, _whole(0, 32_768), "most frames of 80 ms that it makes of a text; 0: by the length of the text"
+    )
+    preload_model: bool = _setting(
+        True, _switch, "load the model at the start; 0: when somebody first wants to hear it"
+    )
+    idle_timeout: float = _setting(
+        0.0,
+        _number(0, 86_400, "seconds"),
+        "a model that has made no sound for so many seconds is unloaded until it is wanted again; 0: never"
+        " (of sessions: `IDLE_TIMEOUT_S`)",
     )
     encoder_threads: int = _setting(1, _whole(1, 64), "threads that encode sound")
     opus_bitrate: int = _setting(
@@ -206,7 +257,9 @@ class Config:
         2_000, _whole(0, 1_000_000), "messages of a session that are read in a second; 0: no limit"
     )
     idle_timeout_s: float = _setting(
-        300.0, _number(1, 86_400, "seconds"), "a session in which nothing is sent is closed"
+        300.0,
+        _number(1, 86_400, "seconds"),
+        "a session in which nothing is sent is closed (of the model: `IDLE_TIMEOUT`)",
     )
     drain_s: float = _setting(
         30.0, _number(0, 3600, "seconds"), "after SIGTERM, what is running may go on for so long"
@@ -220,6 +273,17 @@ class Config:
     log_text: bool = _setting(False, _switch, "log the text that is spoken")
 
 
+#: Settings of a model, and of when it is loaded; the engine for tests has the latter as well.
+_OF_MODEL = (
+    "model_id",
+    "model_device",
+    "model_dtype",
+    "attention",
+    "torch_compile",
+    "max_batch_size",
+    "max_new_tokens",
+)
+_OF_LIFE = ("preload_model", "idle_timeout")
 #: Environment variables that hold secrets, or say where they are.
 SECRETS = (*(each.name.upper() for each in fields(Config) if each.metadata["secret"]), "API_KEYS_FILE")
 
@@ -253,6 +317,11 @@ def without_effect(config: Config) -> list[str]:
             "TRUSTED_PROXIES: ADDRESS_CONCURRENCY and ADDRESS_REQUESTS_PER_MINUTE are 0",
         ),
         (config.uds_mode != Config().uds_mode and config.uds == "none", "UDS_MODE: there is no UDS"),
+        *(
+            (getattr(config, name) != getattr(Config(), name), f"{name.upper()}: ENGINE is not `qwen3`")
+            for name in (*_OF_MODEL, *_OF_LIFE)
+            if config.engine != "qwen3" and not (config.engine == "tone" and name in _OF_LIFE)
+        ),
     )
     return [text for applies, text in cases if applies]
 
@@ -262,6 +331,6 @@ def table() -> list[tuple[str, str, str]]:
     rows: list[tuple[str, str, str]] = []
     for setting in fields(Config):
         default = setting.default
-        shown = f"{default:g}" if isinstance(default, int | float) else str(default).lower()
+        shown = f"{default:g}" if isinstance(default, int | float) else str(default or "none")
         rows.append((setting.name.upper(), shown, setting.metadata["help"]))
     return rows

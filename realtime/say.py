@@ -263,6 +263,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--voice", help="the voice; default: the server's")
     parser.add_argument("--language", help='a BCP 47 code; default: "auto", that of each sentence')
+    parser.add_argument("--instruct", help="how to speak, in words, for voices that take them")
     parser.add_argument("--markup", action="store_true", help="the text may hold tags, see protocol.md")
     parser.add_argument("--no-normalize", action="store_true", help="leave numbers and signs as they are")
     parser.add_argument("--format", choices=["opus", "pcm_s16le"], default="opus", help="what is sent")
@@ -293,7 +294,11 @@ def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
     parsed = _arguments(arguments)
     settings: dict[str, Any] = {"formats": [parsed.format]}
-    settings |= {name: value for name in ("voice", "language", "markup") if (value := getattr(parsed, name))}
+    settings |= {
+        name: value
+        for name in ("voice", "language", "instruct", "markup")
+        if (value := getattr(parsed, name))
+    }
     if parsed.no_normalize:
         settings["normalize"] = False
     if parsed.out:

@@ -15,6 +15,8 @@ TIMELINE_PER_MS = TIMELINE_RATE / 1000
 
 Pcm = NDArray[np.float32]
 
+#: The language that is found out by the text.
+AUTO = "auto"
 #: All that are spoken, ISO 639-1, English first.
 LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "ru", "zh", "ja", "ko")
 
@@ -115,6 +117,9 @@ class AudioChunk:
         return len(self.pcm) * 1000 / self.sample_rate
 
 
+#: Whether a voice heeds words about how to speak; "required": it is nobody without them.
+Instruct = Literal["no", "optional", "required"]
+
 #: When text is handed on: at the ends of sentences, or only when the client says so by a flush.
 Buffering = Literal["auto", "sentence", "manual"]
 
@@ -166,7 +171,8 @@ class VoiceSettings:
     said for it; `markup`: the text may hold tags (`text.markup`). `auto_voices` holds pairs of a language and
     the voice that speaks it, when each segment's language is found out by its text; empty when `language` is
     that of all text. `language` is then the one that is assumed where the text does not tell. `reference`
-    belongs to a cloned voice. `cache`: sound made before may be used, and this sound kept.
+    belongs to a cloned voice. `cache`: sound made before may be used, and this sound kept. `instruct`: how to
+    speak, in words.
     """
 
     voice: str
@@ -180,6 +186,7 @@ class VoiceSettings:
     auto_voices: tuple[tuple[str, str], ...] = ()
     reference: VoiceReference | None = None
     cache: bool = True
+    instruct: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +195,7 @@ class Voice:
 
     `engine` is the module in `engines` that speaks it; `extra` names the optional packages that it needs.
     One that does not read `all_scripts` of its language speaks only when it or the language is asked for.
-    A cloned voice has a `reference`.
+    A cloned voice has a `reference`. `instruct`: whether it takes words about how to speak.
     """
 
     id: str
@@ -198,6 +205,7 @@ class Voice:
     extra: str | None = None
     all_scripts: bool = True
     reference: VoiceReference | None = None
+    instruct: Instruct = "no"
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,4 +333,15 @@ class Failed:
     timing: Timing = field(default_factory=Timing)
 
 
-SpeechEvent = SegmentStarted | WordsTimed | Packet | SegmentEnded | Flushed | Finished | Failed
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """It waits until the engine is loaded: `what` is being done, and the `fraction` of that is done, 0 to 1.
+
+    Comes before all sound; `what` is empty when nothing is known of it.
+    """
+
+    what: str
+    fraction: float
+
+
+SpeechEvent = Loading | SegmentStarted | WordsTimed | Packet | SegmentEnded | Flushed | Finished | Failed

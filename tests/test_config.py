@@ -35,12 +35,15 @@ WHOLE = [
     ("MAX_LEAD_MS", 0, 3_600_000),
     ("MAX_MESSAGES_PER_S", 0, 1_000_000),
     ("MAX_WAIT_MS", 0, 600_000),
+    ("MAX_BATCH_SIZE", 1, 256),
+    ("MAX_NEW_TOKENS", 0, 32_768),
 ]
 #: (name, least, most) of seconds.
 SECONDS = [
     ("DRAIN_S", 0, 3600),
     ("ENGINE_TIMEOUT_S", 0.1, 3600),
     ("HEARTBEAT_S", 0, 3600),
+    ("IDLE_TIMEOUT", 0, 86_400),
     ("IDLE_TIMEOUT_S", 1, 86_400),
     ("REQUEST_TIMEOUT_S", 0.1, 3600),
     ("RESUME_WINDOW_S", 0, 3600),
@@ -48,18 +51,29 @@ SECONDS = [
 CHOICES = [
     ("CODE_BLOCKS", ["skip", "say", "announce"]),
     ("TABLES", ["skip", "say", "announce"]),
-    ("ENGINE", ["embedded", "tone"]),
+    ("ENGINE", ["embedded", "qwen3", "tone"]),
+    ("MODEL_DTYPE", ["auto", "float32", "bfloat16", "float16"]),
+    ("ATTENTION", ["auto", "sdpa", "triton", "flash"]),
     ("ENGINE_RUNNER", ["process", "thread"]),
     ("LOG_LEVEL", ["debug", "info", "warning", "error"]),
     ("LOG_FORMAT", ["console", "json"]),
     ("SPEED_QUALITY", ["fast", "high"]),
 ]
-TEXTS = ["HOST", "LEXICON", "UDS", "API_KEYS_FILE", "ALLOWED_ORIGINS", "DATA_FOLDER", "TRUSTED_PROXIES"]
+TEXTS = [
+    "HOST",
+    "LEXICON",
+    "UDS",
+    "API_KEYS_FILE",
+    "ALLOWED_ORIGINS",
+    "DATA_FOLDER",
+    "TRUSTED_PROXIES",
+    "MODEL_ID",
+]
 #: Their values are not repeated in an error.
 SECRETS = ["API_KEYS", "REDIS_URL"]
-SWITCHES = ["LOG_TEXT"]
+SWITCHES = ["LOG_TEXT", "TORCH_COMPILE", "PRELOAD_MODEL"]
 #: Tested one by one.
-OTHERS = ["UDS_MODE", "SILENCE_THRESHOLD_DB", "LOUDNESS_LUFS"]
+OTHERS = ["UDS_MODE", "SILENCE_THRESHOLD_DB", "LOUDNESS_LUFS", "MODEL_DEVICE"]
 
 
 def refused(name: str, value: str) -> str:
@@ -203,6 +217,35 @@ def test_what_has_no_effect_is_told() -> None:
         Config(uds_mode="600", uds="here"),
     ):
         assert without_effect(config) == []
+
+
+def test_settings_of_a_model_where_there_is_none() -> None:
+    """The engine for tests has no model either; but when it is loaded may be chosen."""
+    changes: dict[str, Any] = {
+        "model_id": "a/b",
+        "model_device": "cpu",
+        "model_dtype": "float32",
+        "attention": "sdpa",
+        "torch_compile": True,
+        "max_batch_size": 1,
+        "max_new_tokens": 1,
+    }
+    of_life: dict[str, Any] = {"preload_model": False, "idle_timeout": 1.0}
+    for name, value in (changes | of_life).items():
+        told = f"{name.upper()}: ENGINE is not `qwen3`"
+        assert without_effect(Config(**{name: value})) == [told]
+        assert without_effect(Config(engine="tone", **{name: value})) == ([told] if name in changes else [])
+        assert without_effect(Config(engine="qwen3", **{name: value})) == []
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "CUDA:0", " cuda:15 "])
+def test_devices(device: str) -> None:
+    assert value_of("MODEL_DEVICE", device) == device.strip().lower()
+
+
+@pytest.mark.parametrize("wrong", ["", "gpu", "cuda:", "cuda:-1", "cuda:1234", "cuda:0,1", "cpu:0", "mps"])
+def test_what_is_no_device(wrong: str) -> None:
+    assert "auto, cpu, cuda or the number of a card such as cuda:1" in refused("MODEL_DEVICE", wrong)
 
 
 def test_several_settings_at_once() -> None:

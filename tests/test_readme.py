@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import json
 import math
 import os
@@ -25,6 +26,13 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 COMMANDS = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines() if line]
 #: Run by .ci/run, of which this test is a part; and by test_make_run.
 RUN_ELSEWHERE = {"make test", "make run"}
+#: The last is for the tests, and holds the others.
+LOCKS = (
+    "requirements.lock",
+    "requirements-japanese.lock",
+    "requirements-qwen3.lock",
+    "requirements-test.lock",
+)
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +248,8 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
 
 def test_the_table_of_dependencies_is_complete() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    packages = project["dependencies"] + project["optional-dependencies"]["japanese"]
+    extras = project["optional-dependencies"]
+    packages = project["dependencies"] + extras["japanese"] + extras["qwen3"]
     page = json.loads((ROOT / "package.json").read_text())
     names = {re.split(r"[<>=!~;\[ ]", each)[0] for each in packages}
     names |= page["dependencies"].keys() | page["devDependencies"].keys()
@@ -254,8 +263,20 @@ def test_the_table_of_dependencies_is_complete() -> None:
 
 
 def test_locks_hold_versions_and_hashes_and_no_host() -> None:
-    for name in ("requirements.lock", "requirements-japanese.lock", "requirements-test.lock"):
+    for name in LOCKS:
         lock = (ROOT / name).read_text()
         assert "://" not in lock and "--index" not in lock and "--find-links" not in lock
         pins = re.findall(r"^[\w.-]+==.*?(?=^[\w.-]+==|\Z)", lock, re.MULTILINE | re.DOTALL)
         assert len(pins) > 20 and all("--hash=sha256:" in pin for pin in pins)
+
+
+def test_what_is_tested_is_what_is_installed_to_run() -> None:
+    *others, tests = (
+        set(re.findall(r"^[\w.-]+==[^\\\n]+", (ROOT / name).read_text(), re.MULTILINE)) for name in LOCKS
+    )
+    for pins in others:
+        assert pins <= tests
+    # Which build of torch it is does not count.
+    (torch,) = (ROOT / "requirements-torch.txt").read_text().split()
+    assert torch == f"torch=={importlib.metadata.version('torch').split('+')[0]}"
+    assert not any(pin.startswith(("torch==", "nvidia")) for pin in tests)

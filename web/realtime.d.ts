@@ -23,6 +23,8 @@ export interface VoiceSettings {
   markup?: boolean | undefined;
   /** Whether sound that was made before may be used. */
   cache?: boolean | undefined;
+  /** How to speak, in at most 2000 characters; for servers whose `features` name `instruct`. */
+  instruct?: string | undefined;
 }
 
 /** What `Session.update` may change, for contexts that are opened later. */
@@ -61,8 +63,6 @@ export interface ContextSettings extends VoiceSettings {
   buffer?: "auto" | "sentence" | "manual" | undefined;
   /** `"queue"`: speak after the others. `"preempt"`: cancel all others first, those too that are still heard. */
   on_conflict?: "queue" | "preempt" | undefined;
-  /** How to speak, in words; for servers whose `features` name `instruct`. */
-  instruct?: string | undefined;
 }
 
 /** `session.ready`: the settings in force. */

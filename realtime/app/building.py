@@ -11,16 +11,19 @@ from typing import cast
 import msgspec
 import structlog
 
+from realtime.app.models import QWEN3, Model
 from realtime.audio.formats import FORMATS, pre_skip
 from realtime.audio.rubberband import is_installed as is_installed_rubber_band
 from realtime.clock import Clock
 from realtime.config import Config
 from realtime.engines.crews import usable_cores
 from realtime.engines.engine import AnySynthesizer, Capabilities, Engine, EngineSettings
+from realtime.engines.ondemand import OnDemandEngine
 from realtime.engines.process import ProcessEngine
 from realtime.engines.routed import Part, RoutedEngine
 from realtime.engines.thread import ThreadEngine
-from realtime.errors import ErrorCode, InvalidMessageError, LoadingError
+from realtime.engines.tone import ToneSynthesizer
+from realtime.errors import ErrorCode, InvalidMessageError
 from realtime.paths import expanded
 from realtime.server.addresses import AddressLimits, trusted_proxies
 from realtime.server.keys import KeyLimits, KeyRing, load_keys
@@ -37,7 +40,8 @@ from realtime.types import BlockReading, Voice, VoiceSettings
 from realtime.voices.catalogue import OPENAI_NAMES, SAMPLES, by_name, is_installed, revision, voices_of
 from realtime.voices.store import VoiceStore
 
-#: What this server does beyond the spine of the protocol; grows with it. protocol.md lists the names.
+#: What this server does beyond the spine of the protocol; grows with it. protocol.md lists the names. Some
+#: depend on the engine.
 FEATURES = (
     "contexts",
     "flush",
@@ -57,6 +61,7 @@ FEATURES = (
     "lexicon",
     "markup",
     "cache",
+    "instruct",
     "seed",
     "bitrate",
     "frame_ms",
@@ -75,15 +80,29 @@ FRAME_KINDS = {
     "ogg_opus": FrameKind.CONTAINER,
 }
 #: Engines that need a process of their own with one thread, whatever `ENGINE_RUNNER` says: they may crash.
-SINGLE_THREADED = frozenset({"espeak", "japanese"})
+SINGLE_THREADED = frozenset({"espeak", "japanese", QWEN3})
+#: Where the `make` of an engine is, if not in the module of its name.
+MODULES = {QWEN3: "realtime.engines.qwen3.engine"}
 #: Engines that take so much memory that they are started only when they are first spoken with.
 ON_DEMAND = frozenset({"japanese"})
+#: Engines of which it is known what they can do before they are loaded: when they are, the settings may say.
+LOADED_ON_DEMAND = frozenset({QWEN3, "tone"})
 #: Beyond this the voice's threads wait for each other's Python rather than compute.
 MOST_ENGINE_THREADS = 4
 
 
-def make_engine(config: Config) -> Engine:
-    """The engine that the settings ask for, not yet started."""
+def make_engine(config: Config, model: Model | None = None) -> Engine:
+    """The engine that the settings ask for, not yet started; with the `model` that it runs, if it has one."""
+    if config.engine in LOADED_ON_DEMAND and (config.idle_timeout or not config.preload_model):
+        known = ToneSynthesizer().capabilities if model is None else model.capabilities
+        return OnDemandEngine(
+            lambda: _part_engine(config.engine, config, model),
+            known,
+            preload=config.preload_model,
+            idle_s=config.idle_timeout,
+        )
+    if model is not None:
+        return _part_engine(config.engine, config, model)
     voices = [voice for voice in voices_of(config.engine) if is_installed(voice)]
     names = tuple(dict.fromkeys(voice.engine for voice in voices))
     if len(names) == 1:
@@ -100,12 +119,12 @@ def make_engine(config: Config) -> Engine:
     )
 
 
-def _part_engine(name: str, config: Config) -> Engine:
+def _part_engine(name: str, config: Config, model: Model | None = None) -> Engine:
     apart = name in SINGLE_THREADED
     threads = 1 if apart else config.engine_threads or _engine_threads()
-    module = f"realtime.engines.{name}"
+    module = MODULES.get(name, f"realtime.engines.{name}")
     prompts = expanded(config.data_folder, "DATA_FOLDER") / "prompts"
-    settings = EngineSettings(str(prompts), config.voice_cache_max)
+    settings = EngineSettings(str(prompts), config.voice_cache_max, None if model is None else model.settings)
     if apart or config.engine_runner == "process":
         return ProcessEngine(f"{module}:make", threads, config.engine_timeout_s, settings)
     synthesizer: AnySynthesizer = importlib.import_module(module).make(settings)
@@ -118,15 +137,20 @@ def _engine_threads() -> int:
     return min(MOST_ENGINE_THREADS, max(min(2, cores), cores - 1))
 
 
-def make_offer(config: Config, cloned_voice: Callable[[str], Voice | None] = lambda name: None) -> Offer:
+def make_offer(
+    config: Config,
+    cloned_voice: Callable[[str], Voice | None] = lambda name: None,
+    model: Model | None = None,
+) -> Offer:
     """What sessions and requests of this server can be; `cloned_voice` as in `Offer`."""
-    voices = voices_of(config.engine)
+    voices = voices_of(config.engine) if model is None else model.voices
+    missing = {"instruct"} if all(voice.instruct == "no" for voice in voices) else set()
     return Offer(
         engine=config.engine,
         voices=by_name(filter(is_installed, voices)),
-        default_voice=voices[0].id,
+        default_voice=voices[0].id if voices else None,
         formats={name: Format(kind, FORMATS[name], pre_skip(name)) for name, kind in FRAME_KINDS.items()},
-        features=FEATURES,
+        features=tuple(feature for feature in FEATURES if feature not in missing),
         limits=Limits(
             text_bytes_per_message=config.max_text_per_message,
             text_bytes_per_context=config.max_text_per_context,
@@ -140,6 +164,8 @@ def make_offer(config: Config, cloned_voice: Callable[[str], Voice | None] = lam
         check_lexicon=check_entries,
         any_voice=frozenset((*OPENAI_NAMES, "default")),
         cloned_voice=cloned_voice,
+        model=None if model is None else model.name,
+        ignores_instructions=model is None,
     )
 
 
@@ -162,23 +188,30 @@ def make_address_limits(config: Config) -> AddressLimits:
     )
 
 
-def sound_revision(config: Config, lexicon: Mapping[str, str]) -> str:
+def sound_revision(config: Config, lexicon: Mapping[str, str], model: Model | None = None) -> str:
     """All that the sound of a text depends on besides the request: programs, models, settings of the text.
 
     Servers that share a cache and differ in this find nothing of each other's.
     """
     settings = (config.code_blocks, config.tables, sorted(lexicon.items()))
     digest = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:16]
-    return f"{revision(config.engine)}, text {digest}"
+    parts = (revision(config.engine), "" if model is None else model.revision, f"text {digest}")
+    return ", ".join(filter(None, parts))
 
 
 def make_levels(
-    config: Config, scheduler: Scheduler, syntheses: Syntheses, executor: Executor, clock: Clock
+    config: Config,
+    offer: Offer,
+    scheduler: Scheduler,
+    syntheses: Syntheses,
+    executor: Executor,
+    clock: Clock,
 ) -> Levels | None:
     """What brings all voices to one loudness; None when they are left alone."""
     if config.loudness_lufs is None:
         return None
-    return Levels(scheduler, syntheses, executor, clock, config.loudness_lufs, SAMPLES)
+    described = frozenset(voice.id for voice in offer.voices.values() if voice.instruct == "required")
+    return Levels(scheduler, syntheses, executor, clock, config.loudness_lufs, SAMPLES, described)
 
 
 def has_rubber_band(config: Config) -> bool:
@@ -215,8 +248,7 @@ def cloned_voice(name: str, store: VoiceStore, scheduler: Scheduler) -> Voice | 
     stored = store.find(name)
     if stored is None:
         return None
-    if not scheduler.started:
-        raise LoadingError
+    scheduler.check_loaded()
     capabilities = scheduler.capabilities
     if not capabilities.cloning:
         raise InvalidMessageError(

@@ -36,6 +36,7 @@ from realtime.app.building import (
     sound_revision,
 )
 from realtime.app.health import make_health
+from realtime.app.models import make_model
 from realtime.app.observing import ThrownAway, context_observer, reading_observer
 from realtime.app.speaking import speaker_opener
 from realtime.clock import Clock, MonotonicClock, WallClock
@@ -56,7 +57,6 @@ from realtime.server.origins import origin_policy
 from realtime.server.page import read_page
 from realtime.server.speech import SpeechAnswers
 from realtime.server.status import VoicesHealth
-from realtime.session.offer import AUTO
 from realtime.session.session import Session
 from realtime.speech.cache import AudioCache
 from realtime.speech.scheduler import Scheduler
@@ -65,6 +65,7 @@ from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextTurns
 from realtime.text.frontend import warm_up
 from realtime.text.lexicon import load_lexicon
+from realtime.types import LANGUAGES
 
 #: Threads for recordings that are decoded, which may take 30 s each; and for cloned voices on the disk.
 DECODER_THREADS = 2
@@ -147,8 +148,9 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
     store = make_store(config)
     await asyncio.to_thread(store.open)
     page = await asyncio.to_thread(read_page, page_folder())
+    model = await asyncio.to_thread(make_model, config)
     scheduler = Scheduler(
-        make_engine(config),
+        make_engine(config, model),
         clock,
         config.max_utterances,
         lambda utterance, seconds: log.debug(
@@ -160,14 +162,14 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
     registry = Registry(config.max_sessions)
     gate = Gate()
     thrown_away = ThrownAway()
-    offer = make_offer(config, lambda name: cloned_voice(name, store, scheduler))
-    revision = sound_revision(config, lexicon)
+    offer = make_offer(config, lambda name: cloned_voice(name, store, scheduler), model)
+    revision = sound_revision(config, lexicon, model)
     async with AsyncExitStack() as stack:
         encoders = stack.enter_context(threads(config.encoder_threads, "encode"))
         decoders = stack.enter_context(threads(DECODER_THREADS, "decode"))
         disk = stack.enter_context(threads(DISK_THREADS, "disk"))
         syntheses = Syntheses(cache, clock)
-        levels = make_levels(config, scheduler, syntheses, encoders, clock)
+        levels = make_levels(config, offer, scheduler, syntheses, encoders, clock)
         studio = Studio(
             scheduler,
             syntheses,
@@ -198,7 +200,7 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
         rooms = Rooms(
             catalogue,
             SpeechAnswers(
-                readings, cache, clock, observe, revision, lambda: scheduler.started, encoders, Memory()
+                readings, cache, clock, observe, revision, scheduler.check_loaded, encoders, Memory()
             ),
             registry,
             make_driver,
@@ -224,14 +226,20 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
         )
 
         async def load() -> None:
-            log.info("loading", engine=config.engine, runner=config.engine_runner)
-            languages = (each for voice in offer.voices.values() for each in voice.languages)
+            if model is None:
+                log.info("loading", engine=config.engine, runner=config.engine_runner)
+            else:
+                log.info("loading", engine=config.engine, model=model.settings.model_id)
+            spoken = [voice.languages for voice in offer.voices.values()] or [LANGUAGES]
+            languages = (each for languages in spoken for each in languages)
             warming = asyncio.get_running_loop().run_in_executor(
                 encoders, warm_up, tuple(dict.fromkeys(languages))
             )
             await asyncio.gather(scheduler.start(), cache.start(), warming)
-            if levels is not None:
-                voice = offer.speaker(None, AUTO).voice
+            voice = offer.default
+            if levels is None or voice is None or voice.instruct == "required":
+                return
+            if scheduler.load.phase == "loaded":  # else whoever wants to hear it first has to wait anyway
                 await levels.gain_db(voice.id, voice.languages[0], None)
 
         runner = web.AppRunner(

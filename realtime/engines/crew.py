@@ -211,11 +211,12 @@ class Crew(ABC, Generic[Work]):
             self._turns.grant(utterance, command.audio_ms, command.deadline)
         elif isinstance(command, Finish):
             utterance.finished = True
+            self._turns.hold(utterance, False)
         elif isinstance(command, Cancel):
             if utterance.work is not None and not utterance.busy and not utterance.cancelled:
                 self._let_go(utterance)
             self._turns.cancel(utterance)
-        if utterance.may_start:
+        if utterance.may_start or utterance.is_held:  # a deadline may have moved
             self._changed.notify()
 
     def _refuse(self, utterance: int) -> None:

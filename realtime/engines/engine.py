@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -24,15 +24,35 @@ from realtime.types import AudioChunk, TextPiece, VoiceReference
 
 
 @dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Which model is loaded, and how it runs.
+
+    `model_id`: its name on Hugging Face, or a folder. `device`: "auto", "cpu", "cuda" or "cuda:1"; `dtype`:
+    "auto" or as torch calls it; `attention`: "auto", "sdpa", "triton" or "flash". `max_batch_size` utterances
+    are spoken in one step. `max_new_tokens`: most frames of a generation, 0: by its text. `compile`: the
+    step is compiled by torch.
+    """
+
+    model_id: str
+    device: str = "auto"
+    dtype: str = "auto"
+    attention: str = "auto"
+    max_batch_size: int = 32
+    max_new_tokens: int = 0
+    compile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSettings:
     """What the factory of a synthesizer is given. All plain values: they go to another process.
 
     `prompt_folder`: where prompts of cloned voices are kept, None: in memory alone, `prompts_in_memory` of
-    them (`engines.prompts`).
+    them (`engines.prompts`). `model` is for an engine that has one to choose.
     """
 
     prompt_folder: str | None = None
     prompts_in_memory: int = 32
+    model: ModelSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +71,8 @@ class Capabilities:
     instruct: bool = False
     cloning: bool = False
     language_fixed_per_utterance: bool = False
+    #: Tells the language by the text itself, if an utterance is opened with the language "auto".
+    tells_language: bool = False
     #: What the sound of a segment depends on: itself alone, or also all that was said before it.
     context: Literal["segment", "utterance"] = "segment"
     #: How many utterances can be worked on at the same time, by threads: there are never more of them.
@@ -64,7 +86,9 @@ class Open(msgspec.Struct, frozen=True, tag="open"):
 
     `auto_voices`: pairs of a language and the voice that speaks the pieces in it; `voice` speaks those in
     `language` and in any other. Only an engine made of several heeds it. With a `reference`, which only an
-    engine that clones is given, that is the voice, and `voice` a name for it.
+    engine that clones is given, that is the voice, and `voice` a name for it. `language` is "auto" only for
+    an engine that tells it by itself. `instruct`: how to speak, in words; only a voice that takes such words
+    is given any.
     """
 
     utterance: int
@@ -73,6 +97,7 @@ class Open(msgspec.Struct, frozen=True, tag="open"):
     seed: int = 0
     auto_voices: tuple[tuple[str, str], ...] = ()
     reference: VoiceReference | None = None
+    instruct: str = ""
 
 
 class Feed(msgspec.Struct, frozen=True, tag="feed"):
@@ -168,7 +193,20 @@ class Stats:
     prompt_misses: int = 0
 
 
-Event = Chunk | Freed | Failure | Stats
+@dataclass(frozen=True, slots=True)
+class LoadState:
+    """Whether the engine is loaded; told when that changes by one that takes long to load, and by no other.
+
+    While it is "loading", `what` is being done, in a word or two, and the `fraction` of that is done, 0 to 1;
+    empty when nothing is known of it.
+    """
+
+    phase: Literal["unloaded", "loading", "loaded"]
+    what: str = ""
+    fraction: float = 0.0
+
+
+Event = Chunk | Freed | Failure | Stats | LoadState
 
 
 class Engine(Protocol):
@@ -250,41 +288,104 @@ class Synthesizer(Protocol):
         ...
 
 
-class Job(Protocol):
-    """A piece that a `BatchSynthesizer` speaks, step by step."""
+@runtime_checkable
+class ReportsProgress(Protocol):
+    """A synthesizer that takes long to load has this too.
+
+    `load` calls it with what is being done, in a word or two ("weights"), and the fraction of that which is
+    done, 0 to 1: from any thread, and as often as it likes. It is set before `load` is called; one that is
+    silent for ten minutes is given up.
+    """
+
+    on_progress: Callable[[str, float], None]
+
+
+class Sound(Protocol):
+    """What a step has made of one utterance."""
+
+    def chunks(self) -> Sequence[AudioChunk]:
+        """Wait until it is there. Called once, by another thread than the steps, in the order of the steps.
+
+        Empty when nothing of it is firm yet. Raises `EngineError` when the utterance cannot go on.
+        """
+        ...
+
+
+class Stream(Protocol):
+    """An utterance that a `BatchSynthesizer` speaks, step by step; text may come at any time."""
+
+    @property
+    def made_ms(self) -> float:
+        """Milliseconds of sound that steps have begun so far, also of what is not handed on yet."""
+        ...
+
+    def feed(self, pieces: Sequence[TextPiece]) -> None:
+        """More text. Raises `EngineError` when it cannot be spoken."""
+        ...
+
+    def finish(self) -> None:
+        """No more text comes."""
+        ...
+
+    def next_step_at(self, deadline: float) -> float:
+        """From when on it takes part in steps without more text, if its next sound is needed at `deadline`.
+
+        Monotonic seconds; minus infinity: now, infinity: not before more text or the end comes.
+        """
+        ...
 
     def close(self) -> None:
         """Give back what it holds; it is spoken to its end, has failed or is not wanted any more."""
         ...
 
 
-_J = TypeVar("_J", bound=Job)
+_S = TypeVar("_S", bound=Stream)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made(Generic[_S]):
+    """What has become of a stream; `over`: all of it is spoken. With an `error` it cannot go on."""
+
+    stream: _S
+    sound: Sound | None = None
+    over: bool = False
+    error: EngineError | None = None
 
 
 @runtime_checkable
-class BatchSynthesizer(Protocol[_J]):
+class BatchSynthesizer(Protocol[_S]):
     """The heart of an engine that works on several utterances in one step; run by `engines.batches`.
 
-    After `load` one thread alone calls it. A job that is not in a step is parked, or waits to be closed.
+    After `load` one thread alone calls it and its streams. A stream that is not in a step is parked.
     """
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do, known after `load`; `batch` is the number of jobs in a step."""
+        """What it can do, known after `load`; `batch` is the most streams in a step."""
+        ...
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether steps have begun something that only the next step tells, be it one without streams."""
         ...
 
     def load(self) -> None:
         """Read the models and warm up. Called once, before anything else."""
         ...
 
-    def begin(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> _J:
-        """Get ready to speak a piece; all others wait. Raises `EngineError` when it cannot be spoken."""
+    def listen(self, on_change: Callable[[], None]) -> None:
+        """Call `on_change`, from any thread, when `next_step_at` of a stream may have changed by itself."""
         ...
 
-    def step(self, jobs: Sequence[_J]) -> Sequence[AudioChunk | EngineError]:
-        """A chunk for each job, in their order, the last of its piece marked; or why that job cannot go on.
+    def open(self, request: Open) -> _S:
+        """Get ready for an utterance; all others wait. Raises `EngineError` when it cannot be spoken."""
+        ...
 
-        A job with nothing to say yet gives an empty chunk. What is raised fails all jobs of the step.
+    def step(self, streams: Sequence[_S], deadlines: Sequence[float]) -> Sequence[Made[_S]]:
+        """Go on with these streams, whose next sound is needed at these times (monotonic seconds).
+
+        Tells what is new of any stream that is not closed, in any order. What is raised fails all streams of
+        the step.
         """
         ...
 

@@ -28,8 +28,9 @@ _FEW = 64
 class Utterance(Generic[Work]):
     """One that is open. It is its own `Cancellation`: the only side of it that a synthesizer sees.
 
-    `work`: the piece that has begun and is not over; parked while the utterance is not `busy`.
-    `is_to_be_finished`: it is made to its end, though more than was granted has been made.
+    `work`: what has begun and is not over, a piece or all of it; parked while the utterance is not `busy`.
+    `is_to_be_finished`: it is made to its end, though more than was granted has been made. `is_held`: its
+    work cannot go on without more text.
     """
 
     request: Open
@@ -42,6 +43,7 @@ class Utterance(Generic[Work]):
     queue_s: float = 0.0  # how long it waited, until that has been told
     busy: bool = False
     is_to_be_finished: bool = False
+    is_held: bool = False
     finished: bool = False
     cancelled: bool = False
     ticket: int = 0  # of its place in the queue; 0: it is in none
@@ -81,7 +83,7 @@ class Utterance(Generic[Work]):
             not self.busy
             and not self.cancelled
             and (self.is_to_be_finished or not self.has_enough)
-            and (self.work is not None or bool(self.waiting))
+            and (bool(self.waiting) or (self.work is not None and not self.is_held))
         )
 
     @property
@@ -173,6 +175,22 @@ class Turns(Generic[Work]):
         utterance.queue_s = time.monotonic() - utterance.fed_at
         self.waiting -= 1
         return piece
+
+    def take_text(self, utterance: Utterance[Work]) -> list[TextPiece]:
+        """All its pieces that wait."""
+        if not utterance.waiting:
+            return []
+        utterance.fed_at = utterance.waiting[0][1]
+        pieces = [piece for piece, _ in utterance.waiting]
+        self.waiting -= len(pieces)
+        utterance.waiting.clear()
+        return pieces
+
+    def hold(self, utterance: Utterance[Work], is_held: bool) -> None:
+        """Whether its work waits for more text."""
+        if utterance.is_held != is_held:
+            utterance.is_held = is_held
+            self._place(utterance)
 
     def release(self, utterance: Utterance[Work]) -> None:
         """It is busy no longer, if it was."""

@@ -43,6 +43,7 @@ from realtime.server.voices import (
     engine_clones,
 )
 from realtime.server.websocket import speech_handler as session_handler
+from realtime.voices.clone import EXAMPLE_ID
 
 #: Who has no key may look at these.
 OPEN_ROUTES = frozenset({"/", "/health", "/ready", "/openapi.json"})
@@ -85,16 +86,18 @@ def make_application(
     text_bytes = offer.limits.text_bytes_per_context
     models = model_names(offer.engine)
     rules = SpeechRules(offer, frozenset(models))
-    loaded = rooms.answers.loaded
-    clones = engine_clones(loaded, rooms.clones)
+    check_loaded = rooms.answers.check_loaded
+    clones = engine_clones(check_loaded, rooms.clones)
     room = VoiceRoom(
         rooms.catalogue, rooms.decoders, Uploads(clones), rooms.forget, rooms.check_room, rooms.wall_clock
     )
-    document = make_document(version, offer.default_voice, models[0], bool(keys.keys), text_bytes)
+    document = make_document(
+        version, offer.default_voice or EXAMPLE_ID, models[0], bool(keys.keys), text_bytes
+    )
     sample = sample_handler(rooms.catalogue, rules, rooms.answers, clones)
     files = {file.path: file for file in rooms.page}
     open_routes = OPEN_ROUTES | files.keys()
-    session = session_handler(rooms.registry, rooms.make_driver, offer.limits.message_bytes, loaded)
+    session = session_handler(rooms.registry, rooms.make_driver, offer.limits.message_bytes, check_loaded)
 
     application = web.Application(
         middlewares=[

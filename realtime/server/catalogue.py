@@ -21,8 +21,8 @@ from realtime.server.speech_request import SpeechRequest, SpeechRules
 from realtime.server.status import Handler, json_answer
 from realtime.server.streaming import NOT_STORED
 from realtime.session.offer import Offer, shown
-from realtime.types import LANGUAGES, Voice
-from realtime.voices.catalogue import SAMPLES
+from realtime.types import LANGUAGES, Instruct, Voice
+from realtime.voices.catalogue import SAMPLE_DESCRIPTION, SAMPLES
 from realtime.voices.clone import CLONE_ID, StoredVoice
 from realtime.voices.store import VoiceStore
 
@@ -41,8 +41,9 @@ _LANGUAGE = re.compile(LANGUAGE_PATTERN[1:-1])
 class VoiceEntry(Struct, frozen=True):
     """A voice. `language` is its own, null when that is not known; it answers to its `aliases` too.
 
-    `sample` is where it can be heard. `created` (seconds since 1970), `seconds` (the length of the recording)
-    and `ref_text` (what is said in it) are those of a cloned voice.
+    `instruct`: whether it takes words about how to speak. `sample` is where it can be heard. `created`
+    (seconds since 1970), `seconds` (the length of the recording) and `ref_text` (what is said in it) are
+    those of a cloned voice.
     """
 
     id: str
@@ -52,6 +53,7 @@ class VoiceEntry(Struct, frozen=True):
     languages: tuple[str, ...]
     engine: str
     aliases: tuple[str, ...]
+    instruct: Instruct
     sample: str
     created: int | UnsetType = UNSET
     seconds: float | UnsetType = UNSET
@@ -140,8 +142,8 @@ class Catalogue:
 
         A name that stands for whichever voice speaks the language is one of the default voice here.
         """
-        known = self.offer.default_voice if name.lower() in self.offer.any_voice else name
-        voice = self.offer.voices.get(known.lower())
+        offer = self.offer
+        voice = offer.default if offer.names_nobody(name) else offer.voices.get(name.lower())
         if voice is not None:
             return voice
         clone = await self.work(self.store.find, name) if CLONE_ID.fullmatch(name) else None
@@ -164,6 +166,7 @@ class Catalogue:
             languages=tuple(dict.fromkeys((*own, *LANGUAGES))),
             engine=self.offer.engine,
             aliases=(),
+            instruct="no",
             sample=_sample(voice.id),
             created=int(voice.created),
             seconds=round(voice.seconds, 3),
@@ -187,6 +190,7 @@ def _built_in(voice: Voice) -> VoiceEntry:
         languages=voice.languages,
         engine=voice.engine,
         aliases=voice.aliases,
+        instruct=voice.instruct,
         sample=_sample(voice.id),
     )
 
@@ -263,7 +267,12 @@ def sample_handler(
         if request.method == "HEAD":  # nobody would hear it
             return web.StreamResponse(headers={**NOT_STORED, "Content-Type": "audio/mpeg"})
         language = voice.language or LANGUAGES[0]
-        request_for_it = SpeechRequest(input=SAMPLES[language], voice=voice.id, language=language)
+        request_for_it = SpeechRequest(
+            input=SAMPLES[language],
+            voice=voice.id,
+            language=language,
+            instructions=SAMPLE_DESCRIPTION if voice.instruct == "required" else None,
+        )
         return await answers.answer(request, rules.order(request_for_it, "audio"))
 
     return handle

@@ -88,8 +88,9 @@ _FORMATS: Mapping[ResponseFormat, str] = {
     "wav": "wav",
     "pcm": "pcm_s16le",
 }
-#: The field that was wrong, by what was wrong with it.
+#: The field that was wrong, by what was wrong with it; and fields that have other names on the WebSocket.
 _PARAMS = {ErrorCode.UNKNOWN_VOICE: "voice", ErrorCode.UNKNOWN_LANGUAGE: "language"}
+_NAMES = {"instruct": "instructions"}
 #: Versions of a model have dates behind its name: tts-1-1106, gpt-4o-mini-tts-2025-03-20.
 _DATE = re.compile(r"-\d{4}(-\d\d-\d\d)?$")
 _FIELD = re.compile(r"`\$\.(\w+)")
@@ -180,6 +181,7 @@ class SpeechRules:
             markup=_given(request.markup),
             cache=_given(request.cache),
             seed=_given(request.seed),
+            instruct=self._instruct(request),
         )
         try:
             session = self.offer.session_settings(start, self.offer.defaults)
@@ -189,8 +191,14 @@ class SpeechRules:
         try:
             return self.offer.context_settings(opening, session).voice
         except RealtimeError as error:
-            error.param = error.param or _PARAMS.get(error.code)
+            param = error.param or _PARAMS.get(error.code)
+            error.param = None if param is None else _NAMES.get(param, param)
             raise
+
+    def _instruct(self, request: SpeechRequest) -> str | UnsetType:
+        """OpenAI's clients tell any voice how to speak: where none heeds it, it is as if they did not."""
+        ignored = self.offer.ignores_instructions
+        return UNSET if ignored or request.instructions is None else request.instructions
 
     def _bitrate(self, name: str, wanted: int | None) -> int:
         lowest, usual, highest = BITRATES.get(name, (0, 0, 0))

@@ -10,11 +10,13 @@ from msgspec import UNSET, UnsetType
 from realtime.errors import ErrorCode, InvalidMessageError
 from realtime.session.frames import FrameKind
 from realtime.session.messages import ALL_CONTEXTS, ContextOpen, LimitsReport, SessionStart, SessionUpdate
-from realtime.types import AudioSettings, Voice, VoiceSettings
+from realtime.types import AUTO, AudioSettings, Voice, VoiceSettings
 
 DEFAULT_FORMAT = "opus"
-#: The language that is found out by the text, segment by segment.
-AUTO = "auto"
+#: The field of a message that holds words about how to speak.
+_INSTRUCT = "instruct"
+#: Characters that words about how to speak may have.
+MAX_INSTRUCT = 2_000
 #: BCP 47 allows the narrower name of a language; here it has the name of the whole.
 _MACROLANGUAGES = {"cmn": "zh"}
 #: Fields of `session.start` that are taken over as they are.
@@ -28,6 +30,7 @@ _PLAIN_SETTINGS = (
     "normalize",
     "markup",
     "cache",
+    "instruct",
     "max_lead_ms",
 )
 
@@ -90,6 +93,7 @@ class SessionSettings:
     lexicon: tuple[tuple[str, str], ...] = ()
     markup: bool = False
     cache: bool = True
+    instruct: str = ""
     word_timestamps: bool = False
     max_lead_ms: int = 0
 
@@ -120,12 +124,14 @@ class Offer:
     0: as far as it likes. `missing_voices`: voices by name whose extra is not installed. `any_voice`:
     names in lower case that stand for whichever voice speaks the language. `cloned_voice` finds a cloned
     voice by its id, and raises `InvalidMessageError` when it cannot be spoken with. `check_lexicon`
-    tells what is wrong with a lexicon, None when nothing is.
+    tells what is wrong with a lexicon, None when nothing is. `default_voice` is None where there are only
+    cloned ones, and `model` what errors call the engine by. `ignores_instructions`: what a request over HTTP
+    says about how to speak is left out, where no voice here takes it.
     """
 
     engine: str
     voices: Mapping[str, Voice]
-    default_voice: str
+    default_voice: str | None
     formats: Mapping[str, Format]
     features: tuple[str, ...]
     limits: Limits
@@ -135,6 +141,17 @@ class Offer:
     check_lexicon: Callable[[Mapping[str, str]], str | None] = lambda entries: None
     any_voice: frozenset[str] = frozenset()
     cloned_voice: Callable[[str], Voice | None] = lambda name: None
+    model: str | None = None
+    ignores_instructions: bool = True
+
+    @property
+    def default(self) -> Voice | None:
+        """The voice of who names none; None where there are only cloned ones."""
+        return None if self.default_voice is None else self.voices[self.default_voice.lower()]
+
+    @property
+    def _spoken_by(self) -> str:
+        return f"the engine {self.engine!r}" if self.model is None else f"the model {self.model}"
 
     def voice(self, name: str) -> Voice:
         """The voice of a name; raises `InvalidMessageError` with the names that are known."""
@@ -144,42 +161,49 @@ class Offer:
         missing = self.missing_voices.get(name.lower())
         if missing is not None:
             text = f"voice {missing.id!r} is not installed; {how_to_install(missing)}"
-        else:
+        elif self.voices:
             known = ", ".join(dict.fromkeys(voice.id for voice in self.voices.values()))
             text = f"voice {shown(name)} is not known; known: {known}"
+        else:
+            text = f"voice {shown(name)} is not known; {self._only_cloned}"
         raise InvalidMessageError(text, ErrorCode.UNKNOWN_VOICE)
+
+    @property
+    def _only_cloned(self) -> str:
+        return f"{self._spoken_by} speaks with cloned voices only: make one with POST /v1/voices, and name it"
 
     def speaker(self, name: str | None, wanted: str) -> Speaking:
         """Who speaks, for the voice and the language ("auto" or BCP 47) asked for.
 
         Who names no voice gets the default one, or the first that speaks the language; with "auto" the first
-        for each language that the text turns out to be in. Raises `InvalidMessageError`.
+        for each language that the text turns out to be in. Raises `InvalidMessageError`, also where there is
+        no default voice.
         """
         primary = wanted.replace("_", "-").split("-")[0].lower()
         language = _MACROLANGUAGES.get(primary, primary)
         is_auto = wanted.lower() == AUTO
-        default = self.voices[self.default_voice.lower()]
-        if name is not None and name.lower() in self.any_voice:
-            name = None
-        if name is not None:
-            voice = self.voice(name)
-        elif is_auto:
-            voice = default
-        else:
-            candidates = (voice for voice in (default, *self.voices.values()) if language in voice.languages)
-            found = next(candidates, None)
+        named = None if self.names_nobody(name) else self.voice(name or "")
+        voice = named or self.default
+        if voice is None:
+            raise InvalidMessageError(f"no voice was named; {self._only_cloned}", ErrorCode.UNKNOWN_VOICE)
+        candidates = (voice,) if named is not None else (voice, *self.voices.values())
+        if is_auto:
+            return Speaking(voice, voice.languages[0], _voice_of_each_language(candidates, voice))
+        if named is None:
+            found = next((each for each in candidates if language in each.languages), None)
             if found is None:
                 raise self._unknown_language(wanted, language)
             voice = found
-        if is_auto:
-            voices = (voice,) if name is not None else (default, *self.voices.values())
-            return Speaking(voice, voice.languages[0], _voice_of_each_language(voices, voice))
         if language not in voice.languages:
             raise InvalidMessageError(
                 f"voice {voice.id!r} does not speak {shown(wanted)}; it speaks: {', '.join(voice.languages)}",
                 ErrorCode.UNKNOWN_LANGUAGE,
             )
         return Speaking(voice, language)
+
+    def names_nobody(self, name: str | None) -> bool:
+        """Whether a wish for a voice leaves open which."""
+        return name is None or name.lower() in self.any_voice
 
     def _unknown_language(self, wanted: str, language: str) -> InvalidMessageError:
         missing = next((v for v in self.missing_voices.values() if language in v.languages), None)
@@ -198,8 +222,10 @@ class Offer:
     def session_settings(
         self, message: SessionStart | SessionUpdate, before: SessionSettings
     ) -> SessionSettings:
-        """`before` with what `message` asks for; raises `InvalidMessageError` for what is not to be had."""
-        refuse_unsupported(message)
+        """`before` with what `message` asks for; raises `InvalidMessageError` for what is not to be had.
+
+        Where there is no default voice, a session need not name one: its contexts may.
+        """
         changes: dict[str, object] = {
             name: value for name in _PLAIN_SETTINGS if (value := getattr(message, name)) is not UNSET
         }
@@ -210,16 +236,34 @@ class Offer:
         if isinstance(message, SessionStart) and not isinstance(message.formats, UnsetType):
             changes["format"] = self._format(message.formats)
         settings = replace(before, **changes)  # type: ignore[arg-type]
-        self.speaker(settings.voice, settings.language)
+        if self.default is not None or not self.names_nobody(settings.voice):
+            voice = self.speaker(settings.voice, settings.language).voice
+            if settings.instruct.strip():  # where words are needed, each context may have its own
+                self._instruct(voice, settings.instruct)
         self._check_rate(settings)
         return settings
 
+    def _instruct(self, voice: Voice, words: str) -> str:
+        """What a voice is told about how to speak; raises `InvalidMessageError` for what it does not take."""
+        words = words.strip()
+        who = f"voice {voice.id!r} of {self._spoken_by}"
+        if not words and voice.instruct == "required":
+            text = f"{who} needs instructions, which describe it: such as 'a calm, deep voice of an old man'"
+            raise InvalidMessageError(text, param=_INSTRUCT)
+        if words and voice.instruct == "no":
+            text = f"{who} takes no instructions: leave them out"
+            raise InvalidMessageError(text, ErrorCode.UNSUPPORTED, _INSTRUCT)
+        if len(words) > MAX_INSTRUCT:
+            text = f"instructions of {len(words)} characters; {MAX_INSTRUCT} are allowed"
+            raise InvalidMessageError(text, param=_INSTRUCT)
+        return words
+
     def context_settings(self, opening: ContextOpen, session: SessionSettings) -> ContextSettings:
         """How a context shall be: as `opening` says, else as the session is. Raises `InvalidMessageError`."""
-        refuse_unsupported(opening)
         named = session.voice if isinstance(opening.voice, UnsetType) else opening.voice
         wanted = session.language if isinstance(opening.language, UnsetType) else opening.language
         speaking = self.speaker(named, wanted)
+        instruct = session.instruct if isinstance(opening.instruct, UnsetType) else opening.instruct
         voice = VoiceSettings(
             speaking.voice.id,
             speaking.language,
@@ -232,6 +276,7 @@ class Offer:
             auto_voices=speaking.auto_voices,
             reference=speaking.voice.reference,
             cache=session.cache if isinstance(opening.cache, UnsetType) else opening.cache,
+            instruct=self._instruct(speaking.voice, instruct),
         )
         return ContextSettings(voice, self.audio(session), session.word_timestamps)
 
@@ -295,17 +340,3 @@ def check_context_id(context_id: str) -> None:
     """Raises `InvalidMessageError` for the name that means all contexts."""
     if context_id == ALL_CONTEXTS:
         raise InvalidMessageError(f"{ALL_CONTEXTS!r} names all contexts, and only in `cancel`")
-
-
-def refuse_unsupported(message: SessionStart | SessionUpdate | ContextOpen) -> None:
-    """Raises `InvalidMessageError` for fields that are not served yet, unless they ask for what is."""
-    served: dict[str, tuple[object, ...]] = {
-        "instruct": (UNSET, ""),
-    }
-    for name, values in served.items():
-        value = getattr(message, name, UNSET)
-        if value not in values:
-            instead = ", ".join(str(v) for v in values if v is not UNSET) or "none"
-            raise InvalidMessageError(
-                f"`{name}` is not supported by this server yet; supported: {instead}", ErrorCode.UNSUPPORTED
-            )

@@ -45,6 +45,7 @@ class Input(Struct, frozen=True):
     voice: Name | UnsetType = UNSET
     language: Name | UnsetType = UNSET
     speed: Annotated[float, Meta(ge=0.25, le=4)] | UnsetType = UNSET
+    instruct: str | UnsetType = UNSET
 
 
 class Done(Struct, frozen=True, tag_field="event", tag="done"):
@@ -258,7 +259,10 @@ class OneShot:
             SessionStart(formats=[_PCM], sample_rate=_SAMPLE_RATE), SessionSettings(_PCM)
         )
         settings = self._offer.context_settings(
-            ContextOpen(voice=request.voice, language=request.language, speed=request.speed), session
+            ContextOpen(
+                voice=request.voice, language=request.language, speed=request.speed, instruct=request.instruct
+            ),
+            session,
         )
         return _Utterance(request.input, settings.voice, settings.audio)
 

@@ -11,7 +11,7 @@ from realtime.session import messages as wire
 from realtime.session.actions import Send
 from realtime.session.contexts import Context, Cut, State
 from realtime.session.offer import Offer, SessionSettings
-from realtime.types import TIMELINE_PER_MS, Failed, SegmentStarted, Timing, WordsTimed
+from realtime.types import TIMELINE_PER_MS, Failed, Loading, SegmentStarted, Timing, WordsTimed
 
 _STATES: dict[State, Literal["open", "ending", "done", "failed", "cancelled"]] = {
     State.OPEN: "open",
@@ -30,7 +30,8 @@ def ready(
     resumed: list[Context] | None = None,
 ) -> Send:
     """The settings in force; `resumed`: all contexts of a session that was taken up again."""
-    voice = offer.speaker(settings.voice, settings.language).voice
+    speaks = offer.default is not None or not offer.names_nobody(settings.voice)
+    voice = offer.speaker(settings.voice, settings.language).voice.id if speaks else ""
     audio = offer.audio(settings)
     return Send(
         wire.SessionReady(
@@ -43,7 +44,7 @@ def ready(
             sample_rate=audio.sample_rate,
             frame_ms=audio.frame_ms,
             pre_skip=offer.formats[audio.format].pre_skip,
-            voice=voice.id,
+            voice=voice,
             language=settings.language,
             limits=offer.limits.report(),
             max_lead_ms=settings.max_lead_ms,
@@ -90,6 +91,11 @@ def failure(context: Context, failed: Failed) -> Send:
             retry_after_ms=UNSET if retry is None else retry,
         )
     )
+
+
+def loading(context: Context, event: Loading) -> Send:
+    """A context waits until the voice is loaded."""
+    return Send(wire.Loading(context.context_id, context.handle, event.what, round(event.fraction, 3)))
 
 
 def segment(context: Context, event: SegmentStarted) -> Send:

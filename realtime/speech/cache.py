@@ -84,11 +84,13 @@ def sound_key(
     revision: str,
     reference_key: str,
     before: str = "",
+    instruct: str = "",
 ) -> str:
     """Key of the sound of one piece (SHA-256, hexadecimal): all that an engine is told of it.
 
     `language` is that of the utterance, `revision` of the engine and its model, `reference_key` of the
-    recording of a cloned voice. `before` is the key of what was said before, where the sound depends on that.
+    recording of a cloned voice. `before` is the key of what was said before, where the sound depends on that;
+    `instruct` are the words about how to speak.
     The place in the source, the number of the segment, the pause before it and the tempo are no part of it:
     the sound is kept before these are applied.
     """
@@ -96,7 +98,7 @@ def sound_key(
     return _key(
         "sound",
         (piece.text, piece.language, piece.normalized, piece.last_of_segment, pronunciations),
-        (voice, language, seed, revision, reference_key, before),
+        (voice, language, seed, revision, reference_key, before, instruct),
     )
 
 

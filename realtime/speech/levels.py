@@ -25,6 +25,9 @@ _GRANTED_MS = 60_000
 MOST_GAINS = 1_024
 _log = structlog.get_logger(__name__)
 
+#: A voice, what it is cloned from, and how it is described.
+_Key = tuple[str, str, str]
+
 
 class Levels:
     """Gains of the voices. A gain is the same for the life of the server, so that equal sound stays equal."""
@@ -37,28 +40,39 @@ class Levels:
         clock: Clock,
         target_lufs: float,
         sentences: Mapping[str, str],
+        described: frozenset[str] = frozenset(),
     ) -> None:
-        """`sentences` to be spoken for it, by language; `executor` measures them."""
+        """`sentences` to be spoken for it, by language; `executor` measures them.
+
+        Voices that are `described` are others with other instructions.
+        """
         self._scheduler = scheduler
         self._syntheses = syntheses
         self._executor = executor
         self._clock = clock
         self._target_lufs = target_lufs
         self._sentences = sentences
-        self._gains: dict[tuple[str, str], float] = {}
-        self._measuring: dict[tuple[str, str], asyncio.Task[float]] = {}
+        self._described = described
+        self._gains: dict[_Key, float] = {}
+        self._measuring: dict[_Key, asyncio.Task[float]] = {}
 
-    async def gain_db(self, voice: str, language: str, reference: VoiceReference | None) -> float:
+    async def gain_db(
+        self, voice: str, language: str, reference: VoiceReference | None, instruct: str = ""
+    ) -> float:
         """The gain of a voice in dB; who asks first waits for its sentence.
 
+        `instruct` counts for one that is described alone: who tells a voice to whisper wants it softer.
         Raises `RealtimeError` when the engine fails to speak it: then it would fail to speak anything.
         """
-        key = (voice, reference.key if reference else "")
+        instruct = instruct if voice in self._described else ""
+        key = (voice, reference.key if reference else "", instruct)
         if (known := self._gains.get(key)) is not None:
             return known
         task = self._measuring.get(key)
         if task is None:
-            task = self._measuring[key] = asyncio.create_task(self._find(key, voice, language, reference))
+            task = self._measuring[key] = asyncio.create_task(
+                self._find(key, voice, language, reference, instruct)
+            )
         # Who asked for it first may leave: others wait for it as well.
         return await asyncio.shield(task)
 
@@ -70,10 +84,10 @@ class Levels:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _find(
-        self, key: tuple[str, str], voice: str, language: str, reference: VoiceReference | None
+        self, key: _Key, voice: str, language: str, reference: VoiceReference | None, instruct: str
     ) -> float:
         try:
-            chunks = await self._speak(voice, language, reference)
+            chunks = await self._speak(voice, language, reference, instruct)
             loop = asyncio.get_running_loop()
             gain = self._gains[key] = await loop.run_in_executor(self._executor, self._gain_of, chunks)
             while len(self._gains) > MOST_GAINS:
@@ -87,11 +101,15 @@ class Levels:
         pcm = np.concatenate([chunk.pcm for chunk in chunks])
         return gain_db(measure(pcm, chunks[0].sample_rate), self._target_lufs)
 
-    async def _speak(self, voice: str, language: str, reference: VoiceReference | None) -> list[AudioChunk]:
+    async def _speak(
+        self, voice: str, language: str, reference: VoiceReference | None, instruct: str
+    ) -> list[AudioChunk]:
         """The sound of the sentence."""
         text = self._sentences.get(language, next(iter(self._sentences.values())))
         changed = asyncio.Event()
-        open_utterance = partial(self._scheduler.open, voice, language, reference=reference)
+        open_utterance = partial(
+            self._scheduler.open, voice, language, reference=reference, instruct=instruct
+        )
         listening = self._syntheses.listen(None, open_utterance, changed.set, is_segment=True)
         try:
             listening.feed(TextPiece(0, text, (0, len(text)), (), language))

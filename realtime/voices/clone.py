@@ -18,6 +18,8 @@ MOST_NAME = 64
 MOST_TEXT = 2_000
 #: `fullmatch` only: a pattern that ends with `$` would let a line break pass.
 CLONE_ID = re.compile(r"clone-[0-9a-f]{24}")
+#: What such an id looks like.
+EXAMPLE_ID = "clone-0123456789abcdef01234567"
 #: Control characters, halves of surrogate pairs, and separators of lines.
 _FORBIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 

@@ -42,6 +42,7 @@ class TestVoices:
                 "languages": list(LANGUAGES),
                 "engine": "tone",
                 "aliases": [],
+                "instruct": "no",
                 "sample": "/v1/voices/tone/sample",
             }
         ]

@@ -37,7 +37,7 @@ async def is_ready(server: Server) -> bool:
 def faulty_engine(monkeypatch: pytest.MonkeyPatch) -> ProcessEngine:
     """The engine of the next server: it whistles, has faults, and works on one text at a time."""
     engine = ProcessEngine("tests.engines.faulty:make_faulty", 1, 2.0)
-    monkeypatch.setattr(serving, "make_engine", lambda config: engine)
+    monkeypatch.setattr(serving, "make_engine", lambda config, model: engine)
     return engine
 
 
@@ -122,7 +122,7 @@ async def test_a_hanging_thread_fails_its_text_alone(
 ) -> None:
     """The engine in this process: it gets another thread."""
     engine = ThreadEngine(FaultySynthesizer(), 1, timeout_s=0.5)
-    monkeypatch.setattr(serving, "make_engine", lambda config: engine)
+    monkeypatch.setattr(serving, "make_engine", lambda config, model: engine)
     async with (
         serve_tone() as server,
         open_client(server.url) as one,

@@ -69,7 +69,7 @@ async def small_server(**limits: int) -> AsyncIterator[tuple[Server, UnreliableE
     """A server with small limits, and its engine."""
     engine = UnreliableEngine()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serving, "make_engine", lambda config: engine)
+        patch.setattr(serving, "make_engine", lambda config, model: engine)
         async with running(replace(SMALL, **limits)) as server:  # type: ignore[arg-type]
             yield server, engine
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import fields
 
 from realtime.app import make_offer
+from realtime.app.models import make_model
 from realtime.audio.formats import BITRATES, FILE_RATES
 from realtime.errors import ErrorCode, InvalidMessageError, RealtimeError
 from realtime.server.speech_request import (
@@ -22,7 +25,9 @@ from realtime.server.speech_request import (
     SpeechRules,
     decode,
 )
+from realtime.session.offer import MAX_INSTRUCT
 from realtime.voices.catalogue import OPENAI_NAMES
+from tests.app.pretending import write_settings
 from tests.conftest import TONE
 
 RULES = SpeechRules(make_offer(TONE), frozenset({"tts-1", "tts-1-hd", "gpt-4o-mini-tts", "tone"}))
@@ -81,6 +86,55 @@ def test_everything_that_can_be_asked_for() -> None:
     assert not voice.normalize and voice.markup and not voice.cache
     assert voice.lexicon == (("SQL", "sequel"),)
     assert (asked.audio.format, asked.audio.bitrate, asked.audio.sample_rate) == ("ogg_opus", 32_000, 48_000)
+
+
+class TestInstructions:
+    """An engine without a model to choose leaves them out, for OpenAI's clients send them to any voice."""
+
+    def order(self, kind: str, size: str, folder: Path, **given: Any) -> SpeechOrder:
+        write_settings(folder / "m", kind, size)
+        config = replace(TONE, engine="qwen3", model_id=str(folder / "m"))
+        rules = SpeechRules(make_offer(config, model=make_model(config)), frozenset())
+        return rules.order(decode(json.dumps({"input": "Hello.", **given}).encode()), "audio")
+
+    def refusal(self, kind: str, size: str, folder: Path, **given: Any) -> RealtimeError:
+        with pytest.raises(RealtimeError) as refused:
+            self.order(kind, size, folder, **given)
+        assert refused.value.param == "instructions"
+        return refused.value
+
+    def test_they_are_left_out_where_there_is_no_model(self) -> None:
+        assert order(instructions="Speak like a pirate.").voice == order().voice
+
+    def test_a_model_that_heeds_them_is_told(self, tmp_path: Path) -> None:
+        asked = self.order("custom_voice", "1b7", tmp_path, instructions=" Like a pirate. ")
+        assert asked.voice.instruct == "Like a pirate."
+
+    def test_a_model_that_needs_them_is_told(self, tmp_path: Path) -> None:
+        asked = self.order("voice_design", "1b7", tmp_path, instructions="A pirate.", voice="nova")
+        assert (asked.voice.voice, asked.voice.instruct) == ("design", "A pirate.")
+
+    def test_a_model_that_leaves_them_out_says_so(self, tmp_path: Path) -> None:
+        error = self.refusal("custom_voice", "0b6", tmp_path, instructions="Like a pirate.")
+        assert error.code is ErrorCode.UNSUPPORTED
+        assert error.message == "voice 'ryan' of the model m takes no instructions: leave them out"
+
+    @pytest.mark.parametrize(
+        "given", [{}, {"instructions": None}, {"instructions": ""}, {"instructions": " "}]
+    )
+    def test_a_model_that_needs_them_says_so(self, tmp_path: Path, given: dict[str, Any]) -> None:
+        error = self.refusal("voice_design", "1b7", tmp_path, **given)
+        assert error.code is ErrorCode.INVALID_MESSAGE and "needs instructions" in error.message
+
+    @pytest.mark.parametrize(
+        "given", [{}, {"instructions": None}, {"instructions": ""}, {"instructions": " "}]
+    )
+    def test_nothing_is_no_instruction(self, tmp_path: Path, given: dict[str, Any]) -> None:
+        assert self.order("custom_voice", "0b6", tmp_path, **given).voice.instruct == ""
+
+    def test_they_have_an_end(self, tmp_path: Path) -> None:
+        error = self.refusal("custom_voice", "1b7", tmp_path, instructions="x" * (MAX_INSTRUCT + 1))
+        assert error.message == "instructions of 2001 characters; 2000 are allowed"
 
 
 def test_null_is_the_same_as_nothing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from realtime.errors import ErrorCode
@@ -22,6 +23,7 @@ from realtime.types import (
     SpeechEvent,
     Timing,
     Voice,
+    VoiceReference,
     VoiceSettings,
     WordsTimed,
 )
@@ -48,6 +50,17 @@ OFFER = Offer(
     limits=Limits(),
     bitrate=32_000,
 )
+#: A voice that was cloned, where there is no other.
+DORA = Voice("clone-1", ("fr", "en"), "qwen3", reference=VoiceReference("ab", "/ab.flac"))
+CLONED_ONLY = replace(
+    OFFER,
+    voices={},
+    default_voice=None,
+    any_voice=frozenset({"alloy", "default"}),
+    cloned_voice=lambda name: DORA if name == "clone-1" else None,
+    model="Q/Base",
+)
+HOW = "the model Q/Base speaks with cloned voices only: make one with POST /v1/voices, and name it"
 OPUS = AudioSettings("opus", 48_000, 20, 32_000)
 #: Samples of the timeline in a millisecond, and in a frame.
 MS = 48

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from realtime.errors import ErrorCode, InvalidMessageError
 from realtime.session.messages import ContextOpen, SessionStart, SessionUpdate
 from realtime.session.offer import (
+    MAX_INSTRUCT,
     ContextSettings,
     Limits,
     NoFormatError,
@@ -21,11 +22,10 @@ from realtime.session.offer import (
     Speaking,
     check_context_id,
     how_to_install,
-    refuse_unsupported,
     shown,
 )
 from realtime.types import AudioSettings, Voice, VoiceSettings
-from tests.session.talk import ANNA, BRUNO, OFFER, OPUS
+from tests.session.talk import ANNA, BRUNO, CLONED_ONLY, DORA, HOW, OFFER, OPUS
 
 CHEN = Voice("chen", ("zh",), "tone", aliases=("zh",))
 PAULA = Voice("paula", ("pt", "es"), "tone")
@@ -428,14 +428,119 @@ def test_the_voice_and_the_language_of_a_context_must_go_together(
     assert says in caught.value.message
 
 
-# -- words about it -----------------------------------------------------------------------------------------
+# -- words about how to speak -------------------------------------------------------------------------------
+
+#: A voice that may be told how to speak, and one that has to be; the default takes no such words.
+CLARA = Voice("clara", ("en",), "qwen3", instruct="optional")
+DESIGN = Voice("design", ("en", "de"), "qwen3", instruct="required")
+TOLD = replace(OFFER, voices={**OFFER.voices, "clara": CLARA, "design": DESIGN})
 
 
-def test_what_is_unsupported_says_what_is() -> None:
+def told(opening: ContextOpen, *session: SessionStart | SessionUpdate, offer: Offer = TOLD) -> str:
+    """What the engine is told about how to speak."""
+    return offer.context_settings(opening, after(*session, offer=offer)).voice.instruct
+
+
+def not_told(
+    opening: ContextOpen, *session: SessionStart | SessionUpdate, offer: Offer = TOLD
+) -> InvalidMessageError:
     with pytest.raises(InvalidMessageError) as caught:
-        refuse_unsupported(ContextOpen(instruct="softly"))
-    assert caught.value.code == ErrorCode.UNSUPPORTED
-    assert caught.value.message == "`instruct` is not supported by this server yet; supported: none"
+        told(opening, *session, offer=offer)
+    assert caught.value.param == "instruct"
+    return caught.value
+
+
+def test_words_about_how_to_speak_reach_a_voice_that_takes_them() -> None:
+    for voice in ("clara", "design"):
+        assert told(ContextOpen(voice=voice, instruct=" softly\n")) == "softly"
+        assert told(ContextOpen(), SessionStart(voice=voice, instruct="softly")) == "softly"
+        assert told(ContextOpen(instruct="loud"), SessionStart(voice=voice, instruct="softly")) == "loud"
+    assert told(ContextOpen(voice="clara")) == ""
+    assert told(ContextOpen(instruct=""), SessionStart(voice="clara", instruct="softly")) == ""
+    changed = SessionUpdate(instruct="loud")
+    assert told(ContextOpen(), SessionStart(voice="clara", instruct="softly"), changed) == "loud"
+    unchanged = SessionUpdate(speed=2.0)
+    assert told(ContextOpen(), SessionStart(voice="clara", instruct="softly"), unchanged) == "softly"
+
+
+def test_a_voice_that_takes_no_such_words_says_so() -> None:
+    said = "voice 'anna' of the engine 'tone' takes no instructions: leave them out"
+    refusals = [
+        not_told(ContextOpen(instruct="softly")),
+        not_told(ContextOpen(voice="anna", language="de"), SessionStart(voice="clara", instruct="softly")),
+        not_told(ContextOpen(), SessionStart(instruct="softly")),
+        not_told(ContextOpen(), SessionStart(voice="clara", instruct="softly"), SessionUpdate(voice="anna")),
+    ]
+    assert {(error.code, error.message) for error in refusals} == {(ErrorCode.UNSUPPORTED, said)}
+    assert told(ContextOpen(instruct="")) == told(ContextOpen(instruct=" \n ")) == told(ContextOpen()) == ""
+    named = not_told(ContextOpen(instruct="softly"), offer=replace(TOLD, model="Q/Small"))
+    assert named.message == "voice 'anna' of the model Q/Small takes no instructions: leave them out"
+
+
+def test_a_voice_that_needs_such_words_says_so_when_it_is_to_speak() -> None:
+    for opening in (ContextOpen(), ContextOpen(instruct=""), ContextOpen(instruct="  ")):
+        error = not_told(opening, SessionStart(voice="design"))
+        assert error.code == ErrorCode.INVALID_MESSAGE
+        assert "voice 'design' of the engine 'tone' needs instructions, which describe it" in error.message
+    # A session may leave it to its contexts.
+    assert told(ContextOpen(instruct="an old man"), SessionStart(voice="design")) == "an old man"
+    assert (
+        told(ContextOpen(instruct="an old man"), SessionStart(voice="design", instruct=" ")) == "an old man"
+    )
+
+
+def test_such_words_have_an_end() -> None:
+    longest = "x" * MAX_INSTRUCT
+    assert told(ContextOpen(voice="clara", instruct=f"  {longest} ")) == longest
+    for error in (
+        not_told(ContextOpen(voice="clara", instruct=longest + "y")),
+        not_told(ContextOpen(), SessionStart(voice="clara", instruct=longest + "y")),
+    ):
+        assert error.code == ErrorCode.INVALID_MESSAGE
+        assert error.message == "instructions of 2001 characters; 2000 are allowed"
+
+
+# -- where there are only cloned voices ---------------------------------------------------------------------
+
+
+def test_a_cloned_voice_speaks_where_there_is_no_other() -> None:
+    assert who(CLONED_ONLY, "clone-1", "auto") == (DORA, "fr")
+    assert who(CLONED_ONLY, "clone-1", "en-GB") == (DORA, "en")
+    for session, opening in (
+        (SessionStart(voice="clone-1"), ContextOpen()),
+        (SessionStart(), ContextOpen(voice="clone-1")),
+        (SessionStart(voice="alloy", language="en"), ContextOpen(voice="clone-1")),
+    ):
+        voice = CLONED_ONLY.context_settings(opening, after(session, offer=CLONED_ONLY)).voice
+        assert (voice.voice, voice.reference) == ("clone-1", DORA.reference)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (None, f"no voice was named; {HOW}"),
+        ("alloy", f"no voice was named; {HOW}"),
+        ("DEFAULT", f"no voice was named; {HOW}"),
+        ("nobody", f"voice 'nobody' is not known; {HOW}"),
+    ],
+)
+@pytest.mark.parametrize("language", ["auto", "en", "sv"])
+def test_who_names_no_cloned_voice_is_told_how_to_get_one(name: str | None, said: str, language: str) -> None:
+    with pytest.raises(InvalidMessageError) as caught:
+        CLONED_ONLY.speaker(name, language)
+    assert (caught.value.code, caught.value.message) == (ErrorCode.UNKNOWN_VOICE, said)
+
+
+def test_a_session_need_not_name_one_but_no_wrong_one_either() -> None:
+    settings = after(SessionStart(language="xx", speed=2.0), offer=CLONED_ONLY)
+    assert settings.speed == 2.0
+    with pytest.raises(InvalidMessageError, match="voice 'nobody' is not known"):
+        after(SessionStart(voice="nobody"), offer=CLONED_ONLY)
+    with pytest.raises(InvalidMessageError, match="does not speak 'de'"):
+        after(SessionStart(voice="clone-1", language="de"), offer=CLONED_ONLY)
+
+
+# -- words about it -----------------------------------------------------------------------------------------
 
 
 def test_only_one_name_is_no_context() -> None:

@@ -13,7 +13,7 @@ from realtime.session import frames
 from realtime.session import messages as wire
 from realtime.session.actions import AppendText, Close, OpenSpeaker, Send, SendFrame
 from realtime.types import AudioSettings, VoiceSettings
-from tests.session.talk import OPUS, Talk, anna, error_of, every, messages, only
+from tests.session.talk import CLONED_ONLY, HOW, OPUS, Talk, anna, error_of, every, messages, only
 
 # -- the first message --------------------------------------------------------------------------------------
 
@@ -42,6 +42,32 @@ def test_start_is_answered_by_the_settings_in_force() -> None:
             )
         )
     ]
+
+
+def test_where_there_are_only_cloned_voices_each_context_may_name_one() -> None:
+    """The session begins without one, whatever its first message is; who then names none is told how."""
+    for first in ("session.start", "ping", "session.update"):
+        talk = Talk(CLONED_ONLY)
+        ready = only(talk.send(first)[:1], wire.SessionReady)
+        assert (ready.voice, ready.language) == ("", "auto")
+        error = error_of(talk.send("text", context_id="a", text="x"))
+        assert (error.code, error.context_id, error.message) == (
+            ErrorCode.UNKNOWN_VOICE,
+            "a",
+            f"no voice was named; {HOW}",
+        )
+        opened = only(talk.send("context.open", context_id="a", voice="clone-1"), OpenSpeaker)
+        assert opened.settings.voice == "clone-1" and opened.settings.reference is not None
+    talk = Talk(CLONED_ONLY)
+    opened = only(talk.send("context.open", voice="clone-1"), OpenSpeaker)
+    assert opened.settings.voice == "clone-1"
+    talk = Talk(CLONED_ONLY)
+    assert only(talk.send("session.start", voice="clone-1"), wire.SessionReady).voice == "clone-1"
+    assert only(talk.send("text", text="x"), OpenSpeaker).settings.voice == "clone-1"
+    # What the first message names must be there.
+    talk = Talk(CLONED_ONLY)
+    assert error_of(talk.send("session.start", voice="nobody")).code == ErrorCode.UNKNOWN_VOICE
+    assert only(talk.send("session.start"), wire.SessionReady).voice == ""
 
 
 def test_start_with_wishes_serves_them_to_every_context() -> None:

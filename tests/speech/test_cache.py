@@ -287,6 +287,7 @@ OTHER_VOICE: dict[str, Any] = {
     "auto_voices": (("de", "anna"),),
     "reference": VoiceReference("ab", "/a"),
     "cache": False,
+    "instruct": "softly",
 }
 OTHER_AUDIO: dict[str, Any] = {
     "format": "wav",
@@ -307,6 +308,7 @@ def key_of(piece: TextPiece = PIECE, **changes: Any) -> str:
         "revision": "1",
         "reference_key": "",
         "before": "",
+        "instruct": "",
     }
     return sound_key(piece, **(told | changes))
 
@@ -332,6 +334,7 @@ def test_a_key_of_a_sound_tells_apart_all_that_an_engine_sees() -> None:
         {"revision": "2"},
         {"reference_key": "ab"},
         {"before": key_of()},
+        {"instruct": "softly"},
     ]
     keys = [key_of(), *map(key_of, pieces), *(key_of(**changes) for changes in told)]
     assert len(set(keys)) == len(keys)
@@ -369,6 +372,7 @@ def test_no_two_sounds_share_a_key(
 def test_what_runs_together_is_told_apart() -> None:
     assert key_of(voice="ab", language="c") != key_of(voice="a", language="bc")
     assert key_of(reference_key="", before="x") != key_of(reference_key="x", before="")
+    assert key_of(before="", instruct="x") != key_of(before="x", instruct="")
     assert response_key("a", VOICE, AUDIO, "b") != response_key("ab", VOICE, AUDIO, "")
     assert utterance_key("a", VOICE, "b") != response_key("a", VOICE, AUDIO, "b")
 

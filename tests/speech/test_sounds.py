@@ -453,6 +453,36 @@ class TestCached:
         s.check_idle()
 
 
+class TestInstructions:
+    @pytest.mark.parametrize("capabilities", [{}, {"context": "utterance"}])
+    def test_the_engine_is_told_how_to_speak(self, capabilities: dict[str, object]) -> None:
+        s = Setup(**capabilities)
+        sounds = s.open(replace(TONE, instruct="softly"))
+        sounds.grant(700, 50.0)
+        sounds.feed(sentence(0))
+        assert s.engine.opened() == [Open(1, "tone", "en", seed=3, instruct="softly")]
+
+    @pytest.mark.parametrize("capabilities", [{}, {"context": "utterance"}])
+    def test_what_is_told_otherwise_sounds_otherwise(self, capabilities: dict[str, object]) -> None:
+        """And is not taken for the same, neither when it was made before nor while it is being made."""
+        s = Setup(**capabilities)
+        for number, instruct in enumerate(("", "softly", "loud"), 1):
+            sounds = s.open(replace(TONE, instruct=instruct), "0" * 11 + ".")
+            sounds.grant(700, 50.0)
+            sounds.feed(sentence(0))
+            sounds.finish()
+            assert len(s.engine.opened()) == number
+            if number < 3:
+                s.finish(number, *sound_of(100))
+                assert len(spoken(sounds)) == 1 and not sounds.cached
+        again = s.open(replace(TONE, instruct="softly"), "0" * 11 + ".")
+        again.grant(700, 50.0)
+        again.feed(sentence(0))
+        again.finish()
+        assert len(spoken(again)) == 1 and again.cached
+        assert len(s.engine.opened()) == 3
+
+
 class TestVoices:
     AUTO = replace(TONE, auto_voices=(("en", "tone"), ("de", "anna"), ("ja", "sora")))
 
@@ -560,6 +590,21 @@ class TestUtterances:
         sounds.close()
         assert s.engine.cancels() == [] and s.changes >= 3
         s.check_idle()
+
+    def test_an_engine_that_tells_the_language_is_left_to_it(self) -> None:
+        """Only when any of several may come; and what the voice is called by does not change."""
+        auto = replace(TONE, auto_voices=(("en", "tone"), ("de", "tone")))
+        for capabilities, settings, language in (
+            ({"takes": "word", "tells_language": True}, auto, "auto"),
+            ({"takes": "word", "tells_language": True}, TONE, "en"),
+            ({"takes": "word"}, auto, "en"),
+        ):
+            s = Setup(**capabilities)
+            sounds = s.open(settings)
+            sounds.grant(700, 50.0)
+            sounds.feed(sentence(0))
+            assert [each.language for each in s.engine.opened()] == [language]
+            assert sounds.voice_of(sentence(0)) == ("tone", "en")
 
     def test_a_close_in_the_middle_cancels_it(self) -> None:
         s = Setup(takes="word")

@@ -849,3 +849,33 @@ async def test_who_waits_for_a_level_may_leave(executor: ThreadPoolExecutor) -> 
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert engine.cancels() == [1, 2] and not levels._measuring
+
+
+async def test_a_voice_that_is_described_has_a_level_for_each_description(
+    executor: ThreadPoolExecutor,
+) -> None:
+    """Another voice has one, however it is told to speak."""
+    engine = HandEngine()
+    async with house_of(engine, executor) as house:
+        studio = house.studio
+        levels = Levels(
+            studio.scheduler, studio.syntheses, executor, CLOCK, -30.0, {"en": "One."}, frozenset({"design"})
+        )
+
+        async def gain(voice: str, instruct: str) -> float:
+            begun = len(engine.opened())
+            asked = asyncio.create_task(levels.gain_db(voice, "en", None, instruct))
+            await until(lambda: asked.done() or len(engine.opened()) > begun)
+            if not asked.done():
+                opened = engine.opened()[-1]
+                sound = np.full(24_000, 0.1 * opened.utterance, np.float32)
+                engine.make(opened.utterance, AudioChunk(0, sound, 24_000))
+                engine.free(opened.utterance)
+            return await asked
+
+        old, young = await gain("design", "old"), await gain("design", "young")
+        assert old != young and await gain("design", "old") == old
+        plain = await gain("tone", "")
+        assert await gain("tone", "whisper") == plain
+        assert [each.instruct for each in engine.opened()] == ["old", "young", ""]
+        await house.settled()

@@ -19,6 +19,7 @@ from realtime.voices.catalogue import (
     revision,
     table,
     voices_of,
+    voices_of_model,
 )
 
 LANGUAGES = {"en", "de", "fr", "es", "it", "pt", "ru", "zh", "ko", "ja"}
@@ -54,7 +55,33 @@ def test_the_table_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None
     assert not any(row[4] for row in table())  # the tests install every extra
     monkeypatch.setattr(catalogue, "find_spec", lambda name: None)
     missing = {row[0]: row[4] for row in table() if row[4]}
-    assert set(missing) == {"kokoro-ja", "kokoro-ja-male"} and '"japanese"' in missing["kokoro-ja"]
+    of_japanese = {"kokoro-ja", "kokoro-ja-male"}
+    assert set(missing) == of_japanese | {voice.id for voice in voices_of("qwen3")}
+    assert '"japanese"' in missing["kokoro-ja"] and '"qwen3"' in missing["ryan"]
+
+
+def test_the_voices_of_a_model_are_those_it_has() -> None:
+    """Those that are listed first, with their own language first; then others, as the model tells them."""
+    speaks = ("en", "zh")
+    voices = voices_of_model("qwen3", ("vivian", "my-voice", "ryan"), speaks, "optional")
+    assert [(voice.id, voice.languages, voice.extra) for voice in voices] == [
+        ("ryan", ("en", "zh"), "qwen3"),
+        ("vivian", ("zh", "en"), "qwen3"),
+        ("my-voice", ("en", "zh"), None),
+    ]
+    assert {voice.instruct for voice in voices} == {"optional"} and {voice.engine for voice in voices} == {
+        "qwen3"
+    }
+    assert voices_of_model("qwen3", (), speaks, "no") == ()
+
+
+def test_the_published_voices_speak_all_languages_their_own_first() -> None:
+    voices = voices_of("qwen3")
+    assert len(voices) == 9 and all(set(voice.languages) == LANGUAGES for voice in voices)
+    own = {voice.id: voice.languages[0] for voice in voices}
+    assert (
+        own["ryan"] == "en" and own["uncle_fu"] == "zh" and own["ono_anna"] == "ja" and own["sohee"] == "ko"
+    )
 
 
 def test_the_names_of_openai_are_nobodys_own() -> None:

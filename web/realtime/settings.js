@@ -10,7 +10,7 @@ const CHECKS = {
   normalize: isBoolean,
   markup: isBoolean,
   cache: isBoolean,
-  instruct: (value) => typeof value === "string",
+  instruct: (value) => isText(value, 2000),
   seed: (value) => Number.isSafeInteger(value) && value >= 0,
   buffer: (value) => ["auto", "sentence", "manual"].includes(value),
   on_conflict: (value) => ["queue", "preempt"].includes(value),

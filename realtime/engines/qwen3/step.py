@@ -128,6 +128,7 @@ class Decoder:
         self.rows = rows
         self.positions = positions
         self.batch_sizes = tuple(sorted(batch_sizes))
+        self.device = talker.device
         self._talker = talker
         config, device = talker.config.talker, talker.device
         self._state = State(talker, rows, positions)

@@ -2,8 +2,8 @@
 
 What is small: widths, layers, the text's vocabulary. What is as in the real ones: the vocabulary of codes,
 its special ids, 16 groups of 2048 codes, upsampling by 1920, the window of 72 frames, names of speakers and
-languages, a byte-level BPE, the tokens added to it and their order; that all heads together are as wide as the
-talker (1b7) or twice as wide (0b6, predictor, codec).
+languages, a byte-level BPE, the tokens added to it and their order; that all heads together are as wide as
+the talker (1b7) or twice as wide (0b6, predictor, codec).
 
 Weights are random, but such that the model does something: linear layers keep the size of what they are
 given (with the usual deviation of 0.02 the talker is deaf to its text, and any comparison of codes passes),
@@ -109,9 +109,9 @@ def write_checkpoint(
 ) -> Path:
     """Writes a checkpoint of `kind` to `folder`, makes it if it is not there, and returns it.
 
-    `size` "1b7": the talker is wider than the predictor, so that its state passes a projection, and `instruct`
-    is heeded; "0b6": both have one width, and there is no projection. `ending` multiplies the row of the head
-    that ends a generation: with 1.0 hardly any ends within 60 frames, with 2.0 many do (greedy).
+    `size` "1b7": the talker is wider than the predictor, so that its state passes a projection, and
+    `instruct` is heeded; "0b6": both have one width, and there is no projection. `ending` multiplies the row
+    of the head that ends a generation: with 1.0 hardly any ends within 60 frames, with 2.0 many do (greedy).
     """
     folder.mkdir(parents=True, exist_ok=True)
     codec_folder = folder / "speech_tokenizer"

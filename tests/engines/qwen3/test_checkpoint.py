@@ -1,4 +1,4 @@
-"""The tiny checkpoints bear the comparisons that rest on them: qwen-tts loads them, and what should matter does."""
+"""Tiny checkpoints bear the comparisons that rest on them: qwen-tts loads them, what should matter does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from safetensors.numpy import load_file
 from realtime.engines.qwen3.configuration import ModelKind, read_config
 from tests.engines.qwen3.checkpoint import SPEAKERS, TEXT_VOCABULARY, Size, write_checkpoint
 from tests.engines.qwen3.conftest import Checkpoints, References
-from tests.engines.qwen3.reference import clone_prompt, decode_codes, greedy_codes, load_reference, recording
+from tests.engines.qwen3.reference import (
+    clone_prompt,
+    decode_codes,
+    greedy_codes,
+    greedy_codes_of,
+    load_reference,
+    recording,
+)
 
 TEXT = "All the boats were rebuilt, and one sails tomorrow."
 OTHER = "All the boats were rebuilt, and one sails tonight."
@@ -101,13 +108,12 @@ def test_every_kind_and_layout_is_heard_word_for_word(
 ) -> None:
     model = references(kind, size)
     voice = voice_of(model)
-    codes = greedy_codes(model, TEXT, streaming=streaming, frames=HEARD, **voice)
+    codes, other = greedy_codes_of(model, [TEXT, OTHER], streaming=streaming, frames=HEARD, **voice)
     assert codes.shape == (HEARD, 16)
     assert codes.min() >= 0
     assert codes.max() < 2048
     assert len(set(codes[:, 0])) > HEARD / 2
     assert np.array_equal(codes[:6], greedy_codes(model, TEXT, streaming=streaming, frames=6, **voice))
-    other = greedy_codes(model, OTHER, streaming=streaming, frames=HEARD, **voice)
     assert not np.array_equal(codes, other)
     if streaming:
         # A frame hears the text so far, and one token each: the words before are spoken alike.
@@ -174,9 +180,12 @@ def test_codes_of_a_recording_vary_and_its_sound_is_not_silent(base_reference: A
     assert differs[0] // 1920 == 25
 
 
-def test_generations_can_end_by_themselves(tmp_path: Path) -> None:
+def test_generations_can_end_by_themselves_and_several_at_once_are_as_alone(tmp_path: Path) -> None:
     model = load_reference(write_checkpoint(tmp_path, "custom_voice", ending=2.0))
-    texts = [f"Number {n} of them." for n in range(4)]
-    lengths = {len(greedy_codes(model, text, speaker="ryan")) for text in texts}
+    texts = [f"Number {n} of them{', and one more' * (n % 3)}." for n in range(6)]
+    many = greedy_codes_of(model, texts, speaker="ryan")
+    lengths = [len(codes) for codes in many]
     assert min(lengths) < 60
-    assert len(lengths) > 1
+    assert len(set(lengths)) > 2
+    for number in (0, 2):
+        assert np.array_equal(many[number], greedy_codes(model, texts[number], speaker="ryan"))
