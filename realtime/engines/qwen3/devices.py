@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from realtime.engines.crews import usable_cores
 from realtime.engines.qwen3.affinity import near_cpus, pci_address, stay_near
 from realtime.errors import EngineError
 
@@ -17,6 +18,8 @@ _AMPERE = (8, 0)
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _ALLOCATOR = "expandable_segments:True"
 _MEMINFO = Path("/proc/meminfo")
+#: More of them gain nothing where the matrices of a step have few rows.
+_MOST_CPU_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,9 @@ def set_up(place: Place) -> dict[str, str]:
     few. cuDNN measures its algorithms for each new shape once, as shapes of steps are few and come again.
     """
     if not place.is_cuda:
-        return {}
+        if not {"OMP_NUM_THREADS", "MKL_NUM_THREADS"} & os.environ.keys():
+            torch.set_num_threads(cpu_threads(usable_cores()))
+        return {"threads": str(torch.get_num_threads())}
     if not {"PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"} & os.environ.keys():
         # Read at the first use of the GPU. Without it what graphs and steps leave free comes in pieces.
         os.environ["PYTORCH_CUDA_ALLOC_CONF"] = _ALLOCATOR
@@ -139,6 +144,15 @@ def set_up(place: Place) -> dict[str, str]:
         "allocator": os.environ.get("PYTORCH_CUDA_ALLOC_CONF") or os.environ["PYTORCH_ALLOC_CONF"],
         "processors": f"{len(cpus)} next to the GPU" if cpus else "any",
     }
+
+
+def cpu_threads(cores: int) -> int:
+    """Threads that compute on so many cores.
+
+    Torch's wait for each other after every small matrix: where others need the cores as well, as the server
+    and its encoder do, they take ten times as long with one for each core.
+    """
+    return max(1, min(_MOST_CPU_THREADS, cores // 2))
 
 
 def free_memory(device: torch.device) -> int:

@@ -139,7 +139,9 @@ def test_torch_is_set_up_for_a_gpu_only(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(devices, "pci_address", lambda index: f"address {index}")
     monkeypatch.setattr(devices, "near_cpus", lambda address: frozenset({len(address)}))
     monkeypatch.setattr(devices, "stay_near", lambda cpus: cpus)
-    assert devices.set_up(devices.Place(torch.device("cpu"), torch.float32, "sdpa", "", False)) == {}
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    cpu = devices.Place(torch.device("cpu"), torch.float32, "sdpa", "", False)
+    assert devices.set_up(cpu) == {"threads": str(torch.get_num_threads())}
     assert "PYTORCH_CUDA_ALLOC_CONF" not in os.environ
     assert torch.get_float32_matmul_precision() == "highest"
 
@@ -156,6 +158,25 @@ def test_torch_is_set_up_for_a_gpu_only(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(devices, "pci_address", lambda index: None)
     assert devices.set_up(gpu) == {"allocator": "max_split_size_mb:64", "processors": "any"}
     assert "PYTORCH_CUDA_ALLOC_CONF" not in os.environ
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (3, 1), (4, 2), (16, 8), (64, 8)])
+def test_threads_leave_cores_to_others(cores: int, threads: int) -> None:
+    assert devices.cpu_threads(cores) == threads
+
+
+def test_threads_are_set_where_nobody_has_set_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", told.append)
+    monkeypatch.setattr(devices, "usable_cores", lambda: 8)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    cpu = devices.Place(torch.device("cpu"), torch.float32, "sdpa", "", False)
+    devices.set_up(cpu)
+    assert told == [4]
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    devices.set_up(cpu)
+    assert told == [4]
 
 
 def test_free_memory_of_this_machine() -> None:
