@@ -1,0 +1,177 @@
+"""Before anything is measured: what is fast gives what is simple, on this device.
+
+In float32 and without TF32, on models that are as wide as the real ones but have few layers: rounding then
+changes no code. A difference is an error, whatever else is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench.qwen3.bed import LEAST_PROMPT, Bed, prompt_of, text_ids
+from bench.qwen3.device import fast_math
+from bench.qwen3.models import RandomWeights, WithoutEnd, shallow, talker_shapes
+from realtime.engines.qwen3.attention import Attention, Sdpa
+from realtime.engines.qwen3.layers import rope_table
+from realtime.engines.qwen3.parts import make_parts
+from realtime.engines.qwen3.prompt import Sampling
+from realtime.engines.qwen3.step import Decoder
+from realtime.engines.qwen3.talker import Talker
+
+Codes = NDArray[np.int64]
+
+GREEDY = Sampling(False, 0.9, 50, 1.0, 1.05, False, 0.9, 50, 1.0)
+_FRAMES = 24
+#: Lengths of the prompts of the rows that are compared: one passes from a bucket to the next meanwhile.
+_LENGTHS = (LEAST_PROMPT, 17, 118, 40, 126)
+_POSITIONS = 256
+#: Largest difference, as a share of the largest value, between ways of attention that read the same numbers.
+_NEAR = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
+#: Of chunks of the codec and the whole, and of silence and sound: the sound is within [-1, 1].
+_SAME_SOUND, _OTHER_SOUND = 2e-4, 1e-2
+
+
+def check_graphs(bed: Bed) -> None:
+    """Frames by graphs are those by plain calls, one row beside others is what it is alone; codec chunks."""
+    fast_math(False)
+    talker = small_talker(bed)
+    plain, _ = frames_of(bed, talker, graphs=False)
+    graphs, _ = frames_of(bed, talker, graphs=True)
+    share = float((plain == graphs).all((1, 2)).mean())
+    bed.row("check: rows that graphs decode as plain calls do", share, "share", least=1, check=True)
+    alone, _ = frames_of(bed, talker, graphs=True, only=2)
+    other, _ = frames_of(bed, talker, graphs=True, only=2, word=1)
+    differs = float((alone != other).any())
+    share = float((alone[0] == graphs[2]).all())
+    bed.row("check: a row alone is what it is among others", share, "share", least=1, check=True)
+    bed.row("check: another word gives other codes", differs, "", least=1, check=True)
+    _check_codec(bed)
+    fast_math(True)
+
+
+def check_kind(bed: Bed, kind: str) -> None:
+    """One way of attention, with all that it exchanges besides, against torch's own."""
+    fast_math(False)
+    talker = small_talker(bed)
+    if kind != "flash" or bed.cuda:
+        dtype = torch.bfloat16 if kind == "flash" else torch.float32
+        error = attention_error(bed, talker, kind, dtype)
+        bed.row(f"check: error of attention {kind}", error, "share", limit=_NEAR[dtype], check=True)
+    if bed.cuda and kind == "triton":
+        error = attention_error(bed, talker, kind, torch.bfloat16)
+        bed.row(
+            f"check: error of bf16 attention {kind}", error, "share", limit=_NEAR[torch.bfloat16], check=True
+        )
+    if kind != "flash":
+        plain, _ = frames_of(bed, talker, graphs=False)
+        other, _ = frames_of(bed, talker, graphs=True, attention=kind)
+        share = float((plain == other).mean())
+        bed.row(f"check: codes by attention {kind}", share, "share", least=0.99, check=True)
+    fast_math(True)
+
+
+def small_talker(bed: Bed) -> Talker:
+    """As wide as the bed's, with few layers, in float32."""
+    config = shallow(bed.config) if bed.cuda else bed.config
+    weights = RandomWeights(talker_shapes(config), bed.device, torch.float32)
+    return Talker.from_state(config, WithoutEnd(weights, config), bed.device, torch.float32)
+
+
+def frames_of(
+    bed: Bed,
+    talker: Talker,
+    *,
+    graphs: bool,
+    attention: str = "sdpa",
+    only: int | None = None,
+    word: int = 0,
+) -> tuple[Codes, Decoder]:
+    """The codes of some rows, (rows, frames, groups), decoded in batches that change; two of them greedy.
+
+    `only`: of one of them, alone; `word`: its text differs by so much.
+    """
+    rows = range(len(_LENGTHS)) if only is None else (only,)
+    decoder = Decoder(
+        talker, len(_LENGTHS), _POSITIONS, attention=attention, graphs=graphs, batch_sizes=(1, 4, 8)
+    )
+    decoder.prepare()
+    tokens = {row: list(text_ids(talker.config, _FRAMES, np.random.default_rng(row))) for row in rows}
+    for row in rows:
+        tokens[row][_FRAMES // 2] = (tokens[row][_FRAMES // 2] + word) % 500
+        sampling = GREEDY if row % 2 == 0 else replace(GREEDY, do_sample=True, sub_do_sample=True)
+        decoder.join(row, prompt_of(talker.config, _LENGTHS[row], seed=row), sampling, seed=row)
+    codes: dict[int, list[Codes]] = {row: [] for row in rows}
+    while any(len(each) < _FRAMES for each in codes.values()):
+        for group in _groups(
+            [row for row in rows if len(codes[row]) < _FRAMES], sum(map(len, codes.values()))
+        ):
+            at = [int(tokens[row][len(codes[row])]) for row in group]
+            made, _ended = decoder.step(group, at).read()
+            for place, row in enumerate(group):
+                codes[row].append(made[place])
+    return np.stack([np.stack(codes[row]) for row in rows]), decoder
+
+
+def _groups(rows: Sequence[int], turn: int) -> list[list[int]]:
+    """Who is decoded together: all, or some and then the others, in an order that changes."""
+    turned = [*rows[turn % len(rows) :], *rows[: turn % len(rows)]]
+    return [turned] if turn % 3 == 0 or len(turned) < 2 else [turned[:-1], turned[-1:]]
+
+
+def attention_error(bed: Bed, talker: Talker, kind: str, dtype: torch.dtype) -> float:
+    """How far a way of attention is from torch's own in float32, as a share of the largest value."""
+    heads, config = talker.stack.heads, talker.config.talker
+    places, rows, positions = 8, 12, 300
+    lengths = torch.tensor([0, 1, 15, 16, 63, 64, 127, 299], device=bed.device, dtype=torch.int32)
+    order = torch.tensor([3, 11, 0, 7, 5, 1, 9, 4], device=bed.device, dtype=torch.int32)
+    generator = torch.Generator(bed.device).manual_seed(1)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, device=bed.device).to(dtype)
+
+    qkv, norm = normal(places, heads.width), normal(heads.heads + heads.kv_heads, heads.head_dim)
+    keys, values = (normal(rows, positions, heads.kv_heads, heads.head_dim) for _ in range(2))
+    rope = rope_table(positions, heads.head_dim, config.rope_theta, bed.device, torch.float32)
+    found = {}
+    for name in ("sdpa", kind):
+        exact = name == "sdpa"
+        attention: Attention = Sdpa(heads, rope) if exact else _attention(talker, kind, positions, dtype)
+        given = [each.float() if exact else each.clone() for each in (qkv, norm, keys, values)]
+        bucket = positions
+        found[exact] = attention(attention.begin(order, lengths, bucket), *given).float()
+    return float((found[True] - found[False]).abs().max() / found[True].abs().max())
+
+
+def _attention(talker: Talker, kind: str, positions: int, dtype: torch.dtype) -> Attention:
+    """Of a talker whose numbers are of this kind."""
+    if dtype == talker.dtype:
+        return make_parts(kind, talker, positions, 8).attention
+    weights = RandomWeights(talker_shapes(talker.config), talker.device, dtype)
+    other = Talker.from_state(talker.config, weights, talker.device, dtype)
+    return make_parts(kind, other, positions, 8).attention
+
+
+def _check_codec(bed: Bed) -> None:
+    """Chunks of all lengths, of two rows at once and by graphs, are what one pass makes of all."""
+    codes = np.random.default_rng(5).integers(0, 2048, (2, 40, bed.config.talker.num_code_groups))
+    frames = torch.from_numpy(codes)
+    plain, graphs = bed.codec(2, torch.float32), bed.codec(2, torch.float32)
+    graphs.capture((1, 2), bed.sizes.codec_frames)
+    whole = torch.cat([plain.decode([row], frames[row : row + 1]) for row in range(2)])
+    sound, at = [], 0
+    for size in (1, 2, 4, 8, 12, 3, 10):
+        sound.append(graphs.decode([0, 1], frames[:, at : at + size]))
+        at += size
+    pieces = torch.cat(sound, 1)
+    error = float((whole - pieces).abs().max())
+    bed.row("check: error of the codec's chunks", error, "", limit=_SAME_SOUND, check=True)
+    graphs.reset(0)
+    graphs.decode([0], frames[:1, :20])
+    forgetful = graphs.decode([1], frames[:1, 20:])  # where another stream has been
+    error = float((whole[:1, -forgetful.shape[1] :] - forgetful).abs().max())
+    bed.row("check: error of chunks of another stream", error, "", least=_OTHER_SOUND, check=True)
