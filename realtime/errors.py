@@ -150,8 +150,10 @@ class TooManyContextsError(TryLaterError):
 class LoadingError(QueueFullError):
     """The engine is still being loaded."""
 
-    def __init__(self) -> None:
-        super().__init__("the voice is still being loaded; try again soon", _LOADING_RETRY_MS)
+    def __init__(self, progress: str = "") -> None:
+        """`progress`: how far it is, in words."""
+        far = f" ({progress})" if progress else ""
+        super().__init__(f"the voice is still being loaded{far}; try again soon", _LOADING_RETRY_MS)
 
 
 class EngineError(RealtimeError):

@@ -333,4 +333,15 @@ class Failed:
     timing: Timing = field(default_factory=Timing)
 
 
-SpeechEvent = SegmentStarted | WordsTimed | Packet | SegmentEnded | Flushed | Finished | Failed
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """It waits until the engine is loaded: `what` is being done, and the `fraction` of that is done, 0 to 1.
+
+    Comes before all sound; `what` is empty when nothing is known of it.
+    """
+
+    what: str
+    fraction: float
+
+
+SpeechEvent = Loading | SegmentStarted | WordsTimed | Packet | SegmentEnded | Flushed | Finished | Failed

@@ -18,10 +18,12 @@ from realtime.clock import Clock
 from realtime.config import Config
 from realtime.engines.crews import usable_cores
 from realtime.engines.engine import AnySynthesizer, Capabilities, Engine, EngineSettings
+from realtime.engines.ondemand import OnDemandEngine
 from realtime.engines.process import ProcessEngine
 from realtime.engines.routed import Part, RoutedEngine
 from realtime.engines.thread import ThreadEngine
-from realtime.errors import ErrorCode, InvalidMessageError, LoadingError
+from realtime.engines.tone import ToneSynthesizer
+from realtime.errors import ErrorCode, InvalidMessageError
 from realtime.paths import expanded
 from realtime.server.addresses import AddressLimits, trusted_proxies
 from realtime.server.keys import KeyLimits, KeyRing, load_keys
@@ -83,12 +85,22 @@ SINGLE_THREADED = frozenset({"espeak", "japanese", QWEN3})
 MODULES = {QWEN3: "realtime.engines.qwen3.engine"}
 #: Engines that take so much memory that they are started only when they are first spoken with.
 ON_DEMAND = frozenset({"japanese"})
+#: Engines of which it is known what they can do before they are loaded: when they are, the settings may say.
+LOADED_ON_DEMAND = frozenset({QWEN3, "tone"})
 #: Beyond this the voice's threads wait for each other's Python rather than compute.
 MOST_ENGINE_THREADS = 4
 
 
 def make_engine(config: Config, model: Model | None = None) -> Engine:
     """The engine that the settings ask for, not yet started; with the `model` that it runs, if it has one."""
+    if config.engine in LOADED_ON_DEMAND and (config.idle_timeout or not config.preload_model):
+        known = ToneSynthesizer().capabilities if model is None else model.capabilities
+        return OnDemandEngine(
+            lambda: _part_engine(config.engine, config, model),
+            known,
+            preload=config.preload_model,
+            idle_s=config.idle_timeout,
+        )
     if model is not None:
         return _part_engine(config.engine, config, model)
     voices = [voice for voice in voices_of(config.engine) if is_installed(voice)]
@@ -236,8 +248,7 @@ def cloned_voice(name: str, store: VoiceStore, scheduler: Scheduler) -> Voice | 
     stored = store.find(name)
     if stored is None:
         return None
-    if not scheduler.started:
-        raise LoadingError
+    scheduler.check_loaded()
     capabilities = scheduler.capabilities
     if not capabilities.cloning:
         raise InvalidMessageError(

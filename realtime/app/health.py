@@ -13,6 +13,7 @@ from realtime.server.status import (
     AudioCacheHealth,
     EngineHealth,
     Health,
+    LoadingHealth,
     QueueHealth,
     VoicePromptsHealth,
     VoicesHealth,
@@ -35,12 +36,11 @@ def make_health(
     begun = clock.now()
 
     def health() -> Health:
-        state = "loading" if not scheduler.started else "ready" if scheduler.engine_ready else "restarting"
         kept, engine = cache.stats, scheduler.stats
         return Health(
             version=__version__,
             uptime_s=round(clock.now() - begun, 3),
-            engine=EngineHealth(config.engine, state),  # type: ignore[arg-type]  # mypy widens it to str
+            engine=_engine(config.engine, scheduler),
             queue=QueueHealth(
                 waiting=scheduler.queue_depth,
                 limit=config.max_queue_depth,
@@ -69,3 +69,13 @@ def make_health(
         )
 
     return health
+
+
+def _engine(name: str, scheduler: Scheduler) -> EngineHealth:
+    load = scheduler.load
+    progress = LoadingHealth(load.what, load.fraction) if load.phase == "loading" and load.what else None
+    if scheduler.started and not scheduler.engine_ready:
+        return EngineHealth(name, "restarting", progress)
+    if not scheduler.started or load.phase == "loading":
+        return EngineHealth(name, "loading", progress)
+    return EngineHealth(name, "unloaded" if load.phase == "unloaded" else "ready")

@@ -200,7 +200,7 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
         rooms = Rooms(
             catalogue,
             SpeechAnswers(
-                readings, cache, clock, observe, revision, lambda: scheduler.started, encoders, Memory()
+                readings, cache, clock, observe, revision, scheduler.check_loaded, encoders, Memory()
             ),
             registry,
             make_driver,
@@ -237,7 +237,9 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
             )
             await asyncio.gather(scheduler.start(), cache.start(), warming)
             voice = offer.default
-            if levels is not None and voice is not None and voice.instruct != "required":
+            if levels is None or voice is None or voice.instruct == "required":
+                return
+            if scheduler.load.phase == "loaded":  # else whoever wants to hear it first has to wait anyway
                 await levels.gain_db(voice.id, voice.languages[0], None)
 
         runner = web.AppRunner(

@@ -18,7 +18,8 @@ import numpy as np
 
 from realtime.engines.crew import SWITCH_INTERVAL_S, Crew
 from realtime.engines.crews import crew_for
-from realtime.engines.engine import AnySynthesizer, Chunk, EngineSettings, Event, Failure, Freed
+from realtime.engines.engine import AnySynthesizer, Chunk, EngineSettings, Event, Failure, Freed, Stats
+from realtime.engines.loading import report_to, why_not_loaded
 from realtime.engines.wire import (
     MOST_WORKERS,
     RING_BYTES,
@@ -30,6 +31,7 @@ from realtime.engines.wire import (
     Forget,
     Loaded,
     LoadFailed,
+    LoadProgress,
     Released,
     UtteranceFailed,
     UtteranceFreed,
@@ -98,7 +100,7 @@ class _Parent:
             self.send(UtteranceFreed(event.utterance))
         elif isinstance(event, Failure):
             self.send(UtteranceFailed(event.utterance, event.message))
-        else:
+        elif isinstance(event, Stats):
             counts = (event.prompts, event.prompt_hits, event.prompt_misses)
             self.send(WorkersBusy(event.open, event.waiting, event.busy, *counts))
 
@@ -126,9 +128,10 @@ class _Parent:
             words, queue_s, infer_s = (), 0.0, 0.0
 
 
-def _load(factory: str, settings: EngineSettings) -> AnySynthesizer:
+def _load(factory: str, settings: EngineSettings, parent: _Parent) -> AnySynthesizer:
     module, _, function = factory.partition(":")
     synthesizer: AnySynthesizer = getattr(importlib.import_module(module), function)(settings)
+    report_to(synthesizer, lambda what, fraction: parent.send(LoadProgress(what, fraction)))
     synthesizer.load()
     return synthesizer
 
@@ -153,9 +156,9 @@ def main(arguments: list[str]) -> None:
     ring = _Ring(memory[TABLE_BYTES:])
     parent = _Parent(channel, ring)
     try:
-        synthesizer = _load(factory, msgspec.json.decode(settings, type=EngineSettings))
+        synthesizer = _load(factory, msgspec.json.decode(settings, type=EngineSettings), parent)
     except Exception as error:
-        parent.send(LoadFailed(f"{type(error).__name__}: {error}"))
+        parent.send(LoadFailed(why_not_loaded(error)))
         return
     gc.collect()
     gc.freeze()  # the models stay for good: the collector need not look at them again and again

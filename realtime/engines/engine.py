@@ -193,7 +193,20 @@ class Stats:
     prompt_misses: int = 0
 
 
-Event = Chunk | Freed | Failure | Stats
+@dataclass(frozen=True, slots=True)
+class LoadState:
+    """Whether the engine is loaded; told when that changes by one that takes long to load, and by no other.
+
+    While it is "loading", `what` is being done, in a word or two, and the `fraction` of that is done, 0 to 1;
+    empty when nothing is known of it.
+    """
+
+    phase: Literal["unloaded", "loading", "loaded"]
+    what: str = ""
+    fraction: float = 0.0
+
+
+Event = Chunk | Freed | Failure | Stats | LoadState
 
 
 class Engine(Protocol):
@@ -273,6 +286,18 @@ class Synthesizer(Protocol):
         A piece with nothing to say gives one empty chunk. Raises `EngineError` when it cannot be spoken.
         """
         ...
+
+
+@runtime_checkable
+class ReportsProgress(Protocol):
+    """A synthesizer that takes long to load has this too.
+
+    `load` calls it with what is being done, in a word or two ("weights"), and the fraction of that which is
+    done, 0 to 1: from any thread, and as often as it likes. It is set before `load` is called; one that is
+    silent for ten minutes is given up.
+    """
+
+    on_progress: Callable[[str, float], None]
 
 
 class Sound(Protocol):

@@ -26,10 +26,11 @@ from realtime.engines.engine import (
     Event,
     Failure,
     Freed,
+    LoadState,
     Open,
     Stats,
 )
-from realtime.engines.loading import LoadTimes
+from realtime.engines.loading import LoadLog, LoadTimes
 from realtime.engines.prompts import forget_on_disk
 from realtime.engines.wire import (
     Alive,
@@ -38,6 +39,7 @@ from realtime.engines.wire import (
     Forget,
     Loaded,
     LoadFailed,
+    LoadProgress,
     UtteranceFailed,
     UtteranceFreed,
     WorkersBusy,
@@ -46,7 +48,7 @@ from realtime.engines.wire import (
 )
 from realtime.errors import EngineError
 
-_LOAD_S = 600.0
+_LOAD_S = 600.0  # without a word of how it goes on
 _RESTART_S = (0.0, 0.5, 1.0, 2.0, 5.0)  # waits before the nth start in a row
 _WELL_S = 10.0  # a child that has lived for so long, or has spoken, was well
 _RESTARTING = "the voice engine stopped working and is being restarted"
@@ -144,9 +146,15 @@ class ProcessEngine:
     async def _load(self) -> ChildProcess:
         child = await ChildProcess.start(self._factory, self._settings, self._threads, self._timeout_s / 4)
         self._living = child
+        log, tells = LoadLog(), False
         try:
-            async with asyncio.timeout(_LOAD_S):
-                message = decode_from_child(await read_message(child.reader))
+            message = await self._next_of_load(child)
+            while isinstance(message, LoadProgress):
+                state = LoadState("loading", message.what, message.fraction)
+                log.note(state)
+                tells = True
+                self._on_event(state)
+                message = await self._next_of_load(child)
         except TimeoutError:
             child.kill()
             await self._end_child()
@@ -156,16 +164,25 @@ class ProcessEngine:
             raise EngineError(f"the engine's process ended with code {code} while it loaded") from None
         if not isinstance(message, Loaded):
             await self._end_child()
-            reason = message.message if isinstance(message, LoadFailed) else "it sent something else first"
-            raise EngineError(f"the engine could not be loaded: {reason}")
+            raise EngineError(
+                message.message
+                if isinstance(message, LoadFailed)
+                else "the engine could not be loaded: it sent something else first"
+            )
         self._capabilities = message.capabilities
         child.last_heard = child.loaded_at = time.monotonic()
         self._child = child
         self._load_times.loaded()
+        if tells:
+            self._on_event(LoadState("loaded"))
         early, self._early = self._early, []
         for command in early:
             child.send(command)
         return child
+
+    async def _next_of_load(self, child: ChildProcess) -> ChildMessage:
+        async with asyncio.timeout(_LOAD_S):
+            return decode_from_child(await read_message(child.reader))
 
     async def _keep(self, child: ChildProcess) -> None:
         """Listen to the child; when it is gone, fail what it held and start another."""

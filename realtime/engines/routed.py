@@ -15,7 +15,18 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from realtime.engines.engine import Capabilities, Chunk, Command, Engine, Event, Failure, Freed, Open, Stats
+from realtime.engines.engine import (
+    Capabilities,
+    Chunk,
+    Command,
+    Engine,
+    Event,
+    Failure,
+    Freed,
+    LoadState,
+    Open,
+    Stats,
+)
 from realtime.engines.relay import Output, Relay, Soon
 from realtime.errors import EngineError
 
@@ -137,6 +148,10 @@ class RoutedEngine:
                     prompt_misses=sum(each.prompt_misses for each in stats),
                 )
             )
+            return
+        if isinstance(event, LoadState):
+            if self._parts[number] is self._main:  # by which we are ready
+                self._on_event(event)
             return
         self._deliver(event)
 

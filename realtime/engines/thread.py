@@ -27,9 +27,11 @@ from realtime.engines.engine import (
     Failure,
     Freed,
     KeepsPrompts,
+    LoadState,
     Open,
+    ReportsProgress,
 )
-from realtime.engines.loading import LoadTimes
+from realtime.engines.loading import LoadLog, LoadTimes, report_to, why_not_loaded
 from realtime.errors import EngineError
 
 _LEAST_WAIT_S = 0.01
@@ -66,10 +68,18 @@ class ThreadEngine:
         What was opened before waits for it; when it cannot be had, that fails, and this may be tried again.
         """
         loop = asyncio.get_running_loop()
+        log = LoadLog()
+
+        def tell(what: str, fraction: float) -> None:
+            state = LoadState("loading", what, fraction)
+            log.note(state)
+            loop.call_soon_threadsafe(on_event, state)
+
+        report_to(self._synthesizer, tell)
         try:
             await asyncio.to_thread(self._synthesizer.load)
         except Exception as error:
-            message = f"the engine could not be loaded: {type(error).__name__}: {error}"
+            message = why_not_loaded(error)
             self._fail_early(on_event, message)
             raise EngineError(message) from error
 
@@ -87,6 +97,8 @@ class ThreadEngine:
         if self._timeout_s < math.inf:
             self._watchdog = asyncio.create_task(self._watch(crew))
         self._load_times.loaded()
+        if isinstance(self._synthesizer, ReportsProgress):
+            on_event(LoadState("loaded"))
         early, self._early = self._early, []
         for command in early:
             crew.handle(command)

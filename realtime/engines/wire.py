@@ -45,6 +45,13 @@ class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
     message: str
 
 
+class LoadProgress(msgspec.Struct, frozen=True, tag="progress"):
+    """The child loads: `what` it is at, and the `fraction` of that which is done, 0 to 1."""
+
+    what: str
+    fraction: float
+
+
 class ChunkMade(msgspec.Struct, frozen=True, tag="chunk"):
     """Sound lies in the ring: `samples` of float32 from byte `offset` of it; all before `end` goes with it.
 
@@ -95,7 +102,9 @@ class WorkersBusy(msgspec.Struct, frozen=True, tag="stats"):
 
 
 ParentMessage = Open | Feed | Grant | Finish | Cancel | Released | Forget
-ChildMessage = Loaded | LoadFailed | Alive | ChunkMade | UtteranceFreed | UtteranceFailed | WorkersBusy
+ChildMessage = (
+    LoadProgress | Loaded | LoadFailed | Alive | ChunkMade | UtteranceFreed | UtteranceFailed | WorkersBusy
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _parent_decoder: msgspec.msgpack.Decoder[ParentMessage] = msgspec.msgpack.Decoder(ParentMessage)

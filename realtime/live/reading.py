@@ -18,6 +18,7 @@ from realtime.types import (
     AudioSettings,
     Failed,
     Finished,
+    Loading,
     Packet,
     SpeechEvent,
     Timing,
@@ -93,6 +94,8 @@ class Reading:
     def take(self) -> SpeechEvent | None:
         """The next event, None when there is none yet, or after the last: `Finished` or `Failed`."""
         event = None if self._over else self._speaker.take()
+        while isinstance(event, Loading):  # an answer has no place for it
+            event = self._speaker.take()
         self._over = self._over or isinstance(event, Finished | Failed)
         self.completed = self.completed or isinstance(event, Finished)
         if isinstance(event, Packet):

@@ -86,8 +86,8 @@ def make_application(
     text_bytes = offer.limits.text_bytes_per_context
     models = model_names(offer.engine)
     rules = SpeechRules(offer, frozenset(models))
-    loaded = rooms.answers.loaded
-    clones = engine_clones(loaded, rooms.clones)
+    check_loaded = rooms.answers.check_loaded
+    clones = engine_clones(check_loaded, rooms.clones)
     room = VoiceRoom(
         rooms.catalogue, rooms.decoders, Uploads(clones), rooms.forget, rooms.check_room, rooms.wall_clock
     )
@@ -97,7 +97,7 @@ def make_application(
     sample = sample_handler(rooms.catalogue, rules, rooms.answers, clones)
     files = {file.path: file for file in rooms.page}
     open_routes = OPEN_ROUTES | files.keys()
-    session = session_handler(rooms.registry, rooms.make_driver, offer.limits.message_bytes, loaded)
+    session = session_handler(rooms.registry, rooms.make_driver, offer.limits.message_bytes, check_loaded)
 
     application = web.Application(
         middlewares=[

@@ -23,7 +23,7 @@ from aiohttp import web
 
 from realtime.audio.formats import completed
 from realtime.clock import Clock
-from realtime.errors import ErrorCode, InvalidMessageError, LoadingError, QueueFullError, RealtimeError
+from realtime.errors import ErrorCode, InvalidMessageError, QueueFullError, RealtimeError
 from realtime.live.reading import Reading, ReadingObserver, Readings, ReadingSummary
 from realtime.server.errors import leave_log_to_observer, request_id_of
 from realtime.server.held import HeldBody, Memory
@@ -65,10 +65,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class SpeechAnswers:
-    """Answers requests with speech. `loaded`: whether the engine is there; `revision` is that of its sound.
+    """Answers requests with speech. `check_loaded` raises `LoadingError` until the engine is there.
 
-    `observe` is told of the answers that needed no reading, as `readings` tell of theirs. `encoders` put
-    large files together; `memory` is for all files that are held.
+    `observe` is told of the answers that needed no reading, as `readings` tell of theirs. `revision` is that
+    of the engine's sound. `encoders` put large files together; `memory` is for all files that are held.
     """
 
     readings: Readings
@@ -76,14 +76,13 @@ class SpeechAnswers:
     clock: Clock
     observe: ReadingObserver
     revision: str
-    loaded: Callable[[], bool]
+    check_loaded: Callable[[], None]
     encoders: Executor
     memory: Memory
 
     async def answer(self, request: web.Request, order: SpeechOrder) -> web.StreamResponse:
         """The answer, when it was sent. Raises `RealtimeError` when nothing was."""
-        if not self.loaded():
-            raise LoadingError
+        self.check_loaded()
         key = None
         if order.shape == "audio" and order.voice.cache and self.cache.enabled:
             key = response_key(order.text, order.voice, order.audio, self.revision)

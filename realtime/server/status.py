@@ -14,11 +14,23 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _NOT_KEPT = {"Cache-Control": "no-store"}
 
 
+class LoadingHealth(Struct, frozen=True):
+    """`what` is being done, in a word or two, and the `fraction` of that is done, from 0 to 1."""
+
+    what: str
+    fraction: float
+
+
 class EngineHealth(Struct, frozen=True):
-    """What speaks. `restarting`: its process was lost, and a new one is being loaded."""
+    """What speaks.
+
+    `restarting`: its process was lost, and a new one is being loaded. `unloaded`: it will be loaded when
+    somebody wants to hear it. `loading` tells how a load goes, null when nothing is known of one.
+    """
 
     name: str
-    state: Literal["loading", "ready", "restarting"]
+    state: Literal["loading", "ready", "restarting", "unloaded"]
+    loading: LoadingHealth | None = None
 
 
 class QueueHealth(Struct, frozen=True):

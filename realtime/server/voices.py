@@ -23,7 +23,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from realtime.clock import WallClock
-from realtime.errors import ErrorCode, InvalidMessageError, LoadingError, QueueFullError, RealtimeError
+from realtime.errors import ErrorCode, InvalidMessageError, QueueFullError, RealtimeError
 from realtime.server.catalogue import Catalogue, no_voice, primary_language
 from realtime.server.multipart import Form, FormLimits, read_form
 from realtime.server.speech import SpeechAnswers
@@ -77,12 +77,11 @@ class DeletedVoice(Struct, frozen=True):
     deleted: bool = True
 
 
-def engine_clones(loaded: Callable[[], bool], supported: Callable[[], bool]) -> Callable[[], bool]:
-    """Whether the engine clones voices; raises `LoadingError` until it is `loaded` and can be asked."""
+def engine_clones(check_loaded: Callable[[], None], supported: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether the engine clones voices; raises `LoadingError` until it is loaded and can be asked."""
 
     def clones() -> bool:
-        if not loaded():
-            raise LoadingError
+        check_loaded()
         return supported()
 
     return clones

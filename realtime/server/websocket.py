@@ -231,16 +231,18 @@ def speech_handler(
     registry: Registry,
     make_driver: Callable[[str | None], Driver],
     max_message_bytes: int,
-    loaded: Callable[[], bool],
+    check_loaded: Callable[[], None],
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """The handler of `GET /v1/audio/speech/ws`; until the engine is `loaded` it answers 503."""
+    """The handler of `GET /v1/audio/speech/ws`; it answers 503 while `check_loaded` raises `LoadingError`."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         offered = _offered_protocols(request)
         if offered and wire.PROTOCOL not in offered:
             return error_response(InvalidMessageError(f"the only subprotocol here is {wire.PROTOCOL}"))
-        if not loaded():
-            return error_response(LoadingError())
+        try:
+            check_loaded()
+        except LoadingError as error:
+            return error_response(error)
         handshake = _without_offers(request, wire.PROTOCOL if offered else None)
         try:
             ws = await opened(handshake, max_message_bytes)

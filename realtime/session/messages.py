@@ -209,6 +209,15 @@ class ContextOpened(Struct, frozen=True, tag="context.opened"):
     language: str
 
 
+class Loading(Struct, frozen=True, tag="loading"):
+    """A context waits until the voice is loaded: `what` is being done, and the `fraction` of that is done."""
+
+    context_id: str
+    handle: int
+    what: str
+    fraction: float
+
+
 class Segment(Struct, frozen=True, tag="segment"):
     """A segment is about to sound."""
 
@@ -321,6 +330,7 @@ class Pong(Struct, frozen=True, tag="pong"):
 ServerMessage = (
     SessionReady
     | ContextOpened
+    | Loading
     | Segment
     | Words
     | FlushDone

@@ -11,7 +11,7 @@ from realtime.session import messages as wire
 from realtime.session.actions import Send
 from realtime.session.contexts import Context, Cut, State
 from realtime.session.offer import Offer, SessionSettings
-from realtime.types import TIMELINE_PER_MS, Failed, SegmentStarted, Timing, WordsTimed
+from realtime.types import TIMELINE_PER_MS, Failed, Loading, SegmentStarted, Timing, WordsTimed
 
 _STATES: dict[State, Literal["open", "ending", "done", "failed", "cancelled"]] = {
     State.OPEN: "open",
@@ -91,6 +91,11 @@ def failure(context: Context, failed: Failed) -> Send:
             retry_after_ms=UNSET if retry is None else retry,
         )
     )
+
+
+def loading(context: Context, event: Loading) -> Send:
+    """A context waits until the voice is loaded."""
+    return Send(wire.Loading(context.context_id, context.handle, event.what, round(event.fraction, 3)))
 
 
 def segment(context: Context, event: SegmentStarted) -> Send:

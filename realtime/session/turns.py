@@ -41,6 +41,7 @@ from realtime.types import (
     Failed,
     Finished,
     Flushed,
+    Loading,
     Packet,
     SegmentEnded,
     SegmentStarted,
@@ -216,6 +217,8 @@ class Turns:
             context.step(Step.FINISHED)
             self._retire(context, now)
             return [replies.done(context, "completed", event.timing, now), *self._give_turn(now)]
+        if isinstance(event, Loading):
+            return [replies.loading(context, event)]
         if isinstance(event, SegmentEnded):
             return []
         return self._fail(context, event, now)

@@ -22,10 +22,11 @@ from realtime.engines.engine import (
     Finish,
     Freed,
     Grant,
+    LoadState,
     Open,
     Stats,
 )
-from realtime.errors import QueueFullError
+from realtime.errors import LoadingError, QueueFullError
 from realtime.speech.waiting import Place, Waiting
 from realtime.types import TextPiece, VoiceReference
 
@@ -101,6 +102,9 @@ class Scheduler:
         #: Whether the engine has been loaded; it stays so while the engine is replaced.
         self.started = False
         self.stats = Stats(0, 0, 0)
+        #: How a load of the engine goes, as far as it tells: it may be unloaded, and loaded again.
+        self.load = LoadState("loaded")
+        self._load_watchers: set[Callable[[LoadState], None]] = set()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -131,6 +135,20 @@ class Scheduler:
     def estimated_wait_ms(self) -> float:
         """How long one more would wait for its first sound, as far as is known."""
         return self._waiting.estimate_ms
+
+    def check_loaded(self) -> None:
+        """Raises `LoadingError` until the engine has been started."""
+        if not self.started:
+            raise LoadingError(progress_of(self.load))
+
+    @contextmanager
+    def watch_load(self, watcher: Callable[[LoadState], None]) -> Iterator[None]:
+        """While the block runs, `watcher` is told how each load of the engine goes."""
+        self._load_watchers.add(watcher)
+        try:
+            yield
+        finally:
+            self._load_watchers.discard(watcher)
 
     async def start(self) -> None:
         """Load the engine."""
@@ -211,6 +229,11 @@ class Scheduler:
         if isinstance(event, Stats):
             self.stats = event
             return
+        if isinstance(event, LoadState):
+            self.load = event
+            for watcher in tuple(self._load_watchers):
+                watcher(event)
+            return
         if isinstance(event, Freed):
             self._held.discard(event.utterance)
             cancelled_at = self._cancelled_at.pop(event.utterance, None)
@@ -219,3 +242,10 @@ class Scheduler:
         listener = self._listeners.get(event.utterance)
         if listener is not None:
             listener(event)
+
+
+def progress_of(load: LoadState) -> str:
+    """How a load goes, in words: "weights 42 %"; empty when that is not known."""
+    if load.phase != "loading" or not load.what:
+        return ""
+    return f"{load.what} {round(100 * load.fraction)} %"

@@ -20,7 +20,7 @@ from typing import Protocol
 import structlog
 
 from realtime.clock import Clock
-from realtime.engines.engine import Chunk, Failure
+from realtime.engines.engine import Chunk, Failure, LoadState
 from realtime.errors import INTERNAL_MESSAGE, ErrorCode, QueueFullError, RealtimeError
 from realtime.speech.encoding import BlockEncoder, parts
 from realtime.speech.levels import Levels
@@ -37,6 +37,7 @@ from realtime.types import (
     Failed,
     Finished,
     Flushed,
+    Loading,
     Packet,
     SegmentEnded,
     SegmentStarted,
@@ -166,6 +167,7 @@ class Speaker:
         if pieces and self._rendered == len(self._pieces):
             self._pace.on_text()
             self._grant()
+            self._on_load(self._studio.scheduler.load)
         for piece in pieces:
             if piece.segment < len(self._pieces):
                 piece_so_far = self._pieces[piece.segment]
@@ -277,6 +279,7 @@ class Speaker:
         if self._pace.on_turn():
             self._changed.set()
             self._grant()
+            self._on_load(self._studio.scheduler.load)
 
     def _put(self, events: list[SpeechEvent]) -> None:
         if not events:
@@ -308,9 +311,10 @@ class Speaker:
                 self.timing.admitted = self._clock.now()
                 self._sounds = self._open_sounds()
                 self.timing.cache = self._sounds.asks_cache
-                self._grant()
-                self._text.start()
-                await self._speak()
+                with self._studio.scheduler.watch_load(self._on_load):
+                    self._grant()
+                    self._text.start()
+                    await self._speak()
         except QueueFullError as error:
             self._fail(Failed(error.code, error.message, error.retry_after_ms, self.timing))
         except RealtimeError as error:
@@ -323,6 +327,12 @@ class Speaker:
             if sounds is not None:
                 self._synthesized_ms = sounds.synthesized_ms
                 sounds.close()
+
+    def _on_load(self, load: LoadState) -> None:
+        """How a load of the engine goes: of interest to a listener who waits for the first sound."""
+        waits = self._pace.has_turn and self.timing.first_text is not None and self.timing.first_pcm is None
+        if waits and load.phase == "loading":
+            self._put([Loading(load.what, load.fraction)])
 
     def _open_sounds(self) -> Sounds:
         studio = self._studio

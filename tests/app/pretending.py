@@ -1,12 +1,14 @@
 """An engine that says it is a model, for tests of what is around it: it whistles, and needs no torch.
 
 What it was told about how to speak, and in which language, can be heard: by the pitch of the whole sound.
+While a file `hold` lies in its folder it goes on loading, and with a file `fail` it cannot be loaded.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,14 +58,27 @@ def told_hz(language: str, instruct: str = "") -> int:
 class PretendedModel(ToneSynthesizer):
     """Speaks whole segments, each coloured by what was said before it."""
 
+    on_progress: Callable[[str, float], None]
+
     def __init__(self, settings: EngineSettings) -> None:
         super().__init__(settings)
         assert settings.model is not None
+        self.on_progress = lambda what, fraction: None
+        self._folder = Path(settings.model.model_id)
         self._capabilities = describe(settings.model.model_id).capabilities(settings.model.max_batch_size)
 
     @property
     def capabilities(self) -> Capabilities:
         return replace(self._capabilities, takes="segment")
+
+    def load(self) -> None:
+        self.on_progress("weights", 0.42)
+        while (self._folder / "hold").exists():
+            time.sleep(0.01)
+            self.on_progress("weights", 0.42)
+        if (self._folder / "fail").exists():
+            raise EngineError("there is no such card")
+        self.on_progress("weights", 1.0)
 
     def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
         if request.reference is not None:

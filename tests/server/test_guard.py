@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from realtime.errors import LoadingError
 from realtime.live.registry import Registry
 from realtime.live.transport import Transport
 from realtime.server.errors import RateLimitedError
@@ -159,7 +160,11 @@ class TestSpeechOverWebSocket:
                 await transport.send_text(self.request_id or "")
                 await transport.close(1000, "done")
 
-        return speech_handler(Registry(1), Telling, 1024, lambda: loaded)  # type: ignore[arg-type]
+        def check_loaded() -> None:
+            if not loaded:
+                raise LoadingError
+
+        return speech_handler(Registry(1), Telling, 1024, check_loaded)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         ("offers", "agreed"),

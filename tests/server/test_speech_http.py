@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from realtime.app import Server, serving
 from realtime.audio.formats import FILE_RATES
 from realtime.engines import tone
+from realtime.engines.engine import LoadState
 from realtime.engines.tone import AMPLITUDE, CHARACTER_SAMPLES, pitch_hz
 from realtime.server import speech, streaming
 from realtime.server.held import Memory
@@ -472,6 +473,10 @@ class TestFailures:
             answer = await exchange(server.url, path, input="Hello.")
             assert (answer.status, error_of(answer.body)["code"]) == (503, "queue_full")
             assert answer.headers["retry-after"] == "1"
+            assert "the voice is still being loaded; try again soon" in answer.body.decode()
+        server.scheduler.load = LoadState("loading", "weights", 0.416)
+        answer = await exchange(server.url, PCM, input="Hello.")
+        assert "the voice is still being loaded (weights 42 %); try again soon" in answer.body.decode()
 
     async def test_when_all_places_are_taken(self, moody: MoodySynthesizer, serve_tone: Serve) -> None:
         async with (

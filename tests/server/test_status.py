@@ -33,7 +33,7 @@ class TestHealth:
         assert told == {
             "status": "ok",
             "version": __version__,
-            "engine": {"name": "tone", "state": "ready"},
+            "engine": {"name": "tone", "state": "ready", "loading": None},
             "queue": {
                 "waiting": 0,
                 "limit": 256,

@@ -117,6 +117,7 @@ SERVER_FIELDS: dict[type[msgspec.Struct], dict[str, st.SearchStrategy[Any]]] = {
         "contexts": _or_unset(st.lists(REPORTS, max_size=3)),
     },
     wire.ContextOpened: {**OF_CONTEXT, "voice": TEXT, "language": TEXT},
+    wire.Loading: {**OF_CONTEXT, "what": TEXT, "fraction": NUMBERS},
     wire.Segment: {
         **OF_CONTEXT,
         "index": COUNTS,

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.engines.engine import Capabilities, EngineSettings, Made, Open
+from realtime.engines.engine import Capabilities, EngineSettings, Made, Open, Prompts, PromptStats
 from realtime.engines.prompts import PromptCache
 from realtime.engines.qwen3.budget import FrameBudget
-from realtime.engines.qwen3.clone import Cloner
+from realtime.engines.qwen3.clone import CloneVoices, PrimedStates
+from realtime.engines.qwen3.codec import Codec
 from realtime.engines.qwen3.loader import Model, load
 from realtime.engines.qwen3.prompt import AUTO, LANGUAGE_NAMES, PromptBuilder, Sampling
 from realtime.engines.qwen3.scripts import InContextScript, LiveScript
-from realtime.engines.qwen3.segments import Segments
 from realtime.engines.qwen3.slots import Slots
 from realtime.engines.qwen3.speech import Script, Speech
 from realtime.engines.qwen3.text import SpeechTokens
 from realtime.engines.qwen3.warmup import warm_up
+from realtime.engines.qwen3.words import WordClock
 from realtime.errors import EngineError
 
 #: The name of the voice that an instruction describes.
@@ -35,7 +36,8 @@ class Qwen3Synthesizer:
             raise EngineError("no model was named; set MODEL_ID")
         self._settings = settings.model
         folder = None if settings.prompt_folder is None else Path(settings.prompt_folder)
-        self.prompts = PromptCache(folder, settings.prompts_in_memory)
+        self._prompts = PromptCache(folder, settings.prompts_in_memory)
+        self._states_kept = settings.prompts_in_memory
         self.on_progress: Callable[[str, float], None] = lambda what, fraction: None
         self._on_change: Callable[[], None] = lambda: None
         self._cloning = ThreadPoolExecutor(1, thread_name_prefix="cloning")
@@ -63,6 +65,11 @@ class Qwen3Synthesizer:
         )
 
     @property
+    def prompts(self) -> Prompts:
+        """As `KeepsPrompts`."""
+        return _KeptVoices(self._prompts, self._parts)
+
+    @property
     def unfinished(self) -> bool:
         """As `BatchSynthesizer`."""
         return self._loaded.slots.unfinished
@@ -73,7 +80,7 @@ class Qwen3Synthesizer:
 
     def load(self) -> None:
         """Read the checkpoint and warm up. Raises `EngineError`: what is wrong with it, or missing."""
-        parts = _Parts(load(self._settings, self.on_progress))
+        parts = _Parts(load(self._settings, self.on_progress), self._prompts, self._states_kept)
         self._parts = parts
         first = _first_voice(parts)
         warm_up(parts.slots, lambda most: self._speech(_done(first), 0, most), self.on_progress)
@@ -89,7 +96,7 @@ class Qwen3Synthesizer:
             script,
             SpeechTokens(parts.model.tokenizer),
             FrameBudget(config.frame_ms, most_frames or None),
-            Segments(config.codec.output_sample_rate, config.frame_samples),
+            WordClock(config.codec.output_sample_rate, config.frame_samples),
             tts_eos=config.tts_eos,
             tts_pad=config.tts_pad,
             frame_ms=config.frame_ms,
@@ -137,28 +144,51 @@ class Qwen3Synthesizer:
         raise EngineError("this model speaks with cloned voices only; upload a recording, and name it")
 
     def _clone(self, request: Open) -> Script:
-        parts = self._loaded
+        parts, reference = self._loaded, request.reference
         if request.instruct:
             raise EngineError("this model does not heed instructions; leave `instruct` out")
-        if parts.cloner is None or request.reference is None:
+        if parts.voices is None or reference is None:
             raise EngineError("this model has voices of its own, and clones none; name one of them")
-        voice = parts.cloner.voice(request.reference, self.prompts)
+        voice = parts.voices.voice(reference)
         builder, language = parts.builder, request.language
-        if not request.reference.text.strip():
+        if not reference.text.strip():
             return LiveScript(builder, builder.x_vector(voice.speaker, language))
-        opening = builder.in_context(voice.speaker, voice.codes, request.reference.text, language)
-        prime = parts.cloner.primer(request.reference, voice)
+        opening = builder.in_context(voice.speaker, voice.codes, reference.text, language)
+
+        def prime(codec: Codec, row: int) -> None:
+            parts.states.begin(row, reference.key, voice.codes)
+
         return InContextScript(builder, opening, parts.model.config.tts_eos, prime)
 
 
 class _Parts:
     """What there is once the checkpoint is loaded."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, prompts: PromptCache, states_kept: int) -> None:
         self.model = model
         self.builder = PromptBuilder(model.config, model.tokenizer)
         self.slots = Slots(model.decoder, model.codec, Sampling.of(model.config.generation))
-        self.cloner = None if model.encoder is None else Cloner(model.encoder, model.name)
+        self.voices = None if model.encoder is None else CloneVoices(model.encoder, prompts, model.name)
+        self.states = PrimedStates(model.codec, states_kept)
+
+
+class _KeptVoices:
+    """All that is kept of recordings, as `engine.Prompts`: on disk, in memory, and states of the codec."""
+
+    def __init__(self, cache: PromptCache, parts: _Parts | None) -> None:
+        self._cache = cache
+        self._parts = parts
+
+    @property
+    def stats(self) -> PromptStats:
+        """Counts since the start."""
+        return self._cache.stats
+
+    def forget(self, key: str) -> None:
+        """Drop all of a recording."""
+        self._cache.forget(key)
+        if self._parts is not None:
+            self._parts.states.forget(key)
 
 
 def _first_voice(parts: _Parts) -> Script:

@@ -1,0 +1,153 @@
+"""Whole utterances of a tiny checkpoint in slots: equal to qwen-tts, whatever comes when and beside whom."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from tests.engines.qwen3.reference import decode_codes, greedy_codes
+from tests.engines.qwen3.speaking import Model, Talk, codes_of, drive, pcm_of, piece
+
+if TYPE_CHECKING:
+    from qwen_tts import Qwen3TTSModel
+
+TEXTS = (
+    "Hello there, how are you today? I am fine, and the weather is nice.",
+    "The quick brown fox jumps over the lazy dog while the cat sleeps in the sun.",
+    "Einmal ist keinmal, sagte sie, und ging über die Straße.",
+    "你好，今天天气很好，我们去公园散步吧。",
+    "Short.",
+    "Numbers like 1234 and names like Ms. O'Neill-Smith are read as they are written.",
+    "¿Qué tal? ¡Muy bien! Mañana iremos a la playa con los niños.",
+    "こんにちは、元気ですか。今日はいい天気ですね。",
+)
+
+
+@pytest.fixture(scope="module")
+def model(custom_voice: Path) -> Model:
+    return Model(custom_voice)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_token_by_token_gives_the_codes_and_the_sound_of_qwen_tts(
+    text: str, model: Model, custom_voice_reference: Qwen3TTSModel
+) -> None:
+    expected = greedy_codes(custom_voice_reference, text, speaker="vivian", language="english")
+    speech = model.speech(model.builder.custom("vivian", "en"))
+    drive(
+        model.slots, [Talk(speech, [(at, piece(c, last=at == len(text) - 1)) for at, c in enumerate(text)])]
+    )
+    codes = codes_of(speech)
+    assert len(expected) >= 24 and codes.tolist() == expected.tolist()
+    assert np.abs(pcm_of(speech) - decode_codes(custom_voice_reference, expected)).max() < 2e-5
+
+
+def test_another_last_word_gives_other_codes(model: Model) -> None:
+    codes = []
+    for text in ("Hello there, how are you today, Ann?", "Hello there, how are you today, Bob?"):
+        speech = model.speech(model.builder.custom("vivian", "en"))
+        drive(model.slots, [Talk(speech, [(0, piece(text))])])
+        codes.append(codes_of(speech))
+    first = next(at for at, pair in enumerate(zip(*codes, strict=False)) if (pair[0] != pair[1]).any())
+    assert 0 < first < 60, "the same until that word is given to the model, then not"
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_each_is_what_it_is_alone_whoever_comes_and_goes(
+    custom_voice: Path, seed: int, sampled: bool
+) -> None:
+    """Up to eight at a time, that join, are parked, leave and are cancelled at random steps."""
+    chance = random.Random(seed)
+    model = Model(custom_voice, sampled=sampled)
+    voices = ("vivian", "ryan", "eric", "serena")
+
+    def talk(number: int, alone: bool) -> Talk:
+        own = random.Random(1000 * seed + number)
+        text, voice = own.choice(TEXTS), own.choice(voices)
+        language, new_tokens = own.choice(("auto", "en", "zh")), own.randrange(5, 60)
+        speech = model.speech(
+            model.builder.custom(voice, language), seed=own.randrange(3), new_tokens=new_tokens
+        )
+        cuts = sorted({0, len(text), *(own.randrange(len(text)) for _ in range(6))})
+        parts = [text[a:b] for a, b in itertools.pairwise(cuts)]
+        at = 0
+        pieces = []
+        for part_number, part in enumerate(parts):
+            pieces.append((0 if alone else at, piece(part, last=part_number == len(parts) - 1)))
+            at += chance.randrange(12)
+        if alone:
+            return Talk(speech, pieces)
+        join_at = chance.randrange(80)
+        parked = frozenset(step for step in range(300) if chance.random() < 0.2)
+        cancel_at = join_at + chance.randrange(40) if chance.random() < 0.3 else None
+        late = [(join_at + step, each) for step, each in pieces]
+        return Talk(speech, late, cancel_at, join_at, parked)
+
+    together = [talk(number, alone=False) for number in range(14)]
+    drive(model.slots, together)
+    complete = 0
+    for number, each in enumerate(together):
+        assert each.error is None
+        alone = talk(number, alone=True)
+        drive(model.slots, [alone])
+        expected, got = codes_of(alone.speech), codes_of(each.speech)
+        if each.cancel_at is None:
+            complete += 1
+            assert len(got) == len(expected)
+            assert np.abs(pcm_of(each.speech) - pcm_of(alone.speech)).max() < 2e-5
+        assert got.tolist() == expected[: len(got)].tolist()
+    assert complete >= 5
+
+
+def test_seeds_make_the_difference(custom_voice: Path) -> None:
+    model = Model(custom_voice, sampled=True)
+    codes = []
+    for seed in (1, 1, 2):
+        speech = model.speech(model.builder.custom("vivian", "en"), seed=seed)
+        drive(model.slots, [Talk(speech, [(0, piece(TEXTS[0]))])])
+        codes.append(codes_of(speech).tolist())
+    assert codes[0] == codes[1] != codes[2]
+
+
+def test_more_than_there_are_rows_wait_for_one(custom_voice: Path) -> None:
+    model = Model(custom_voice, rows=2)
+    talks = [
+        Talk(model.speech(model.builder.custom("ryan", "en"), new_tokens=9), [(0, piece("Hi."))])
+        for _ in range(5)
+    ]
+    drive(model.slots, talks)
+    assert model.slots.free_rows == 2
+    assert len({str(codes_of(talk.speech).tolist()) for talk in talks}) == 1
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 5, 8])
+def test_a_cancel_frees_the_row_and_changes_nobody(custom_voice: Path, step: int) -> None:
+    model = Model(custom_voice, rows=2)
+    opening = model.builder.custom("vivian", "en")
+    alone = Talk(model.speech(opening), [(0, piece(TEXTS[1]))])
+    drive(model.slots, [alone])
+    other = Talk(model.speech(opening), [(0, piece(TEXTS[1]))])
+    gone = Talk(model.speech(opening), [(0, piece(TEXTS[0]))], cancel_at=step)
+    third = Talk(model.speech(opening), [(0, piece(TEXTS[1]))], join_at=step + 1)
+    drive(model.slots, [other, gone, third])
+    assert (
+        codes_of(other.speech).tolist() == codes_of(third.speech).tolist() == codes_of(alone.speech).tolist()
+    )
+    assert np.array_equal(pcm_of(third.speech), pcm_of(alone.speech))
+    assert model.slots.free_rows == 2
+
+
+def test_a_text_longer_than_a_row_is_spoken_in_several_generations(custom_voice: Path) -> None:
+    model = Model(custom_voice, positions=160, new_tokens=40)
+    sentences = [f"This is the sentence number {number}, and it is not long." for number in range(12)]
+    speech = model.speech(model.builder.custom("vivian", "en"))
+    talk = Talk(speech, [(0, piece(text, segment)) for segment, text in enumerate(sentences)])
+    drive(model.slots, [talk])
+    assert talk.error is None and speech._generations > 3
+    assert len(pcm_of(speech)) == len(codes_of(speech)) * model.config.frame_samples
