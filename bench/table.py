@@ -60,12 +60,16 @@ def show(title: str, rows: Sequence[Row], path: Path | None) -> None:
     width = max(len(row.name) for row in rows)
     print(f"\n{title}\n")
     for row in rows:
-        value = "-" if row.value is None else f"{row.value:.2f}"
+        value = "-" if row.value is None else _written(row.value)
         line = f"  {row.name:<{width}}  {value:>9} {row.unit:<8} {row.target:<14} {row.verdict:<6}"
         print(f"{line}  {row.remarks}".rstrip())
     print()
     if path is not None:
         path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+
+
+def _written(value: float) -> str:
+    return f"{value:.2f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"
 
 
 def progress(what: str, items: Sequence[T]) -> Iterator[T]:

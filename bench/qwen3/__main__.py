@@ -1,16 +1,17 @@
 """What Qwen3-TTS costs on this machine, against the least it can cost: `python -m bench.qwen3`.
 
-On a GPU: both published sizes with random weights (`--models`), or a checkpoint (`--model`), whose texts are
-any tokens and as long as is asked; within `--minutes`, the most important first. It needs torch, numpy,
-msgspec, structlog and tokenizers, and safetensors for a checkpoint; neither qwen_tts nor transformers. Without
-a GPU the same program runs on a tiny model: it checks itself, and its figures mean nothing. The exit code
-tells whether what is fast gives what is simple; that a target was missed is in the table alone.
+On a GPU: both published sizes with random weights (`--models`), or a checkpoint (`--model`), within
+`--minutes`, the most important first; texts are any tokens, and as long as is asked. It needs torch, numpy,
+msgspec, structlog and tokenizers, and safetensors for a checkpoint; neither qwen_tts nor transformers.
+Without a GPU the same program runs on a tiny model: it checks itself, and its figures mean nothing. The exit
+code tells whether what is fast gives what is simple; that a target was missed is in the table alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import faulthandler
+import os
 import sys
 import tempfile
 import time
@@ -23,12 +24,13 @@ from pathlib import Path
 import torch
 
 from bench.qwen3 import checks, listeners, others, sound, speaking, steps
-from bench.qwen3.bed import FULL, QUICK, TINY, Bed, freed
+from bench.qwen3.bed import FULL, QUICK, TINY, Bed, free
 from bench.qwen3.device import fast_math
 from bench.qwen3.models import PUBLISHED, read_checkpoint
 from bench.qwen3.models import TINY as TINY_MODEL
 from bench.qwen3.record import Part, Record, run_apart
-from bench.table import Row, show
+from bench.table import show
+from realtime.engines.qwen3.configuration import read_config
 from realtime.engines.qwen3.parts import KINDS, has_flash, has_triton
 from realtime.errors import EngineError
 
@@ -41,40 +43,48 @@ class Step:
     most_s: float = 120.0
 
 
-#: In the order in which they are measured: checks first, then what matters most.
-STEPS: Mapping[str, Step] = {
-    "check": Step(checks.check_graphs),
-    "check-triton": Step(partial(checks.check_kind, kind="triton")),
-    "check-flash": Step(partial(checks.check_kind, kind="flash")),
-    **{f"attention-{kind}": Step(partial(steps.attention, kind=kind)) for kind in KINDS},
-    "frames": Step(steps.frames, 150),
-    "first-sound": Step(speaking.first_sound),
-    "listeners": Step(listeners.listeners, 240),
-    "codec": Step(sound.codec),
-    "graphs": Step(steps.graphs),
-    "others": Step(others.others, 240),
-    "compile": Step(steps.compiled, 400),
-}
-#: Names that stand for several.
-GROUPS = {
+#: Checks, and what matters most; what is beside that; what slows its process, or may take minutes. Each of
+#: these is measured of all models before the next is.
+PASSES: Sequence[Mapping[str, Step]] = (
+    {
+        "check": Step(checks.check_graphs),
+        "check-triton": Step(partial(checks.check_kind, kind="triton")),
+        "check-flash": Step(partial(checks.check_kind, kind="flash")),
+        **{f"attention-{kind}": Step(partial(steps.attention, kind=kind)) for kind in KINDS},
+        "frames": Step(steps.frames, 150),
+        "first-sound": Step(speaking.first_sound),
+        "listeners": Step(listeners.listeners, 240),
+    },
+    {
+        "codec": Step(sound.codec),
+        "graphs": Step(steps.graphs),
+        "others": Step(others.others, 240),
+    },
+    {
+        "work-frame": Step(steps.work),
+        "work-serving": Step(speaking.work),
+        "compile": Step(steps.compiled, 400),
+    },
+)
+STEPS: Mapping[str, Step] = {name: step for each in PASSES for name, step in each.items()}
+#: What is asked for by name: a part, or several.
+PARTS: Mapping[str, Sequence[str]] = {
     "checks": ("check", "check-triton", "check-flash"),
     "attention": tuple(f"attention-{kind}" for kind in KINDS),
+    **{name: (name,) for name in ("frames", "first-sound", "listeners", "codec", "graphs", "others")},
+    "work": ("work-frame", "work-serving"),
+    "compile": ("compile",),
 }
-PARTS = (
-    "checks",
-    "attention",
-    *(name for name in STEPS if "-" not in name and name != "check"),
-    "first-sound",
-)
 #: Measured once, of the first model: they are the same for all, or all have them in common.
 _ONCE = frozenset(("check", "check-triton", "check-flash", "codec"))
-#: Others must have been measured before less than this is left, or they are not begun.
+#: What would begin with less time left is left out.
 _LEAST_S = 5.0
 
 
 def main() -> None:
     """Measure what was asked for, and print it; the exit code tells of the checks."""
     arguments = _arguments()
+    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")  # as the engine does
     began = arguments.began or time.monotonic()
     until = arguments.until or began + 60 * arguments.minutes
     if arguments.child is not None:
@@ -93,22 +103,23 @@ def main() -> None:
                 run_apart(command, [Part(name, each) for each in only], record, until)
             else:
                 measure(arguments, record, [name], only, began, until)
-        rows = record.rows
-        show(title(arguments, cuda), rows, arguments.json)
-        for failed in record.failed_checks:
-            print(f"a check failed: {failed}", file=sys.stderr)
-        sys.exit(1 if record.failed_checks else 0)
+        failed = record.failed_checks
+        for name in failed:
+            print(f"a check failed: {name}", file=sys.stderr)
+        show(title(arguments, cuda), record.rows, arguments.json)
+    sys.exit(1 if failed else 0)
 
 
 def plan(names: Sequence[str], arguments: argparse.Namespace) -> list[tuple[str, list[str]]]:
-    """Which parts of which models, in which order."""
-    asked = [part for name in arguments.parts or PARTS for part in GROUPS.get(name, (name,))]
-    optional = {"compile"} if not (arguments.compile or "compile" in arguments.parts) else set()
-    parts = [name for name in STEPS if name in asked and name not in optional]
-    return [
-        (name, [part for part in parts if part not in _ONCE or not number])
+    """Which parts of which models, in which order. Compiling takes minutes: it is to be asked for."""
+    wanted = arguments.parts or [name for name in PARTS if name != "compile" or arguments.compile]
+    asked = {part for name in wanted for part in PARTS[name]}
+    plans = [
+        (name, [part for part in each if part in asked and not (number and part in _ONCE)])
+        for each in PASSES
         for number, name in enumerate(names)
     ]
+    return [(name, parts) for name, parts in plans if parts]
 
 
 def measure(
@@ -141,14 +152,14 @@ def _measure(bed: Bed, step: Step) -> None:
         # A kernel that hangs lets no exception through.
         faulthandler.dump_traceback_later(min(step.most_s, bed.left_s + _LEAST_S), exit=True)
     try:
-        with freed(bed):
-            step.run(bed)
+        step.run(bed)
     except Exception as error:
         bed.progress(f"{bed.part} failed: {type(error).__name__}: {error}")
         bed.record.fail(bed.part, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
     else:
         bed.record.end(bed.part)
     finally:
+        free(bed)
         faulthandler.cancel_dump_traceback_later()
 
 
@@ -158,8 +169,8 @@ def _missing(part: str, bed: Bed) -> str | None:
         return "triton is not installed"
     if part.endswith("-flash") and not has_flash():
         return "flash-attn is not installed"
-    if part.endswith(("-triton", "-flash", "compile")) and not bed.cuda:
-        return "there is no GPU here"
+    if part.startswith(("work", "compile")) or part.endswith(("-triton", "-flash")):
+        return None if bed.cuda else "there is no GPU here"
     return None
 
 
@@ -197,7 +208,7 @@ def title(arguments: argparse.Namespace, cuda: bool) -> str:
     packages = " ".join(f"{name} {_version(name)}" for name in ("torch", "triton", "flash-attn"))
     what = f"checkpoint {arguments.model}" if arguments.model else "random weights"
     if not cuda:
-        return f"Qwen3-TTS on the CPU, a tiny model: the program checks itself, its times mean nothing; {packages}"
+        return f"Qwen3-TTS on the CPU, a tiny model: it checks itself, its times mean nothing; {packages}"
     return f"Qwen3-TTS on {torch.cuda.get_device_name(0)}, {what}; {packages}"
 
 
@@ -231,6 +242,8 @@ def _arguments() -> argparse.Namespace:
     for part in arguments.parts:
         if part not in PARTS:
             parser.error(f"there is no part {part!r}: {', '.join(PARTS)}")
+    if arguments.model:
+        read_config(arguments.model)  # a folder that is none is told of before anything is measured
     names = arguments.names or (arguments.model.name if arguments.model else arguments.models)
     arguments.names = [names] if arguments.model else names.split(",")
     for name in () if arguments.model else arguments.names:

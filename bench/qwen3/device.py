@@ -45,8 +45,8 @@ class Work:
 class Waits:
     """Of one step, on average.
 
-    `asked`: how often it asks to wait for the device, `waited`: how often that takes a while, `implicit`: waits
-    that nobody asked for, as for a value that is read.
+    `asked`: how often it asks to wait for the device, `waited`: how often that takes a while, `implicit`:
+    waits that nobody asked for, as for a value that is read.
     """
 
     asked: float
@@ -192,7 +192,9 @@ def _is_on_device(event: Any) -> bool:
 
 
 def fast_math(tf32: bool) -> None:
-    """Whether products and convolutions of float32 may be rounded to TF32; and let cuDNN choose kernels."""
+    """Whether products of float32 on a GPU may be rounded to TF32; and let cuDNN choose its kernels."""
+    if not torch.cuda.is_available():
+        return
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32
     torch.backends.cudnn.benchmark = True

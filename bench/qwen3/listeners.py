@@ -18,7 +18,7 @@ import torch
 
 from bench.qwen3.bed import LEAST_PROMPT, Bed
 from bench.qwen3.models import frame_bytes
-from bench.qwen3.speaking import Stage, Voice, text
+from bench.qwen3.speaking import Stage, Voice, speak, text
 from bench.table import quantile
 from realtime.clock import MonotonicClock
 from realtime.engines.batches import Batches
@@ -62,7 +62,6 @@ class Speaker:
         most = sizes.long_positions - frames
         lengths = [LEAST_PROMPT + (most - LEAST_PROMPT) * each // _LENGTHS for each in range(_LENGTHS)]
         self._voices = [Voice(stage.bed.config, each, seed) for seed, each in enumerate(lengths)]
-        self.failed = 0
 
     @property
     def capabilities(self) -> Capabilities:
@@ -92,22 +91,12 @@ class Speaker:
     def make_ready(self) -> None:
         """Keep the prefixes of all lengths, so that nobody waits for more than another would in a server."""
         for voice in self._voices:
-            speech = self._stage.speech(voice, 2, 0)
-            speech.feed([text(1)])
-            speech.finish()
-            over = False
-            while not over:
-                made = self._stage.slots.step([speech], [time.monotonic()])
-                over = any(each.over for each in made)
-                for each in made:
-                    if each.error is not None:
-                        raise each.error
-            speech.close()
+            speak(self._stage, voice, 1, 2)
 
 
 @dataclass(eq=False)
 class Listener:
-    """One who listens, as `pace.Whereabouts`. Times are monotonic seconds; `gaps`: (begin, end) of silence."""
+    """One who listens, as `pace.Whereabouts`. Times are monotonic seconds, `gaps` are (begin, end)."""
 
     number: int
     due: float
@@ -242,6 +231,7 @@ def listen(stage: Stage, speaker: Speaker, count: int, numbers: int) -> Heard:
         ended = time.monotonic()
     finally:
         crew.stop()
+        stage.slots.step([], [])  # nobody reads what is under way
     return _heard(list(listeners.values()), ended, lead_before_s, sizes.lead_s)
 
 

@@ -14,7 +14,7 @@ from bench.qwen3.bed import Bed
 
 _TEXT = (
     "Long before the first ships came into the harbour, people had lived on this shore. They fished in the"
-    " morning, mended their nets in the afternoon, and in the evening they told each other stories of the sea."
+    " morning, mended their nets in the afternoon, and in the evening they told each other stories."
 )
 _TOKENS = 128
 

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,17 +58,14 @@ class Record:
 
     @property
     def rows(self) -> list[Row]:
-        """All figures."""
-        return [row for row, _ in self._rows()]
-
-    @property
-    def has_failed_checks(self) -> bool:
-        """Whether a check was missed, or could not be made."""
-        return any(check and row.verdict != "ok" for row, check in self._rows())
+        """All figures, model by model."""
+        lines = [line for line in self._lines() if line["kind"] == "row"]
+        models = list(dict.fromkeys(line["model"] for line in lines))
+        return [Row(**line["row"]) for model in models for line in lines if line["model"] == model]
 
     @property
     def failed_checks(self) -> list[str]:
-        """Which."""
+        """Names of checks that were missed, or could not be made."""
         return [row.name for row, check in self._rows() if check and row.verdict != "ok"]
 
     @property
@@ -101,13 +98,7 @@ class Record:
             file.write(json.dumps({"model": part.model, "part": part.name, **values}) + "\n")
 
 
-def run_apart(
-    command: Sequence[str],
-    parts: Sequence[Part],
-    record: Record,
-    until: float,
-    environment: Mapping[str, str] | None = None,
-) -> None:
+def run_apart(command: Sequence[str], parts: Sequence[Part], record: Record, until: float) -> None:
     """Has `parts` measured by processes, which begin with `command` and take the parts' names behind it.
 
     They write to `record`. One that ends too early, or is not done by `until` (monotonic seconds), has failed
@@ -119,8 +110,9 @@ def run_apart(
             for part in left:
                 record.fail(part, "the time was up")
             return
+        begun_before = len(record.begun)
         names = ",".join(part.name for part in left)
-        with subprocess.Popen([*command, names], stdout=sys.stderr, env=environment) as process:
+        with subprocess.Popen([*command, names], stdout=sys.stderr) as process:
             try:
                 status = process.wait(max(0.0, until - time.monotonic()) + _GRACE_S)
                 why = f"its process ended with {_ending(status)}"
@@ -129,9 +121,12 @@ def run_apart(
                 why = "the time was up, and it did not end"
         ended, begun = record.ended, record.begun
         left = [part for part in left if part not in ended]
-        if left:
-            # One that could not even begin does not begin the next time either.
-            record.fail(left[0], why if left[0] in begun else f"{why}, before it began")
+        if len(begun) == begun_before:
+            for part in left:  # the next process would not come further
+                record.fail(part, why)
+            return
+        if left and left[0] in begun:
+            record.fail(left[0], why)
             left = left[1:]
 
 

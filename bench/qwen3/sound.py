@@ -1,4 +1,4 @@
-"""Milliseconds of the codec: by streams and frames of a chunk, in TF32 and not, in 16 bits, without graphs."""
+"""Milliseconds of the codec: by streams and frames of a chunk; without graphs, in float32, without TF32."""
 
 from __future__ import annotations
 
@@ -13,33 +13,29 @@ from realtime.engines.qwen3.codec import Codec
 
 
 def codec(bed: Bed) -> None:
-    """All of it."""
+    """All of it; first as the engine has it."""
     sizes, cuda = bed.sizes, bed.cuda
     batches = sizes.codec_batches
     few = tuple(zip(batches, (1, 12, 4), strict=False))
+    kind = str(bed.codec_dtype).removeprefix("torch.")
+    made = bed.codec(max(batches))
+    bed.row("codec: state of a stream", made.row_bytes / 1e6, "MB")
+    _tell(bed, f"codec, {kind}, without graphs", _table(bed, made, few))
+    made.capture(batches, sizes.codec_frames)
+    for batch in batches:
+        shapes = tuple((batch, frames) for frames in sizes.codec_frames)
+        _tell(bed, f"codec, {kind}, {batch} streams", _table(bed, made, shapes))
+    del made
+    if not cuda:
+        bed.row("codec: 16 bits, TF32", None, note="there is no GPU here")
+        return
     try:
-        fast_math(True)
-        made = bed.codec(max(batches))
-        bed.row("codec: state of a stream", made.row_bytes / 1e6, "MB")
-        more = _table(bed, made, few)
-        _tell(bed, "codec, float32 in TF32, without graphs" if cuda else "codec, float32", more)
-        made.capture(batches, sizes.codec_frames)
-        for batch in batches:
-            more = _table(bed, made, tuple((batch, frames) for frames in sizes.codec_frames))
-            _tell(bed, f"codec, float32{' in TF32' if cuda else ''}, {batch} streams", more)
-        del made
-        if not cuda:
-            bed.row("codec: TF32 and 16 bits", None, note="there is no GPU here")
-            return
-        for name, tf32, dtype in (
-            ("codec, float32 without TF32", False, torch.float32),
-            ("codec, bf16", True, torch.bfloat16),
-        ):
+        for tf32 in (True, False):
             fast_math(tf32)
-            made = bed.codec(max(batches), dtype)
-            for shape in few:
-                made.capture((shape[0],), (shape[1],))
-            _tell(bed, name, _table(bed, made, few))
+            made = bed.codec(max(batches), torch.float32)
+            for batch, frames in few:
+                made.capture((batch,), (frames,))
+            _tell(bed, f"codec, float32, TF32 {'on' if tf32 else 'off'}", _table(bed, made, few))
             del made
     finally:
         fast_math(True)

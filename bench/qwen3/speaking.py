@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 
 import numpy as np
 
 from bench.qwen3.bed import LEAST_PROMPT, Bed, prompt_of
-from bench.qwen3.steps import tell_of_step
+from bench.qwen3.steps import tell_of_waits, tell_of_work
 from bench.table import quantile
 from realtime.engines.qwen3.codec import Codec
 from realtime.engines.qwen3.configuration import ModelConfig
@@ -29,7 +30,10 @@ from realtime.types import AudioChunk, Pcm, TextPiece
 _TOKENS_OF_TEN_WORDS, _FRAMES_OF_A_WORD = 13, 5
 #: What a listener has who hears nothing yet, as `speech.pace` has it.
 _NEWCOMER_S = 0.15
+#: Rows of prompts that are kept.
+_PREFIXES = 4
 _SERVED, _WARM_STEPS, _COUNTED_STEPS = 8, 24, 24
+_SERVING = f"serving {_SERVED}, a step"
 
 
 class Voice:
@@ -120,12 +124,14 @@ class Stage:
             attention=kind,
             graphs=True,
             batch_sizes=(*sizes, self.batch),
+            prefix_positions=_PREFIXES * self.positions,
         )
         decoder.prepare()
         codec = bed.codec(self.rows)
         codec.capture((*sizes, self.batch), bed.sizes.codec_frames)
         self.slots = Slots(decoder, codec, bed.sampling)
-        bed.progress(f"{bed.name}: ready after {time.monotonic() - begun:.1f} s")
+        more = {"positions": self.positions, "batch": self.batch}
+        bed.row(f"{self.rows} rows and their graphs, ready after", time.monotonic() - begun, "s", more=more)
 
     def speech(self, voice: Script, frames: int, seed: int) -> Speech:
         """An utterance of so many frames."""
@@ -162,18 +168,23 @@ class Spoken:
 
 
 def speak(stage: Stage, voice: Script, words: int, frames: int, seed: int = 0) -> Spoken:
-    """One utterance, alone, to its end: whoever listens plays what there is, and has the rest in hand."""
-    speech = stage.speech(voice, frames, seed)
+    """One utterance, alone, to its end: whoever listens plays what there is, and has the rest in hand.
+
+    It takes part in steps as `engines.batches` has it. Raises what it fails by.
+    """
+    slots, speech = stage.slots, stage.speech(voice, frames, seed)
     first_s = sound_s = 0.0
-    begun = time.perf_counter()
-    began_at = time.monotonic()
+    begun, began_at = time.perf_counter(), time.monotonic()
     try:
         speech.feed([text(words)])
         speech.finish()
         over = False
         while not over:
             dry_at = began_at + (first_s + sound_s if sound_s else _NEWCOMER_S)
-            for made in stage.slots.step([speech], [dry_at]):
+            taking_part = [speech] if speech.next_step_at(dry_at) <= time.monotonic() else []
+            if not (taking_part or slots.unfinished):
+                raise RuntimeError("an utterance is held, though all of its text is there")
+            for made in slots.step(taking_part, [dry_at] * len(taking_part)):
                 if made.error is not None:
                     raise made.error
                 chunks = made.sound.chunks() if made.sound is not None else ()
@@ -183,6 +194,7 @@ def speak(stage: Stage, voice: Script, words: int, frames: int, seed: int = 0) -
         return Spoken(first_s, time.perf_counter() - begun, sound_s)
     finally:
         speech.close()
+        slots.step([], [])  # nobody reads what is under way
 
 
 def first_sound(bed: Bed) -> None:
@@ -208,17 +220,28 @@ def first_sound(bed: Bed) -> None:
         spoken = speak(stage, warm, words, frames)
         more = {"first sound, ms": spoken.first_s * 1000, "sound, s": spoken.sound_s}
         bed.row(f"{words} words: times real time", spoken.sound_s / spoken.whole_s, "x", more=more)
-    _what_serving_does(bed, stage)
+    with _served(bed, stage) as step:
+        begun = time.perf_counter()
+        for _ in range(_COUNTED_STEPS):
+            step()
+        bed.row(_SERVING, (time.perf_counter() - begun) / _COUNTED_STEPS * 1000, "ms", note="with its sound")
+        if bed.cuda:
+            tell_of_waits(bed, _SERVING, step, _COUNTED_STEPS)
+        else:
+            bed.row(f"{_SERVING}: waits, allocations", None, note="there is no GPU here")
 
 
-def _what_serving_does(bed: Bed, stage: Stage) -> None:
-    """Steps of several who speak, with their sound, on the thread of the steps."""
-    name = f"serving {_SERVED}, a step"
+def work(bed: Bed) -> None:
+    """Kernels of a step through the slots. In a process of its own, as `steps.work`."""
+    with _served(bed, Stage(bed, _SERVED, _SERVED, bed.sizes.long_positions)) as step:
+        tell_of_work(bed, _SERVING, step, _COUNTED_STEPS)
+
+
+@contextmanager
+def _served(bed: Bed, stage: Stage) -> Iterator[Callable[[], None]]:
+    """Some who speak, and what makes the next step of all of them, on the thread of the steps."""
     voice = Voice(bed.config)
     speeches = [stage.speech(voice, bed.sizes.long_positions // 2, seed) for seed in range(_SERVED)]
-    for speech in speeches:
-        speech.feed([text(10)])
-        speech.finish()
 
     def step() -> None:
         deadline = time.monotonic() + bed.sizes.lead_s
@@ -227,16 +250,13 @@ def _what_serving_does(bed: Bed, stage: Stage) -> None:
                 raise made.error
 
     try:
+        for speech in speeches:
+            speech.feed([text(10)])
+            speech.finish()
         for _ in range(_WARM_STEPS):
             step()
-        begun = time.perf_counter()
-        for _ in range(_COUNTED_STEPS):
-            step()
-        bed.row(name, (time.perf_counter() - begun) / _COUNTED_STEPS * 1000, "ms", note="with its sound")
-        if bed.cuda:
-            tell_of_step(bed, name, step, _COUNTED_STEPS)
-        else:
-            bed.row(f"{name}: kernels, waits, allocations", None, note="there is no GPU here")
+        yield step
     finally:
         for speech in speeches:
             speech.close()
+        stage.slots.step([], [])  # nobody reads what is under way

@@ -19,8 +19,8 @@ from realtime.engines.qwen3.step import Decoder, Frame
 _COMPARED = (1, 32)
 _WARM = 8
 _COUNTED = 6
-#: Rows that are compiled are short: a variant for each length takes minutes.
-_COMPILED_POSITIONS, _COMPILED_START, _COMPILED_FRAMES = 128, 16, 96
+#: Rows whose steps are looked at.
+_SEEN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,33 +104,38 @@ def frames(bed: Bed) -> None:
         timed = Run(bed, decoder, batch).timed(sizes.frames)
         floor = bed.floor_ms(speed, batch, sizes.start + _WARM + sizes.frames / 2)
         more = {**timed.more, "floor": floor, "times the floor": timed.median / floor}
+        more["times real time"] = batch * bed.config.frame_ms / timed.median
         bed.row(f"frame, batch {batch}", timed.median, "ms", limit=targets.get(batch), more=more)
     bed.row(
         "these rows had positions",
         sizes.start,
         more={"to": sizes.start + _WARM + sizes.frames, "of": sizes.positions},
     )
-    _what_a_step_does(bed, decoder)
+    _waits(bed, decoder)
     if bed.cuda:
         more = {"reserved": torch.cuda.max_memory_reserved() / 1e9}
         bed.row("most memory in use so far", torch.cuda.max_memory_allocated() / 1e9, "GB", more=more)
 
 
-def _what_a_step_does(bed: Bed, decoder: Decoder) -> None:
-    batch = max(size for size in bed.sizes.batches if size <= 8)
-    name = f"frame, batch {batch}"
+def _waits(bed: Bed, decoder: Decoder) -> None:
+    name = f"frame, batch {_SEEN}"
     if not bed.cuda:
-        bed.row(f"{name}: kernels, waits, allocations", None, note="there is no GPU here")
+        bed.row(f"{name}: waits, allocations", None, note="there is no GPU here")
         return
-    fill(decoder, bed, range(batch), bed.sizes.start)
-    run = Run(bed, decoder, batch)
+    tell_of_waits(bed, name, _steady(bed, decoder).step, _COUNTED)
+
+
+def _steady(bed: Bed, decoder: Decoder) -> Run:
+    """A run that has begun, of some rows."""
+    fill(decoder, bed, range(_SEEN), bed.sizes.start)
+    run = Run(bed, decoder, _SEEN)
     for _ in range(_WARM):
         run.step()
-    tell_of_step(bed, name, run.step, _COUNTED)
+    return run
 
 
-def tell_of_step(bed: Bed, name: str, step: Callable[[], object], times: int) -> None:
-    """What one step does on a GPU, on average of so many."""
+def tell_of_waits(bed: Bed, name: str, step: Callable[[], object], times: int) -> None:
+    """How often one step takes memory and waits, on a GPU, on average of so many."""
     before = Allocations.so_far()
     for _ in range(times):
         step()
@@ -140,13 +145,26 @@ def tell_of_step(bed: Bed, name: str, step: Callable[[], object], times: int) ->
     waits = waits_of(step, times)
     more = {"that took a while": waits.waited, "unasked": waits.implicit}
     bed.row(f"{name}: waits for the device", waits.asked + waits.implicit, "", limit=1, more=more)
-    try:
-        work = work_of(step, times, bed.device)
-    except RuntimeError as error:
-        bed.row(f"{name}: kernels", None, note=str(error))
-        return
+
+
+def tell_of_work(bed: Bed, name: str, step: Callable[[], object], times: int) -> None:
+    """What a profiler sees of one step on a GPU, on average of so many."""
+    work = work_of(step, times, bed.device)
     more = {"launches": work.launches, "waits in CUDA": work.syncs}
     bed.row(f"{name}: kernels", work.kernels, "", more=more)
+
+
+def work(bed: Bed) -> None:
+    """Kernels of a frame, with graphs and without. In a process of its own: a profiler slows what follows."""
+    kind = bed.best_attention()
+    for graphs in (True, False):
+        decoder = Decoder(
+            bed.talker, _SEEN, bed.sizes.positions, attention=kind, graphs=graphs, batch_sizes=(_SEEN,)
+        )
+        decoder.prepare()
+        run = _steady(bed, decoder)
+        name = f"frame, batch {_SEEN}, {'graphs' if graphs else 'without graphs'}, attention {kind}"
+        tell_of_work(bed, name, run.step, _COUNTED)
 
 
 def attention(bed: Bed, kind: str) -> None:
@@ -160,39 +178,31 @@ def graphs(bed: Bed) -> None:
     _compared(bed, f"without graphs, attention {kind}", kind, graphs=False)
 
 
-def _compared(bed: Bed, name: str, kind: str, *, graphs: bool) -> None:
+def _compared(bed: Bed, name: str, kind: str, *, graphs: bool, compile: bool = False) -> None:
     sizes = bed.sizes
     batches = [size for size in _COMPARED if size <= max(sizes.batches)]
+    begun = time.monotonic()
     decoder = Decoder(
-        bed.talker, max(batches), sizes.positions, attention=kind, graphs=graphs, batch_sizes=batches
+        bed.talker,
+        max(batches),
+        sizes.positions,
+        attention=kind,
+        graphs=graphs,
+        compile=compile,
+        batch_sizes=batches,
     )
     decoder.prepare()
+    synchronize(bed.device)
+    ready_s = time.monotonic() - begun
     more: dict[str, float] = {}
     for batch in batches:
         fill(decoder, bed, range(batch), sizes.start)
         timed = Run(bed, decoder, batch).timed(sizes.frames // 2 if graphs else sizes.eager_frames)
         more[f"batch {batch}"] = timed.median
-    bed.row(name, more[f"batch {batches[-1]}"], "ms", more=more)
+    ms = more[f"batch {batches[-1]}"]
+    bed.row(name, ms, "ms", more={**more, "s to get ready": ready_s})
 
 
 def compiled(bed: Bed) -> None:
-    """The same step compiled by torch, and not, in short rows."""
-    kind = bed.best_attention()
-    for compile in (False, True):
-        begun = time.monotonic()
-        decoder = Decoder(
-            bed.talker,
-            1,
-            _COMPILED_POSITIONS,
-            attention=kind,
-            graphs=True,
-            compile=compile,
-            batch_sizes=(1,),
-        )
-        decoder.prepare()
-        ready_s = time.monotonic() - begun
-        fill(decoder, bed, [0], _COMPILED_START)
-        timed = Run(bed, decoder, 1).timed(min(bed.sizes.frames, _COMPILED_FRAMES))
-        name = "compiled" if compile else "not compiled"
-        more = {**timed.more, "seconds to get ready": ready_s}
-        bed.row(f"frame in short rows, batch 1, {name}", timed.median, "ms", more=more)
+    """What torch does between the matrices compiled; `attention sdpa` has it as it is."""
+    _compared(bed, "compiled, attention sdpa", "sdpa", graphs=True, compile=True)
