@@ -26,7 +26,7 @@ Codes = NDArray[np.int64]
 
 GREEDY = Sampling(False, 0.9, 50, 1.0, 1.05, False, 0.9, 50, 1.0)
 _FRAMES = 24
-#: Of kernels that add in another order: in one of five rows rounding may tip a code, and with it what follows.
+#: Of kernels that add in another order: in one row of five rounding may tip a code, and what follows with it.
 _MOST_CODES = 0.8
 #: Lengths of the prompts of the rows that are compared: one passes from a bucket to the next meanwhile.
 _LENGTHS = (LEAST_PROMPT, 17, 118, 40, 126)

@@ -328,6 +328,8 @@ def frame_bytes(config: ModelConfig, itemsize: int) -> tuple[int, int]:
     passes = talker.num_code_groups - 1
     weights = _layers_size("talker.model.", talker, talker.size_of_head)
     weights += talker.vocab_size * talker.hidden_size
+    if talker.hidden_size != predictor.hidden_size:
+        weights += talker.hidden_size * predictor.hidden_size  # what it hands to the predictor
     small = _layers_size("", predictor, predictor.head_dim) + predictor.vocab_size * predictor.hidden_size
     kv = 2 * talker.num_hidden_layers * talker.num_key_value_heads * talker.size_of_head
     return (weights + passes * small) * itemsize, kv * itemsize
