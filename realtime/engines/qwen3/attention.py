@@ -6,6 +6,7 @@ Keys and values of one layer: (rows, positions, kv_heads, head_dim) each. A plac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from realtime.engines.qwen3.layers import Heads, turned
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the places of a step work: `rows` and `lengths` (B,) int32, all lengths below `bucket`.
+    """Where the places of a step work: `rows` and `lengths` (B,), all lengths below `bucket`.
 
     `rope`: (B, 2, head_dim), cosines and sines at the lengths, and `mask`: for the ways of attention that
     take them.
@@ -31,6 +32,10 @@ class Places:
     mask: Tensor | None = None
 
 
+#: `layers.turned`, or the same compiled.
+Turn = Callable[[Tensor, Tensor, Tensor, Heads], tuple[Tensor, Tensor, Tensor]]
+
+
 class Attention(Protocol):
     """One way of attention: `begin` once a step, then a call for every layer."""
 
@@ -38,7 +43,7 @@ class Attention(Protocol):
     by_bucket: bool
 
     def begin(self, rows: Tensor, lengths: Tensor, bucket: int) -> Places:
-        """What the calls of a step share."""
+        """What the calls of a step share; `rows` and `lengths` are int32."""
 
     def __call__(self, places: Places, qkv: Tensor, norm: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """(B, heads * head_dim) of `qkv` (B, heads.width); writes to `keys` and `values`."""
@@ -65,17 +70,18 @@ class Sdpa:
 
     by_bucket = True
 
-    def __init__(self, heads: Heads, rope: Tensor) -> None:
-        self._heads, self._rope = heads, rope
+    def __init__(self, heads: Heads, rope: Tensor, turn: Turn = turned) -> None:
+        self._heads, self._rope, self._turn = heads, rope, turn
         self._at = torch.arange(rope.shape[0], device=rope.device)
 
     def begin(self, rows: Tensor, lengths: Tensor, bucket: int) -> Places:
+        rows, lengths = rows.long(), lengths.long()
         mask = (self._at[:bucket] <= lengths[:, None])[:, None, None, :]
         return Places(rows, lengths, bucket, self._rope[lengths], mask)
 
     def __call__(self, places: Places, qkv: Tensor, norm: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         assert places.rope is not None
-        q, k, v = turned(qkv, norm, places.rope, self._heads)
+        q, k, v = self._turn(qkv, norm, places.rope, self._heads)
         rows, bucket = places.rows, places.bucket
         keys[rows, places.lengths] = k
         values[rows, places.lengths] = v
@@ -85,17 +91,17 @@ class Sdpa:
 class SmallSdpa:
     """`SmallAttention` with torch's own."""
 
-    def __init__(self, heads: Heads, rope: Tensor) -> None:
-        self._heads, self._rope = heads, rope
+    def __init__(self, heads: Heads, rope: Tensor, turn: Turn = turned) -> None:
+        self._heads, self._rope, self._turn = heads, rope, turn
 
     def __call__(self, at: int, qkv: Tensor, norm: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        q, k, v = turned(qkv, norm, self._rope[at : at + 1], self._heads)
+        q, k, v = self._turn(qkv, norm, self._rope[at : at + 1], self._heads)
         keys[:, at], values[:, at] = k, v
         return grouped(q, keys[:, : at + 1], values[:, : at + 1], None)
 
     def first(self, qkv: Tensor, norm: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         places = keys.shape[0]
-        parts = turned(qkv, norm, self._rope[:2].repeat(places, 1, 1), self._heads)
+        parts = self._turn(qkv, norm, self._rope[:2].repeat(places, 1, 1), self._heads)
         q, k, v = (x.reshape(places, 2, -1, self._heads.head_dim) for x in parts)
         keys[:, :2], values[:, :2] = k, v
         out = F.scaled_dot_product_attention(

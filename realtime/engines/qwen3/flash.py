@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from realtime.engines.qwen3.attention import Places
+from realtime.engines.qwen3.attention import Places, Turn
 from realtime.engines.qwen3.layers import Heads, turned
 from realtime.errors import EngineError
 
@@ -16,20 +16,20 @@ class Flash:
 
     by_bucket = False
 
-    def __init__(self, heads: Heads, rope: Tensor) -> None:
+    def __init__(self, heads: Heads, rope: Tensor, turn: Turn = turned) -> None:
         try:
             from flash_attn import flash_attn_with_kvcache
         except ImportError as error:
             raise EngineError(f"the attention 'flash' needs the package flash-attn: {error}") from None
         self._function = flash_attn_with_kvcache
-        self._heads, self._rope = heads, rope
+        self._heads, self._rope, self._turn = heads, rope, turn
 
     def begin(self, rows: Tensor, lengths: Tensor, bucket: int) -> Places:
         return Places(rows, lengths, bucket, self._rope[lengths])
 
     def __call__(self, places: Places, qkv: Tensor, norm: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         assert places.rope is not None
-        q, k, v = turned(qkv, norm, places.rope, self._heads)
+        q, k, v = self._turn(qkv, norm, places.rope, self._heads)
         out: Tensor = self._function(
             q[:, None],
             keys,

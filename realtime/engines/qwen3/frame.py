@@ -45,8 +45,8 @@ class FrameFunction:
     def __call__(self, inputs: Tensor, bucket: int) -> Tensor:
         """The codes of one frame, (B, groups) int64, for `inputs` (fields, B) int32; moves the rows on."""
         talker, state, sampler = self._talker, self._state, self._parts.sampler
-        rows = inputs[Field.ROW]
-        places = self._parts.attention.begin(rows, inputs[Field.LENGTH], bucket)
+        rows = inputs[Field.ROW].long()
+        places = self._parts.attention.begin(inputs[Field.ROW], inputs[Field.LENGTH], bucket)
         hidden = self._talk(state.last[rows] + talker.text[inputs[Field.TEXT]], places)
         drawing = sampler.begin(inputs)
         codes = [sampler.first(drawing, F.linear(hidden, talker.head), state.seen)]
@@ -60,7 +60,7 @@ class FrameFunction:
                 x = self._pass(x, group, kv)
             codes.append(sampler.other(drawing, group, F.linear(x, talker.heads[group - 1])))
         frame = torch.stack(codes, 1)
-        state.last.index_put_((rows,), talker.codes[frame + self._offsets].sum(1))
+        state.last.index_copy_(0, rows, talker.codes[frame + self._offsets].sum(1))
         return frame
 
     def _talk(self, x: Tensor, places: Places) -> Tensor:

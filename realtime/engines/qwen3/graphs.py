@@ -6,10 +6,12 @@ machine without a GPU.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 Key = TypeVar("Key", bound=Hashable)
 KeyIn = TypeVar("KeyIn", bound=Hashable, contravariant=True)
@@ -61,7 +63,8 @@ class Graphs(Generic[Key]):
         torch.cuda.current_stream(self._device).wait_stream(side)
         torch.cuda.synchronize(self._device)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
+        # Other threads may use the device meanwhile.
+        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             self._function(key)
         self._graphs[key] = graph
 
@@ -69,12 +72,17 @@ class Graphs(Generic[Key]):
         self._graphs[key].replay()
 
 
+def staged(array: NDArray[Any], device: torch.device) -> Tensor:
+    """The array on the host, where a copy to the device need not be waited for."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory() if device.type == "cuda" else tensor
+
+
+def sent(array: NDArray[Any], device: torch.device) -> Tensor:
+    """The array on the device; the host does not wait for it to arrive."""
+    return staged(array, device).to(device, non_blocking=True)
+
+
 def runner(function: Callable[[Key], None], device: torch.device, graphs: bool) -> Runner[Key]:
     """Graphs where they are asked for and the device has them, else the plain calls."""
     return Graphs(function, device) if graphs and device.type == "cuda" else Eager(function)
-
-
-def prepare_all(runners: Runner[Key], keys: Iterable[Key]) -> None:
-    """Makes all `keys` ready. The largest should come first: the others then fit into its memory."""
-    for key in keys:
-        runners.prepare(key)

@@ -54,7 +54,8 @@ class KernelAttention:
     by_bucket = False
 
     def __init__(self, heads: Heads, rope: Tensor, block: int = 64) -> None:
-        self._heads, self._rope, self._block = heads, rope, block
+        # What a block needs of a multiprocessor's own memory: float32 must make do with shorter ones.
+        self._heads, self._rope, self._block = heads, rope, min(block, 256 // rope.element_size() // 2)
 
     def begin(self, rows: Tensor, lengths: Tensor, bucket: int) -> Places:
         return Places(rows, lengths, bucket)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -161,15 +161,23 @@ class Ops(Protocol):
 
 
 class PlainOps:
-    """`Ops` by torch's own functions."""
+    """`Ops` by torch's own functions, or by what `wrap` makes of them."""
 
-    def add_norm(self, x: Tensor, more: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-        x = x + more
-        return x, rms_norm(x, weight, eps)
+    def __init__(self, wrap: Callable[[Any], Any] = lambda x: x) -> None:
+        self.add_norm: Callable[[Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor]] = wrap(add_norm)
+        self.gated: Callable[[Tensor], Tensor] = wrap(gated)
 
-    def gated(self, gate_up: Tensor) -> Tensor:
-        gate, up = gate_up.chunk(2, -1)
-        return F.silu(gate) * up
+
+def add_norm(x: Tensor, more: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """As `Ops.add_norm`."""
+    x = x + more
+    return x, rms_norm(x, weight, eps)
+
+
+def gated(gate_up: Tensor) -> Tensor:
+    """As `Ops.gated`."""
+    gate, up = gate_up.chunk(2, -1)
+    return F.silu(gate) * up
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from realtime.engines.qwen3.attention import prefilled
 from realtime.engines.qwen3.frame import State
-from realtime.engines.qwen3.graphs import Runner, runner
+from realtime.engines.qwen3.graphs import Runner, runner, staged
 from realtime.engines.qwen3.layers import turned
 from realtime.engines.qwen3.parts import Parts
 from realtime.engines.qwen3.prompt import Prompt
@@ -37,12 +37,12 @@ class Prefill:
         device, hidden = talker.device, talker.config.talker.hidden_size
         self._spare = state.last.shape[0] - 1
         self._table = torch.zeros(piece, _CODES + talker.groups, device=device, dtype=torch.int64)
-        self._table[:, _ROW] = self._spare
         self._added = torch.zeros(piece, hidden, device=device, dtype=talker.dtype)
         self._runner: Runner[tuple[int, int]] = runner(self._pass, device, graphs)
 
     def prepare(self) -> None:
         """Makes ready what `run` will use."""
+        self._table[:, _ROW] = self._spare
         for bucket in reversed(self._buckets):
             self._runner.prepare((self.piece, bucket))
 
@@ -59,7 +59,7 @@ class Prefill:
         table[:count, _ROW] = row
         table[:, _POSITION] = np.minimum(start + np.arange(piece), self._state.kv.shape[3] - 1)
         table[:count, _TEXT:] = rows
-        self._table[:piece].copy_(sent(table, self._talker.device), non_blocking=True)
+        self._table[:piece].copy_(staged(table, self._talker.device), non_blocking=True)
         self._added.zero_()
         if added is not None:
             self._added[added_at] = added
@@ -104,11 +104,10 @@ def tabulated(talker: Talker, prompt: Prompt) -> NDArray[np.int64]:
         raise EngineError("a prompt has codes that the model does not know")
     if prompt.text_ids.min() < 0 or prompt.text_ids.max() >= config.text_vocab_size:
         raise EngineError(f"a prompt has text tokens that are not from 0 to {config.text_vocab_size - 1}")
+    hidden = config.hidden_size
+    if prompt.speaker is not None and prompt.speaker.shape != (hidden,):
+        raise EngineError(f"a prompt has a voice of {prompt.speaker.shape} numbers; it must have {hidden}")
+    if not -1 <= prompt.speaker_at < count or (prompt.speaker is None and prompt.speaker_at >= 0):
+        raise EngineError(f"a prompt has no voice that could be at position {prompt.speaker_at}")
     codes = np.where(prompt.codes < 0, talker.nothing, prompt.codes + np.array(talker.code_offsets))
     return np.concatenate((prompt.text_ids[:, None], codes), axis=1)
-
-
-def sent(array: NDArray[np.int64] | NDArray[np.float32], device: torch.device) -> Tensor:
-    """The array on the device; the host does not wait for it to arrive."""
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor

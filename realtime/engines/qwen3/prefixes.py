@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from realtime.engines.qwen3.graphs import sent
 
 
 class Prefixes:
@@ -30,7 +33,7 @@ class Prefixes:
         while len(self._free) < count:
             self._drop(next(iter(self._entries)))
         places = [self._free.pop() for _ in range(count)]
-        index = torch.tensor(places, device=self._kv.device)
+        index = sent(np.array(places), self._kv.device)
         self._store.index_copy_(2, index, self._kv[:, :, row, :count])
         self._entries[key] = (places, index)
 

@@ -8,8 +8,9 @@ what a request gets depends on its seed, never on what else is decoded beside it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -26,6 +27,8 @@ FRAME_STEP, GROUP_STEP, ID_STEP = 0x9E37_79B9, 0x85EB_CA6B, 0xC2B2_AE35
 FRAMES_BEFORE_END = 2
 #: The last ids of the vocabulary are no codes; of them only the end can be drawn.
 SPECIAL_IDS = 1024
+#: What scores are divided by: with more or less they are no numbers any more.
+_LEAST, _MOST = 0.001, 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,10 @@ def plain_draw(
     """
     if not do_sample:
         return 1.0, vocabulary, -1.0, 0.0
-    if not temperature > 0.0:
-        raise EngineError(f"a temperature of {temperature} cannot be used: it must be above 0")
+    if not _LEAST <= temperature <= _MOST:
+        raise EngineError(
+            f"a temperature of {temperature} cannot be used: it must be from {_LEAST} to {_MOST}"
+        )
     if top_k < 0:
         raise EngineError(f"a top_k of {top_k} cannot be used: it must be 0 (all) or more")
     if not 0.0 <= top_p <= 1.0:
@@ -62,12 +67,13 @@ def plain_draw(
 
 
 def check_penalty(sampling: Sampling) -> float:
-    """The repetition penalty of a request; raises `EngineError` unless it is above 0."""
-    if not sampling.repetition_penalty > 0.0:
+    """The repetition penalty of a request; raises `EngineError` for one that cannot be."""
+    penalty = sampling.repetition_penalty
+    if not _LEAST <= penalty <= _MOST:
         raise EngineError(
-            f"a repetition_penalty of {sampling.repetition_penalty} cannot be used: it must be above 0"
+            f"a repetition_penalty of {penalty} cannot be used: it must be from {_LEAST} to {_MOST}"
         )
-    return sampling.repetition_penalty
+    return penalty
 
 
 class Sampler(Protocol):
@@ -100,11 +106,16 @@ class Drawing:
 
 
 class PlainSampler:
-    """`Sampler` by torch's own functions."""
+    """`Sampler` by torch's own functions, or by what `wrap` makes of them."""
 
-    def __init__(self, config: TalkerConfig, device: torch.device) -> None:
+    def __init__(
+        self, config: TalkerConfig, device: torch.device, wrap: Callable[[Any], Any] = lambda x: x
+    ) -> None:
         vocabulary = max(config.vocab_size, config.code_predictor_config.vocab_size)
-        self._noise = Noise(config.num_code_groups, vocabulary, device)
+        self._noise: Callable[[Tensor, Tensor, Tensor], Tensor] = wrap(
+            Noise(config.num_code_groups, vocabulary, device)
+        )
+        self._drawn: Callable[[Tensor, Draw, Tensor], Tensor] = wrap(drawn)
         self._bars = bars(config).to(device)
         self._true = torch.ones((), device=device, dtype=torch.bool)
 
@@ -123,7 +134,7 @@ class PlainSampler:
             drawing.number(Field.NOISE),
         )
         assert drawing.noise is not None
-        codes = drawn(scores, draw, drawing.noise[:, 0])
+        codes = self._drawn(scores, draw, drawing.noise[:, 0])
         seen.index_put_((rows, codes), self._true)
         return codes
 
@@ -135,7 +146,7 @@ class PlainSampler:
             drawing.number(Field.SUB_NOISE),
         )
         assert drawing.noise is not None
-        return drawn(logits.float(), draw, drawing.noise[:, group])
+        return self._drawn(logits.float(), draw, drawing.noise[:, group])
 
 
 def bars(config: TalkerConfig) -> Tensor:

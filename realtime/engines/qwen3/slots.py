@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,7 @@ import torch
 
 from realtime.engines.engine import Made
 from realtime.engines.qwen3.codec import Codec
+from realtime.engines.qwen3.prefill import sent
 from realtime.engines.qwen3.prompt import Prompt, Sampling
 from realtime.engines.qwen3.sound import Download, SpokenSound
 from realtime.engines.qwen3.speech import Launched, ReadyChunk, Speech
@@ -51,6 +53,10 @@ class Slots:
         self._decoder = decoder
         self._codec = codec
         self._sampling = sampling
+        self._device = decoder.device
+        self._stream: torch.cuda.Stream | None = None
+        if self._device.type == "cuda":
+            self._stream = torch.cuda.Stream(self._device, priority=-1)  # type: ignore[no-untyped-call]
         self._free = list(range(decoder.rows - 1, -1, -1))
         self._joining: dict[Speech, Joining] = {}
         self._under_way = _UnderWay()
@@ -118,8 +124,10 @@ class Slots:
             if speech.row is None:
                 if not self._free:
                     return False, positions_left
+                script = speech.script
                 speech.row = self._free.pop()
-                speech.script.prepare(self._codec, speech.row)
+                with self._beside():
+                    script.prepare(self._codec, speech.row)
             beginning = speech.begin(self._room)
             if beginning is None:
                 return False, positions_left
@@ -163,8 +171,14 @@ class Slots:
         return made
 
     def _decode(self, chunks: Sequence[tuple[Speech, ReadyChunk]]) -> Download:
-        codes = torch.from_numpy(np.stack([chunk.codes for _, chunk in chunks]))
-        return Download(self._codec.decode([_row_of(speech) for speech, _ in chunks], codes))
+        codes = np.stack([chunk.codes for _, chunk in chunks])
+        with self._beside():
+            rows = [_row_of(speech) for speech, _ in chunks]
+            return Download(self._codec.decode(rows, sent(codes, self._device)))
+
+    def _beside(self) -> AbstractContextManager[object]:
+        """What is done inside, the device does beside the next step: sound does not wait for that."""
+        return nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
 
 
 def _ended(speech: Speech) -> _Made:

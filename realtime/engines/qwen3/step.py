@@ -8,19 +8,18 @@ uses a `Decoder`; nothing here waits for the device but `Frame.read`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import cycle
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from realtime.engines.qwen3.configuration import ModelConfig
 from realtime.engines.qwen3.fields import Field
 from realtime.engines.qwen3.frame import FrameFunction, State
-from realtime.engines.qwen3.graphs import Runner, runner
+from realtime.engines.qwen3.graphs import Runner, runner, sent
 from realtime.engines.qwen3.parts import make_parts
-from realtime.engines.qwen3.prefill import Prefill, sent, tabulated
+from realtime.engines.qwen3.prefill import Prefill, tabulated
 from realtime.engines.qwen3.prefixes import Prefixes
 from realtime.engines.qwen3.prompt import Prompt, Sampling
 from realtime.engines.qwen3.sampling import check_penalty, plain_draw
@@ -35,31 +34,33 @@ _GREEDY = Sampling(False, 1.0, 0, 1.0, 1.0, False, 1.0, 0, 1.0)
 _DONE = object()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """The codes of one step.
 
     `codes`: (B, groups) int64 on the device, row i of the rows[i] that the step was given; valid until `RING`
-    further steps of as many places.
+    further steps.
     """
 
-    codes: Tensor
-    _host: Tensor
-    _end: int
-    _copied: torch.cuda.Event | None
+    def __init__(self, slot: _Slot, count: int, end: int) -> None:
+        self.codes = slot.codes[:count]
+        self._slot, self._turn = slot, slot.turn
+        self._end = end
 
     def ready(self) -> bool:
         """Whether `read` returns at once."""
-        return self._copied is None or bool(self._copied.query())  # type: ignore[no-untyped-call]
+        copied = self._slot.copied
+        return copied is None or bool(copied.query())  # type: ignore[no-untyped-call]
 
     def read(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The codes (B, groups), and which rows ended (B,): the codes of those mean nothing.
 
-        Waits for their copy alone.
+        Waits for their copy alone. Raises `ValueError` when too many steps were made since.
         """
-        if self._copied is not None:
-            self._copied.synchronize()
-        codes = self._host.numpy().copy()
+        if self._slot.turn != self._turn:
+            raise ValueError(f"a frame must be read before {RING} further steps are made")
+        if self._slot.copied is not None:
+            self._slot.copied.synchronize()
+        codes = self._slot.host.numpy()[: len(self.codes)].copy()
         return codes, codes[:, 0] == self._end
 
 
@@ -89,6 +90,7 @@ class _Slot:
         self.filled = self.inputs.numpy()
         self.codes = torch.zeros(size, groups, dtype=torch.int64, device=device)
         self.host = torch.zeros(size, groups, dtype=torch.int64, pin_memory=pinned)
+        self.turn = 0
         self.copied = torch.cuda.Event() if pinned else None  # type: ignore[no-untyped-call]
 
 
@@ -105,8 +107,9 @@ class Decoder:
     """Owns KV and what is known of `rows` utterances, each of at most `positions`. All is allocated here.
 
     `attention`: "sdpa", "triton" or "flash". `graphs`: capture CUDA graphs, where there is CUDA.
-    `compile`: with torch.compile. `batch_sizes`: a step runs on the least of them that holds its rows.
-    `piece`: positions of a prompt worked on at once. `prefix_positions`: room for what is kept of prompts.
+    `compile`: use torch.compile, or that backend of it. `batch_sizes`: a step runs on the least of them that
+    holds its rows. `piece`: positions of a prompt worked on at once. `prefix_positions`: room for what is
+    kept of prompts.
     """
 
     def __init__(
@@ -117,7 +120,7 @@ class Decoder:
         *,
         attention: str = "sdpa",
         graphs: bool = False,
-        compile: bool = False,
+        compile: bool | str = False,
         batch_sizes: Sequence[int] = _BATCH_SIZES,
         piece: int = 128,
         prefix_positions: int = 1024,
@@ -125,14 +128,15 @@ class Decoder:
         self.rows = rows
         self.positions = positions
         self.batch_sizes = tuple(sorted(batch_sizes))
+        self.device = talker.device
         self._talker = talker
         config, device = talker.config.talker, talker.device
         self._state = State(talker, rows, positions)
-        parts = make_parts(attention, talker, positions, self.batch_sizes[-1])
+        compiler = "inductor" if compile is True else compile or ""
+        parts = make_parts(attention, config, positions, self.batch_sizes[-1], device, talker.dtype, compiler)
         buckets = _buckets(positions)
         self._buckets = buckets if parts.attention.by_bucket else (positions,)
-        function = FrameFunction(talker, self._state, parts, self.batch_sizes[-1])
-        self._function = torch.compile(function, fullgraph=True, dynamic=False) if compile else function
+        self._function = FrameFunction(talker, self._state, parts, self.batch_sizes[-1])
         self._batches = {size: _Batch(size, talker.groups, device) for size in self.batch_sizes}
         self._prefill = Prefill(talker, self._state, parts, buckets, min(piece, positions), graphs)
         self._prefixes = Prefixes(self._state.kv, prefix_positions)
@@ -146,14 +150,14 @@ class Decoder:
         self._numbers = self._fields[Field.TEMPERATURE :].view(np.float32)
         self._fields[Field.ROW] = np.arange(rows + 1)
         self._tell(rows, _GREEDY, 0)
-        for batch in self._batches.values():
-            batch.inputs.copy_(torch.from_numpy(self._fields[:, [rows] * batch.inputs.shape[1]]))
 
     def prepare(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Makes every variant of the step ready, as CUDA graphs if so asked; before the first `join`.
+        """Makes every variant of the step ready, as CUDA graphs if so asked; else the first prompt does it.
 
         `progress` is told how many of how many are done.
         """
+        for size, batch in self._batches.items():
+            batch.inputs.copy_(sent(self._fields[:, [self.rows] * size], batch.inputs.device))
         keys = [(size, bucket) for size in reversed(self.batch_sizes) for bucket in reversed(self._buckets)]
         self._prefill.prepare()
         for done, key in enumerate(keys, 1):
@@ -183,7 +187,7 @@ class Decoder:
         table = tabulated(self._talker, prompt)
         self._tell(row, sampling, seed)
         self.leave(row)
-        return Joining(self._joined(row, prompt, table), self._prefill.piece)
+        return Joining(self._joined(row, prompt, table, self._turns[row]), self._prefill.piece)
 
     def leave(self, row: int) -> None:
         """Ends what is in a row: it cannot be stepped until something else has joined."""
@@ -213,6 +217,7 @@ class Decoder:
         if slot.copied is not None:
             # Four steps ago: it is long done, unless the device is that far behind.
             slot.copied.synchronize()
+        slot.turn += 1
         index = [*rows, *[self.rows] * (size - count)]
         slot.filled[:] = self._fields[:, index]
         slot.filled[Field.TEXT, :count] = text_ids
@@ -224,7 +229,7 @@ class Decoder:
         slot.host.copy_(slot.codes, non_blocking=True)
         if slot.copied is not None:
             slot.copied.record()
-        return Frame(slot.codes[:count], slot.host[:count], self._end, slot.copied)
+        return Frame(slot, count, self._end)
 
     def _run(self, key: tuple[int, int]) -> None:
         size, bucket = key
@@ -252,11 +257,12 @@ class Decoder:
         column[Field.TOP_K], column[Field.SUB_TOP_K] = first[1], rest[1]
         numbers[:] = (first[0], first[2], first[3], penalty, rest[0], rest[2], rest[3])
 
-    def _joined(self, row: int, prompt: Prompt, table: NDArray[np.int64]) -> Iterator[None]:
+    def _joined(self, row: int, prompt: Prompt, table: NDArray[np.int64], turn: int) -> Iterator[None]:
         """Works on a prompt, and pauses between its pieces."""
+        self._check_turn(row, turn)
         if not self._prepared:
             self.prepare()
-        turn, last, speaker = self._turns[row], len(table) - 1, None
+        last, speaker = len(table) - 1, None
         if prompt.speaker is not None and prompt.speaker_at >= 0:
             speaker = sent(prompt.speaker, self._talker.device).to(self._talker.dtype)
         fixed = min(prompt.cacheable, last)
@@ -267,8 +273,7 @@ class Decoder:
         for number, (start, end) in enumerate(pieces):
             if number > 0:
                 yield
-                if self._turns[row] != turn:
-                    raise ValueError(f"row {row} was given away while a prompt was on its way into it")
+                self._check_turn(row, turn)
             here = speaker if start <= prompt.speaker_at < end else None
             self._prefill.run(row, start, table[start:end], here, prompt.speaker_at - start)
             if end == fixed and not known:
@@ -282,6 +287,10 @@ class Decoder:
     def _check_row(self, row: int) -> None:
         if not 0 <= row < self.rows:
             raise ValueError(f"row {row} is not one of {self.rows}")
+
+    def _check_turn(self, row: int, turn: int) -> None:
+        if self._turns[row] != turn:
+            raise ValueError(f"row {row} was given away while a prompt was on its way into it")
 
     def _check_step(self, rows: Sequence[int], text_ids: Sequence[int]) -> None:
         if (
@@ -301,6 +310,16 @@ class Decoder:
                 raise ValueError(f"row {row} has not joined")
             if self._fields[Field.LENGTH, row] >= self.positions:
                 raise ValueError(f"row {row} is full: it has {self.positions} positions")
+
+
+def decoder_bytes(
+    config: ModelConfig, rows: int, positions: int, dtype: torch.dtype, prefixes: int = 1024
+) -> int:
+    """Bytes on the device that a `Decoder` keeps, without the weights and what graphs work in."""
+    talker = config.talker
+    position = 2 * talker.num_hidden_layers * talker.num_key_value_heads * talker.size_of_head
+    numbers = position * ((rows + 1) * positions + prefixes) + (rows + 1) * talker.hidden_size
+    return numbers * dtype.itemsize + (rows + 1) * talker.vocab_size
 
 
 def _pieces(start: int, end: int, piece: int) -> list[tuple[int, int]]:

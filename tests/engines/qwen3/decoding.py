@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 
-from realtime.engines.qwen3.configuration import ModelConfig
+from realtime.engines.qwen3.configuration import ModelConfig, read_config
 from realtime.engines.qwen3.prompt import Prompt, Sampling
 from realtime.engines.qwen3.step import Decoder
+from realtime.engines.qwen3.talker import Talker
 from tests.engines.qwen3.reference import silenced
 
 if TYPE_CHECKING:
     from qwen_tts import Qwen3TTSModel
 
+CPU = torch.device("cpu")
 GREEDY = Sampling(False, 0.9, 50, 1.0, 1.05, False, 0.9, 50, 1.0)
 SAMPLED = Sampling(True, 0.9, 50, 1.0, 1.05, True, 0.9, 50, 1.0)
+
+
+@cache
+def load_talker(folder: Path, dtype: torch.dtype = torch.float32) -> Talker:
+    return Talker.from_state(read_config(folder), load_file(folder / "model.safetensors"), CPU, dtype)
 
 
 @dataclass(frozen=True)
@@ -128,6 +140,29 @@ def utterance(
     return Utterance(prompt, [at.text[-1], *following], config.tts_pad, sampling, seed)
 
 
+def invented(
+    config: ModelConfig,
+    seed: int,
+    *,
+    length: int = 12,
+    cacheable: int = 0,
+    sampling: Sampling = GREEDY,
+    speaker: bool = False,
+) -> Utterance:
+    """A prompt of random tokens and codes, for tests that need no reference. Those of one seed are equal."""
+    random = np.random.default_rng(seed)
+    talker = config.talker
+    codes = np.full((length, talker.num_code_groups), -1)
+    codes[3:, 0] = random.integers(0, talker.vocab_size, length - 3)
+    codes[length // 2 : -1] = random.integers(0, 2048, (length - 1 - length // 2, talker.num_code_groups))
+    text = [int(x) for x in random.integers(0, talker.text_vocab_size, length + 20)]
+    voice = random.standard_normal(talker.hidden_size).astype(np.float32) if speaker else None
+    prompt = Prompt(
+        np.array(text[:length]), codes, voice, 4 if speaker else -1, cacheable, f"invented {seed}"
+    )
+    return Utterance(prompt, text[length - 1 :], config.tts_pad, sampling, seed)
+
+
 def decoded(decoder: Decoder, spoken: Utterance, frames: int, row: int = 0) -> NDArray[np.int64]:
     """Codes (T, 16) of an utterance decoded alone; fewer than `frames` if it ends."""
     decoder.join(row, spoken.prompt, spoken.sampling, spoken.seed)
@@ -138,3 +173,27 @@ def decoded(decoder: Decoder, spoken: Utterance, frames: int, row: int = 0) -> N
             break
         codes.append(made[0])
     return np.array(codes).reshape(-1, made.shape[1])
+
+
+class Company:
+    """Utterances in rows of one decoder, each moved on when it is named."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._rows: dict[int, Utterance] = {}
+        self.codes: dict[int, list[NDArray[np.int64]]] = {}
+
+    def join(self, row: int, spoken: Utterance) -> None:
+        self._decoder.join(row, spoken.prompt, spoken.sampling, spoken.seed)
+        self._rows[row] = spoken
+        self.codes[row] = []
+
+    def step(self, rows: Sequence[int]) -> None:
+        tokens = [self._rows[row].token(len(self.codes[row])) for row in rows]
+        made, _ = self._decoder.step(rows, tokens).read()
+        for row, codes in zip(rows, made, strict=True):
+            self.codes[row].append(codes)
+
+
+def with_seed(spoken: Utterance, seed: int) -> Utterance:
+    return replace(spoken, seed=seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import random
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 
 from tests.engines.qwen3.reference import decode_codes, greedy_codes
-from tests.engines.qwen3.speaking import Model, Talk, codes_of, drive, pcm_of, piece
+from tests.engines.qwen3.speaking import ROWS, Model, Talk, codes_of, drive, pcm_of, piece
 
 if TYPE_CHECKING:
     from qwen_tts import Qwen3TTSModel
@@ -151,3 +153,29 @@ def test_a_text_longer_than_a_row_is_spoken_in_several_generations(custom_voice:
     drive(model.slots, [talk])
     assert talk.error is None and speech._generations > 3
     assert len(pcm_of(speech)) == len(codes_of(speech)) * model.config.frame_samples
+
+
+def test_memory_is_flat_over_a_thousand_utterances(custom_voice: Path) -> None:
+    """No tensor is left behind, and no object of Python: one of each utterance would be a thousand."""
+    model = Model(custom_voice, new_tokens=6)
+    openings = [model.builder.custom(voice, "en") for voice in ("vivian", "ryan")]
+
+    def speak(count: int) -> None:
+        for _ in range(count // ROWS):
+            talks = [Talk(model.speech(openings[n % 2]), [(0, piece("Hi."))]) for n in range(ROWS)]
+            drive(model.slots, talks)
+            assert all(0 < len(codes_of(talk.speech)) <= 5 for talk in talks)
+
+    def held() -> tuple[int, int, int]:
+        gc.collect()
+        objects = gc.get_objects()
+        tensors = [each for each in objects if issubclass(type(each), torch.Tensor)]
+        return len(tensors), sum(each.untyped_storage().nbytes() for each in tensors), len(objects)
+
+    speak(80)
+    tensors, storage, objects = held()
+    speak(1000)
+    tensors_after, storage_after, objects_after = held()
+    assert (tensors_after, storage_after) == (tensors, storage)
+    assert objects_after - objects < 500
+    assert model.slots.free_rows == ROWS and not model.slots.unfinished
