@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from realtime.engines.qwen3.codec_graph import CodecGraph
-from realtime.engines.qwen3.codec_layers import Ring, Tails, head_size
+from realtime.engines.qwen3.codec_layers import Ring, Tails, Waves, head_size, plain_waves
 from realtime.engines.qwen3.codec_network import CodecNetwork
 from realtime.engines.qwen3.configuration import CodecConfig
 from realtime.engines.qwen3.weights import Weights
@@ -82,12 +82,20 @@ class Codec:
         dtype: torch.dtype = torch.float32,
         *,
         compile: bool = False,
+        kernels: bool = False,
     ) -> Codec:
-        """Of the tensors in `speech_tokenizer/model.safetensors`. `compile`: by `torch.compile`.
+        """Of the tensors in `speech_tokenizer/model.safetensors`.
 
+        `compile`: by `torch.compile`, which joins small kernels itself. Else `kernels` brings own ones for
+        that, which need Triton.
         Raises `EngineError` that names a weight which is missing or has a shape other than `config` says.
         """
-        network = CodecNetwork(config.decoder_config, Weights(state, device, dtype).at("decoder"))
+        waves: Waves = plain_waves
+        if kernels and not compile:
+            from realtime.engines.qwen3 import codec_kernels
+
+            waves = codec_kernels.waves
+        network = CodecNetwork(config.decoder_config, Weights(state, device, dtype).at("decoder"), waves)
         return cls(network, rows, torch.device(device), dtype, compile)
 
     @property

@@ -18,6 +18,7 @@ from realtime.engines.qwen3.codec_layers import (
     Tails,
     TransformerLayer,
     Upsampling,
+    Waves,
     causal_conv,
     head_size,
 )
@@ -28,7 +29,7 @@ from realtime.engines.qwen3.weights import Weights
 class CodecNetwork:
     """`Qwen3TTSTokenizerV2Decoder` without a state."""
 
-    def __init__(self, config: CodecDecoderConfig, weights: Weights) -> None:
+    def __init__(self, config: CodecDecoderConfig, weights: Weights, waves: Waves) -> None:
         self.config = config
         self.plan = plan = TailPlan()
         width, latent, book = config.hidden_size, config.latent_dim, config.codebook_dim
@@ -68,14 +69,14 @@ class CodecNetwork:
             half = channels // 2
             self._blocks.append(
                 (
-                    Snake(block.at(0), channels),
+                    Snake(block.at(0), channels, waves),
                     Upsampling(block.at(1), (channels, half, 2 * factor), plan, factor),
-                    [ResidualUnit(block.at(2 + unit), half, 3**unit, plan) for unit in range(3)],
+                    [ResidualUnit(block.at(2 + unit), half, 3**unit, plan, waves) for unit in range(3)],
                 )
             )
             channels = half
         last = len(config.upsample_rates) + 1
-        self._last = Snake(decoder.at(last), channels)
+        self._last = Snake(decoder.at(last), channels, waves)
         self._end = causal_conv(decoder.at(last + 1), (1, channels, 7), plan)
         self.frame_samples = math.prod(config.upsampling_ratios) * math.prod(config.upsample_rates)
 
@@ -91,10 +92,10 @@ class CodecNetwork:
             x = mixing(upsampling(x, tails), tails)
         x = self._begin(x, tails)
         for snake, upsampling, units in self._blocks:
-            x = upsampling(snake(x), tails)
+            x = upsampling(x, tails, snake)
             for unit in units:
                 x = unit(x, tails)
-        return self._end(self._last(x), tails).squeeze(2).float().clamp(-1, 1)
+        return self._end(x, tails, self._last).squeeze(2).float().clamp(-1, 1)
 
 
 def _codebooks(config: CodecDecoderConfig, weights: Weights) -> Tensor:
