@@ -25,12 +25,12 @@ import torch
 
 from bench.qwen3 import checks, listeners, others, sound, speaking, steps
 from bench.qwen3.bed import FULL, QUICK, TINY, Bed, free
-from bench.qwen3.device import fast_math
 from bench.qwen3.models import PUBLISHED, read_checkpoint
 from bench.qwen3.models import TINY as TINY_MODEL
 from bench.qwen3.record import Part, Record, run_apart
 from bench.table import show
 from realtime.engines.qwen3.configuration import read_config
+from realtime.engines.qwen3.devices import choose_place, set_up
 from realtime.engines.qwen3.parts import KINDS, has_flash, has_triton
 from realtime.errors import EngineError
 
@@ -48,6 +48,7 @@ class Step:
 PASSES: Sequence[Mapping[str, Step]] = (
     {
         "check": Step(checks.check_graphs),
+        "check-sdpa": Step(partial(checks.check_kind, kind="sdpa")),
         "check-triton": Step(partial(checks.check_kind, kind="triton")),
         "check-flash": Step(partial(checks.check_kind, kind="flash")),
         **{f"attention-{kind}": Step(partial(steps.attention, kind=kind)) for kind in KINDS},
@@ -69,14 +70,14 @@ PASSES: Sequence[Mapping[str, Step]] = (
 STEPS: Mapping[str, Step] = {name: step for each in PASSES for name, step in each.items()}
 #: What is asked for by name: a part, or several.
 PARTS: Mapping[str, Sequence[str]] = {
-    "checks": ("check", "check-triton", "check-flash"),
+    "checks": ("check", *(f"check-{kind}" for kind in KINDS)),
     "attention": tuple(f"attention-{kind}" for kind in KINDS),
     **{name: (name,) for name in ("frames", "first-sound", "listeners", "codec", "graphs", "others")},
     "work": ("work-frame", "work-serving"),
     "compile": ("compile",),
 }
 #: Measured once, of the first model: they are the same for all, or all have them in common.
-_ONCE = frozenset(("check", "check-triton", "check-flash", "codec"))
+_ONCE = frozenset((*PARTS["checks"], "codec"))
 #: What would begin with less time left is left out.
 _LEAST_S = 5.0
 
@@ -131,7 +132,6 @@ def measure(
     until: float,
 ) -> None:
     """Measure parts of models in this process; one that fails does not keep the others from it."""
-    fast_math(True)
     for name in names:
         bed = make_bed(arguments, name, record, began, until)
         for part in only:
@@ -176,8 +176,9 @@ def _missing(part: str, bed: Bed) -> str | None:
 
 def make_bed(arguments: argparse.Namespace, name: str, record: Record, began: float, until: float) -> Bed:
     """The model of this name."""
-    device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-    cuda = device.type == "cuda"
+    place = choose_place("auto", "auto", "auto")
+    set_up(place)
+    device, cuda = place.device, place.is_cuda
     if cuda:
         torch.cuda.set_device(device)
     elif arguments.threads:
@@ -192,6 +193,7 @@ def make_bed(arguments: argparse.Namespace, name: str, record: Record, began: fl
         name=name,
         config=config,
         device=device,
+        dtype=place.dtype,
         sizes=(QUICK if arguments.quick else FULL) if cuda else TINY,
         record=record,
         began=began,

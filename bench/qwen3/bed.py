@@ -19,6 +19,7 @@ from bench.qwen3.record import Part, Record
 from bench.table import Row
 from realtime.engines.qwen3.codec import Codec
 from realtime.engines.qwen3.configuration import ModelConfig
+from realtime.engines.qwen3.parts import has_triton
 from realtime.engines.qwen3.prompt import Prompt, Sampling
 from realtime.engines.qwen3.step import Decoder
 from realtime.engines.qwen3.talker import Talker
@@ -88,7 +89,9 @@ TARGETS: Mapping[str, Targets] = {"0.6B": Targets(4, 8, 25, 200), "1.7B": Target
 
 @dataclass(eq=False)
 class Bed:
-    """One model. `until`: monotonic seconds at which the time is up. `attention`: None, the fastest there is.
+    """One model, whose talker and codec are of `dtype`.
+
+    `until`: monotonic seconds at which the time is up. `attention`: None, the fastest there is.
 
     `most_listeners`: 0, as many as the ladder has. `progress` lines tell the seconds since `began`.
     """
@@ -96,6 +99,7 @@ class Bed:
     name: str
     config: ModelConfig
     device: torch.device
+    dtype: torch.dtype
     sizes: Sizes
     record: Record
     began: float
@@ -117,16 +121,6 @@ class Bed:
         return self.device.type == "cuda"
 
     @property
-    def dtype(self) -> torch.dtype:
-        """Of the talker."""
-        return torch.bfloat16 if self.cuda else torch.float32
-
-    @property
-    def codec_dtype(self) -> torch.dtype:
-        """Of the codec: as the engine has it, that of the talker."""
-        return self.dtype
-
-    @property
     def left_s(self) -> float:
         """Seconds that are left."""
         return self.until - time.monotonic()
@@ -139,12 +133,16 @@ class Bed:
             weights = RandomWeights(talker_shapes(self.config), self.device, self.dtype)
         return Talker.from_state(self.config, WithoutEnd(weights, self.config), self.device, self.dtype)
 
-    def codec(self, rows: int, dtype: torch.dtype | None = None) -> Codec:
-        """A codec of its own, without graphs."""
+    def codec(self, rows: int, dtype: torch.dtype | None = None, *, kernels: bool | None = None) -> Codec:
+        """A codec of its own, without graphs. `kernels`: with own ones; None: as the engine has it."""
         weights = self.checkpoint[1] if self.checkpoint else None
         if weights is None:
             weights = RandomWeights(codec_shapes(self.config.codec), self.device, torch.float32)
-        return Codec.from_state(self.config.codec, weights, rows, self.device, dtype or self.codec_dtype)
+        if kernels is None:
+            kernels = self.cuda and has_triton() and self.best_attention() != "sdpa"
+        return Codec.from_state(
+            self.config.codec, weights, rows, self.device, dtype or self.dtype, kernels=kernels
+        )
 
     @cached_property
     def sampling(self) -> Sampling:

@@ -6,6 +6,7 @@ changes no code. A difference is an error, whatever else is measured.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,8 +17,7 @@ from numpy.typing import NDArray
 from bench.qwen3.bed import LEAST_PROMPT, Bed, prompt_of, text_ids
 from bench.qwen3.device import fast_math
 from bench.qwen3.models import RandomWeights, WithoutEnd, shallow, talker_shapes
-from realtime.engines.qwen3.attention import Attention, Sdpa
-from realtime.engines.qwen3.layers import Heads, rope_table
+from realtime.engines.qwen3.checks import check_parts
 from realtime.engines.qwen3.prompt import Sampling
 from realtime.engines.qwen3.step import Decoder
 from realtime.engines.qwen3.talker import Talker
@@ -31,8 +31,6 @@ _MOST_CODES = 0.8
 #: Lengths of the prompts of the rows that are compared: one passes from a bucket to the next meanwhile.
 _LENGTHS = (LEAST_PROMPT, 17, 118, 40, 126)
 _POSITIONS = 256
-#: Largest difference, as a share of the largest value, between ways of attention that read the same numbers.
-_NEAR = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 #: Of chunks of the codec and the whole, and of silence and sound: the sound is within [-1, 1].
 _SAME_SOUND, _OTHER_SOUND = 2e-4, 1e-2
 
@@ -51,24 +49,26 @@ def check_graphs(bed: Bed) -> None:
     share = float((alone[0] == graphs[2]).all())
     bed.row("check: a row alone is what it is among others", share, "share", least=1, check=True)
     bed.row("check: another word gives other codes", differs, "", least=1, check=True)
-    _check_codec(bed)
+    _check_codec(bed, kernels=False)
     fast_math(True)
 
 
 def check_kind(bed: Bed, kind: str) -> None:
-    """One way of attention, with all that it exchanges besides, against torch's own."""
+    """The parts of a step with this kind of attention, each against what is simple; then all together."""
     fast_math(False)
-    talker = small_talker(bed)
-    kinds = [torch.bfloat16] if kind == "flash" else [torch.float32, torch.bfloat16]
-    for dtype in kinds:
-        error = attention_error(bed, talker, kind, dtype)
-        name = f"check: error of attention {kind}, {str(dtype).removeprefix('torch.')}"
-        bed.row(name, error, "share", limit=_NEAR[dtype], check=True)
-    if kind != "flash":
+    dtypes = {torch.float32, bed.dtype} if kind != "flash" else {bed.dtype}
+    for dtype in sorted(dtypes, key=str):
+        found = check_parts(kind, bed.config.talker, bed.device, dtype)
+        worst = max(found, key=lambda each: each.error / each.limit if each.passed else math.inf)
+        name = f"check: errors of {kind}, {str(dtype).removeprefix('torch.')}, of what is allowed"
+        bed.row(name, worst.error / worst.limit, "share", limit=1, note=f"the most: {worst.name}", check=True)
+    if kind == "triton":
+        talker = small_talker(bed)
         plain = frames_of(bed, talker, graphs=False)
         other = frames_of(bed, talker, graphs=True, attention=kind)
         share = float((plain == other).mean())
         bed.row(f"check: codes by attention {kind}", share, "share", least=_MOST_CODES, check=True)
+        _check_codec(bed, kernels=True)
     fast_math(True)
 
 
@@ -120,43 +120,13 @@ def _groups(rows: Sequence[int], turn: int) -> list[list[int]]:
     return [turned] if turn % 3 == 0 or len(turned) < 2 else [turned[:-1], turned[-1:]]
 
 
-def attention_error(bed: Bed, talker: Talker, kind: str, dtype: torch.dtype) -> float:
-    """How far a way of attention is from torch's own in float32, as a share of the largest value."""
-    heads, config = talker.stack.heads, talker.config.talker
-    rows, positions = 12, 300
-    lengths = torch.tensor([0, 1, 15, 16, 63, 64, 127, 299], device=bed.device, dtype=torch.int32)
-    order = torch.tensor([3, 11, 0, 7, 5, 1, 9, 4], device=bed.device, dtype=torch.int32)
-    generator = torch.Generator(bed.device).manual_seed(1)
-
-    def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(shape, generator=generator, device=bed.device).to(dtype)
-
-    qkv, norm = normal(len(order), heads.width), normal(heads.heads + heads.kv_heads, heads.head_dim)
-    keys, values = (normal(rows, positions, heads.kv_heads, heads.head_dim) for _ in range(2))
-    rope = rope_table(positions, heads.head_dim, config.rope_theta, bed.device, dtype)
-    exact: Attention = Sdpa(heads, rope.float())
-    places = exact.begin(order, lengths, positions)
-    expected = exact(places, *(each.float() for each in (qkv, norm, keys, values)))
-    other = _attention(kind, heads, rope)
-    found = other(other.begin(order, lengths, positions), qkv, norm, keys, values).float()
-    return float((expected - found).abs().max() / expected.abs().max())
-
-
-def _attention(kind: str, heads: Heads, rope: torch.Tensor) -> Attention:
-    if kind == "flash":
-        from realtime.engines.qwen3.flash import Flash
-
-        return Flash(heads, rope)
-    from realtime.engines.qwen3.kernels import KernelAttention
-
-    return KernelAttention(heads, rope)
-
-
-def _check_codec(bed: Bed) -> None:
+def _check_codec(bed: Bed, *, kernels: bool) -> None:
     """Chunks of all lengths, of two rows at once and by graphs, are what one pass makes of all."""
+    which = "chunks by own kernels" if kernels else "chunks"
     codes = np.random.default_rng(5).integers(0, 2048, (2, 40, bed.config.talker.num_code_groups))
     frames = torch.from_numpy(codes)
-    plain, graphs = bed.codec(2, torch.float32), bed.codec(2, torch.float32)
+    plain = bed.codec(2, torch.float32, kernels=False)
+    graphs = bed.codec(2, torch.float32, kernels=kernels)
     graphs.capture((1, 2), bed.sizes.codec_frames)
     whole = torch.cat([plain.decode([row], frames[row : row + 1]) for row in range(2)])
     sound, at = [], 0
@@ -165,9 +135,9 @@ def _check_codec(bed: Bed) -> None:
         at += size
     pieces = torch.cat(sound, 1)
     error = float((whole - pieces).abs().max())
-    bed.row("check: error of the codec's chunks", error, "", limit=_SAME_SOUND, check=True)
+    bed.row(f"check: error of the codec's {which}", error, "", limit=_SAME_SOUND, check=True)
     graphs.reset(0)
     graphs.decode([0], frames[:1, :20])
     forgetful = graphs.decode([1], frames[:1, 20:])  # where another stream has been
     error = float((whole[:1, -forgetful.shape[1] :] - forgetful).abs().max())
-    bed.row("check: error of chunks of another stream", error, "", least=_OTHER_SOUND, check=True)
+    bed.row(f"check: error of {which} of another stream", error, "", least=_OTHER_SOUND, check=True)

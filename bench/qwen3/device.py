@@ -192,9 +192,7 @@ def _is_on_device(event: Any) -> bool:
 
 
 def fast_math(tf32: bool) -> None:
-    """Whether products of float32 on a GPU may be rounded to TF32; and let cuDNN choose its kernels."""
-    if not torch.cuda.is_available():
-        return
-    torch.backends.cuda.matmul.allow_tf32 = tf32
-    torch.backends.cudnn.allow_tf32 = tf32
-    torch.backends.cudnn.benchmark = True
+    """Whether products of float32 on a GPU may be rounded to TF32, as the engine has it."""
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = tf32

@@ -17,7 +17,7 @@ def codec(bed: Bed) -> None:
     sizes, cuda = bed.sizes, bed.cuda
     batches = sizes.codec_batches
     few = tuple(zip(batches, (1, 12, 4), strict=False))
-    kind = str(bed.codec_dtype).removeprefix("torch.")
+    kind = str(bed.dtype).removeprefix("torch.")
     made = bed.codec(max(batches))
     bed.row("codec: state of a stream", made.row_bytes / 1e6, "MB")
     _tell(bed, f"codec, {kind}, without graphs", _table(bed, made, few))
@@ -27,18 +27,26 @@ def codec(bed: Bed) -> None:
         _tell(bed, f"codec, {kind}, {batch} streams", _table(bed, made, shapes))
     del made
     if not cuda:
-        bed.row("codec: 16 bits, TF32", None, note="there is no GPU here")
+        bed.row("codec: own kernels, TF32", None, note="there is no GPU here")
         return
+    made = bed.codec(max(batches), kernels=False)
+    _capture(made, few)
+    _tell(bed, f"codec, {kind}, without own kernels", _table(bed, made, few))
+    del made
     try:
         for tf32 in (True, False):
             fast_math(tf32)
             made = bed.codec(max(batches), torch.float32)
-            for batch, frames in few:
-                made.capture((batch,), (frames,))
+            _capture(made, few)
             _tell(bed, f"codec, float32, TF32 {'on' if tf32 else 'off'}", _table(bed, made, few))
             del made
     finally:
         fast_math(True)
+
+
+def _capture(codec: Codec, shapes: tuple[tuple[int, int], ...]) -> None:
+    for batch, frames in shapes:
+        codec.capture((batch,), (frames,))
 
 
 def _table(bed: Bed, codec: Codec, shapes: tuple[tuple[int, int], ...]) -> dict[tuple[int, int], float]:

@@ -113,7 +113,7 @@ def test_whole_run_with_nothing_else_installed(tmp_path: Path) -> None:
     assert {"p99", "floor", "times the floor"} <= rows["tiny: frame, batch 1"]["more"].keys()
     assert rows["tiny: listeners without a gap"]["value"] >= 0
     checked = [row for name, row in rows.items() if name.startswith("tiny: check: ")]
-    assert len(checked) == 5 and all(Row(**row).verdict == "ok" for row in checked)
+    assert len(checked) == 6 and all(Row(**row).verdict == "ok" for row in checked)
     # What it could not do, and why.
     notes = {name: row["note"] for name, row in rows.items() if row["value"] is None}
     assert notes["tiny: qwen_tts"] == notes["tiny: faster_qwen3_tts"] == "it is not installed"
@@ -332,7 +332,9 @@ def test_random_weights_are_the_same_whenever_they_are_asked_for() -> None:
 @pytest.fixture
 def bed(tmp_path: Path) -> Bed:
     now = time.monotonic()
-    made = Bed("tiny", TINY_MODEL, torch.device("cpu"), TINY, Record(tmp_path / "bed"), now, now + 200)
+    made = Bed(
+        "tiny", TINY_MODEL, torch.device("cpu"), torch.float32, TINY, Record(tmp_path / "bed"), now, now + 200
+    )
     made.part = Part("tiny", "test")
     return made
 
