@@ -45,7 +45,7 @@ class Check:
 
 
 def usable_kinds(device: torch.device, dtype: torch.dtype) -> tuple[str, ...]:
-    """The kinds of attention for this machine. "flash" needs 16 bits, and a card of Ampere's kind or later."""
+    """The kinds of attention for this machine. "flash" needs 16 bits, and a card of Ampere or later."""
     kinds = ["sdpa"]
     if device.type == "cuda" and has_triton():
         kinds.append("triton")

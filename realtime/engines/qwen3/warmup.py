@@ -83,7 +83,9 @@ def _spoken(slots: Slots, speech: Speech, text: _Text, begun: float) -> tuple[fl
         over = False
         while not over:
             # As if its listener had two seconds in hand: so all lengths of chunks are used.
-            for made in slots.step([speech], [time.monotonic() + 2.0]):
+            deadline = time.monotonic() + 2.0
+            ready = [speech] if speech.next_step_at(deadline) <= time.monotonic() else []
+            for made in slots.step(ready, [deadline] * len(ready)):
                 if made.error is not None:
                     raise made.error
                 sound_ms += sum(chunk.audio_ms for chunk in made.sound.chunks()) if made.sound else 0.0

@@ -1,4 +1,4 @@
-"""The parts of a step against the same in float64, and each other; what only a GPU can run, `bench` checks."""
+"""The parts of a step against the same in float64, and each other; `bench` checks what only a GPU can run."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import pytest_asyncio
 import soundfile
 from openai import AsyncOpenAI
 
@@ -45,13 +46,13 @@ async def serving(model: Path, folder: Path, **settings: Any) -> AsyncIterator[S
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(checkpoints: Checkpoints, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     async with serving(checkpoints("custom_voice", "1b7"), tmp_path_factory.mktemp("data")) as listening:
         yield listening
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cloning(
     checkpoints: Checkpoints, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Server]:
