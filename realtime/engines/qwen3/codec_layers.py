@@ -65,8 +65,8 @@ class Tails:
         return whole
 
     def new(self) -> Tensor:
-        """What is to be kept, (batch, `TailPlan.size`)."""
-        return torch.cat(self._new, dim=1)
+        """What is to be kept, (batch, `TailPlan.size`); what had no use in this call stays."""
+        return torch.cat((*self._new, self._kept[:, sum(each.shape[1] for each in self._new) :]), dim=1)
 
 
 class Waves(Protocol):

@@ -228,6 +228,21 @@ def test_a_cloned_voice_goes_on_where_its_recording_ends(whole: Whole) -> None:
     assert distance(codec.decode([0], new[None])[0], sound[cut:]) > FAR
 
 
+def test_priming_leaves_out_sound_that_is_forgotten_again(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec, reference, new = whole.codec(), some_codes(80, seed=1), some_codes(5, seed=2)
+    expected = whole(torch.cat((reference, new)))[80 * FRAME :]
+    network = codec._network
+    assert network.sound_memory == 10
+    errors = []
+    for memory in (10, 6):
+        monkeypatch.setattr(network, "sound_memory", memory)
+        codec.restore(0, codec.prime(reference))
+        errors.append(distance(codec.decode([0], new[None])[0], expected))
+    assert errors[0] < NEAR < errors[1]
+
+
 def test_a_stream_of_a_day_is_as_exact_as_a_short_one(whole: Whole) -> None:
     codec, codes = whole.codec(), some_codes(200)
     early = in_pieces(codec, 0, codes, 5)
@@ -333,7 +348,7 @@ def test_a_window_of_one_less_is_noticed(whole: Whole) -> None:
 def test_memory_of_a_row(whole: Whole) -> None:
     codec = whole.codec()
     state = codec.prime(some_codes(3))
-    assert codec.row_bytes == state.size_bytes
+    assert codec.row_bytes == sum(each.nbytes for each in (state.tails, state.kv, state.position))
     # Keys and values of 96 positions in 2 layers of 4 heads, and nothing that is larger.
     assert 96 * 2 * 2 * 64 * 4 < codec.row_bytes < 2 * 96 * 2 * 2 * 64 * 4
 
