@@ -149,6 +149,7 @@ def measure(
 def _measure(bed: Bed, step: Step) -> None:
     bed.progress(f"{bed.part}")
     if bed.cuda:
+        torch.cuda.reset_peak_memory_stats(bed.device)
         # A kernel that hangs lets no exception through.
         faulthandler.dump_traceback_later(min(step.most_s, bed.left_s + _LEAST_S), exit=True)
     try:
@@ -177,8 +178,8 @@ def _missing(part: str, bed: Bed) -> str | None:
 def make_bed(arguments: argparse.Namespace, name: str, record: Record, began: float, until: float) -> Bed:
     """The model of this name."""
     place = choose_place("auto", "auto", "auto")
-    set_up(place)
     device, cuda = place.device, place.is_cuda
+    set_up(place)
     if cuda:
         torch.cuda.set_device(device)
     elif arguments.threads:
