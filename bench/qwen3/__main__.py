@@ -25,6 +25,7 @@ import torch
 
 from bench.qwen3 import checks, listeners, others, sound, speaking, steps
 from bench.qwen3.bed import FULL, QUICK, TINY, Bed, free
+from bench.qwen3.device import fast_math
 from bench.qwen3.models import PUBLISHED, read_checkpoint
 from bench.qwen3.models import TINY as TINY_MODEL
 from bench.qwen3.record import Part, Record, run_apart
@@ -179,7 +180,11 @@ def make_bed(arguments: argparse.Namespace, name: str, record: Record, began: fl
     """The model of this name."""
     place = choose_place("auto", "auto", "auto")
     device, cuda = place.device, place.is_cuda
-    set_up(place)
+    try:
+        set_up(place)
+    except Exception as error:  # it is there to be fast: nothing needs it
+        print(f"bench.qwen3: the engine's set-up failed: {type(error).__name__}: {error}", file=sys.stderr)
+        fast_math(True)
     if cuda:
         torch.cuda.set_device(device)
     elif arguments.threads:
