@@ -84,6 +84,7 @@ class Targets:
 LEAST_PROMPT = 10
 _ENGLISH, _SPEAKER = 2050, 2861
 
+#: By size.
 TARGETS: Mapping[str, Targets] = {"0.6B": Targets(4, 8, 25, 200), "1.7B": Targets(5, 10, 30, 128)}
 
 
@@ -92,7 +93,6 @@ class Bed:
     """One model, whose talker and codec are of `dtype`.
 
     `until`: monotonic seconds at which the time is up. `attention`: None, the fastest there is.
-
     `most_listeners`: 0, as many as the ladder has. `progress` lines tell the seconds since `began`.
     """
 

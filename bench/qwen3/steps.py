@@ -113,8 +113,8 @@ def frames(bed: Bed) -> None:
     )
     _waits(bed, decoder)
     if bed.cuda:
-        more = {"reserved": torch.cuda.max_memory_reserved() / 1e9}
-        bed.row("most memory in use so far", torch.cuda.max_memory_allocated() / 1e9, "GB", more=more)
+        more = {"held by torch": torch.cuda.max_memory_reserved() / 1e9}
+        bed.row("frames: most memory in use", torch.cuda.max_memory_allocated() / 1e9, "GB", more=more)
 
 
 def _waits(bed: Bed, decoder: Decoder) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import distribution, packages_distributions
@@ -21,7 +22,7 @@ from safetensors import safe_open
 from bench.qwen3 import __main__ as program
 from bench.qwen3 import checks
 from bench.qwen3.bed import TARGETS, TINY, Bed
-from bench.qwen3.device import Work, count
+from bench.qwen3.device import Allocations, Waits, Work, count, waits_of
 from bench.qwen3.listeners import Listener
 from bench.qwen3.models import (
     PUBLISHED,
@@ -395,6 +396,35 @@ def test_kernels_launches_and_waits_of_what_is_marked() -> None:
     assert count(events, 2) == Work(kernels=1.5, launches=1.0, syncs=1.0)
     with pytest.raises(RuntimeError, match="0 marks"):
         count(events[:2], 2)
+
+
+def test_waits_are_counted_asked_for_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[str] = []
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device=None: device and time.sleep(device))
+    # On a busy machine nothing at all can take long.
+    monkeypatch.setattr("bench.qwen3.device._WAITED_S", 0.2)
+
+    def step() -> None:
+        torch.cuda.synchronize()
+        torch.cuda.synchronize(device=0.3)
+        warnings.warn("called a synchronizing CUDA operation", stacklevel=1)
+        warnings.warn("something else", stacklevel=1)
+
+    assert waits_of(step, 4) == Waits(asked=2.0, waited=1.0, implicit=1.0)
+    assert modes == ["warn", "default"]
+
+
+def test_allocations_are_what_has_come_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    stats = {"allocation.all.allocated": 10, "num_device_alloc": 2}
+    monkeypatch.setattr(torch.cuda, "memory_stats", lambda: stats)
+    monkeypatch.setattr(torch.cuda, "host_memory_stats", lambda: {"num_host_alloc": 3})
+    before = Allocations.so_far()
+    stats["allocation.all.allocated"] += 5
+    assert Allocations.so_far().since(before) == Allocations(blocks=5, calls=0, pinned=0)
+    del stats["allocation.all.allocated"]
+    with pytest.raises(RuntimeError, match="does not tell"):
+        Allocations.so_far()
 
 
 class Sent:
