@@ -82,26 +82,36 @@ class WordClock:
         self._settled_step = -1  # pauses that begin before it were laid
 
     def write(self, pcm: Pcm, notes: Sequence[Note], over: bool) -> list[AudioChunk]:
-        """As `speech.SegmentWriter`."""
+        """As `speech.SegmentWriter`. It makes no difference how many frames come at a time."""
         chunks: list[AudioChunk] = []
         for note in notes:
             if isinstance(note, TextAdded):
                 self._add_text(note)
-            elif isinstance(note, Consumed):
+                continue
+            pcm = self._hear_until(note.frame * self._frame, pcm, chunks)
+            if isinstance(note, Consumed):
                 self._consume(note.token, note.frame * self._frame)
             else:
-                rest = note.frame * self._frame - self._handed - len(self._held)
-                self._hear(pcm[:rest], chunks)
-                pcm = pcm[rest:]
                 self._end(chunks)
-        self._hear(pcm, chunks)
+        self._hear_until(self._received + len(pcm), pcm, chunks)
         if over:
             self._end(chunks)
             while self._segments:
-                self._end_segment(self._handed + len(self._held), len(self._places.units), chunks)
-        else:
+                self._end_segment(self._received, len(self._places.units), chunks)
+        return _joined(chunks)
+
+    @property
+    def _received(self) -> int:
+        """Samples of the utterance so far."""
+        return self._handed + len(self._held)
+
+    def _hear_until(self, sample: int, pcm: Pcm, chunks: list[AudioChunk]) -> Pcm:
+        """Hear sound up to there, frame by frame, and hand on what is certain; what is left."""
+        while self._received < sample and len(pcm):
+            self._hear(pcm[: self._frame], chunks)
             self._hand_on(chunks)
-        return chunks
+            pcm = pcm[self._frame :]
+        return pcm
 
     # What is told.
 
@@ -330,3 +340,16 @@ class WordClock:
     def _skip(self, until: int) -> None:
         self._held = self._held[until - self._handed :]
         self._handed = until
+
+
+def _joined(chunks: Sequence[AudioChunk]) -> list[AudioChunk]:
+    """What follows each other of a segment as one."""
+    joined: list[AudioChunk] = []
+    for chunk in chunks:
+        if joined and joined[-1].segment == chunk.segment and not joined[-1].last_of_segment:
+            before = joined.pop()
+            chunk = replace(
+                chunk, pcm=np.concatenate([before.pcm, chunk.pcm]), words=(*before.words, *chunk.words)
+            )
+        joined.append(chunk)
+    return joined

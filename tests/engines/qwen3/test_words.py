@@ -21,7 +21,7 @@ from realtime.engines.engine import NeverCancelled, Open, Synthesizer
 from realtime.engines.espeak import EspeakSynthesizer
 from realtime.engines.qwen3.speech import Consumed, GenerationEnded, Note, SpokenToken, TextAdded
 from realtime.engines.qwen3.words import WordClock
-from realtime.types import AudioChunk, Pcm, TextPiece
+from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
 
 RATE, FRAME = 24_000, 1920
 #: Frames of chunks as they grow (`speech.CHUNK_FRAMES`).
@@ -226,6 +226,26 @@ def check(total: Errors, median_ms: float, most_ms: float, inside: float) -> Non
 @pytest.mark.parametrize("how", [CHUNKS, (1,)])
 def test_words_and_ends_of_an_english_voice(talks: list[list[Said]], how: Sequence[int]) -> None:
     check(measured(talks, how), 70, 200, 1.0)
+
+
+@pytest.mark.parametrize("how", [(1,), (12,), (5, 1, 7)])
+def test_it_makes_no_difference_how_many_frames_come_at_a_time(
+    talks: list[list[Said]], how: Sequence[int]
+) -> None:
+    for seed, parts in enumerate(talks):
+        talk = joined(parts, seed)
+        assert told(play(talk, how)) == told(play(talk))
+
+
+def told(chunks: Sequence[AudioChunk]) -> dict[int, tuple[int, list[WordTiming]]]:
+    """By segment: how long it is, and its words."""
+    return {
+        segment: (
+            sum(len(chunk.pcm) for chunk in chunks if chunk.segment == segment),
+            [word for chunk in chunks if chunk.segment == segment for word in chunk.words],
+        )
+        for segment in {chunk.segment for chunk in chunks}
+    }
 
 
 @pytest.mark.parametrize("tokens_a_second", [6.0, 12.0])
