@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from math import ceil
 from pathlib import Path
 from typing import TypeVar
@@ -15,19 +15,44 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure; `limit` is what it should not exceed, None where there is no target."""
+    """One figure; `limit` is what it should not exceed, None where there is no target.
+
+    `least`: what it should reach. `value` None: it could not be measured, and `note` says why. `more`: other
+    figures of the same measurement, by name.
+    """
 
     name: str
-    value: float
-    unit: str
+    value: float | None
+    unit: str = ""
     limit: float | None = None
+    least: float | None = None
+    more: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def verdict(self) -> str:
         """Whether the target was reached."""
-        if self.limit is None:
+        if self.limit is None and self.least is None:
             return ""
-        return "ok" if self.value <= self.limit else "MISSED"
+        if self.value is None:
+            return "unknown"
+        good = (self.limit is None or self.value <= self.limit) and (
+            self.least is None or self.value >= self.least
+        )
+        return "ok" if good else "MISSED"
+
+    @property
+    def target(self) -> str:
+        """What it should be."""
+        if self.limit is not None:
+            return f"at most {self.limit:g}"
+        return "" if self.least is None else f"at least {self.least:g}"
+
+    @property
+    def remarks(self) -> str:
+        """What stands behind the figure."""
+        more = [f"{name} {value:.4g}" for name, value in self.more.items()]
+        return ", ".join([*more, *([self.note] if self.note else [])])
 
 
 def show(title: str, rows: Sequence[Row], path: Path | None) -> None:
@@ -35,11 +60,16 @@ def show(title: str, rows: Sequence[Row], path: Path | None) -> None:
     width = max(len(row.name) for row in rows)
     print(f"\n{title}\n")
     for row in rows:
-        limit = "" if row.limit is None else f"at most {row.limit:g}"
-        print(f"  {row.name:<{width}}  {row.value:>9.2f} {row.unit:<8} {limit:<14} {row.verdict}")
+        value = "-" if row.value is None else _written(row.value)
+        line = f"  {row.name:<{width}}  {value:>9} {row.unit:<8} {row.target:<14} {row.verdict:<6}"
+        print(f"{line}  {row.remarks}".rstrip())
     print()
     if path is not None:
         path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+
+
+def _written(value: float) -> str:
+    return f"{value:.2f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"
 
 
 def progress(what: str, items: Sequence[T]) -> Iterator[T]:

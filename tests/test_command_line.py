@@ -215,7 +215,7 @@ def test_without_a_sound_device_it_says_so_or_plays(server: ServerProcess) -> No
     ("setting", "hint"),
     [
         ({"PORT": "http"}, "PORT must be a whole number from 0 to 65535, not 'http'"),
-        ({"ENGINE": "loud"}, "ENGINE must be one of embedded, tone"),
+        ({"ENGINE": "loud"}, "ENGINE must be one of embedded, qwen3, tone"),
         ({"IDLE_TIMEOUT_S": "-1"}, "IDLE_TIMEOUT_S must be seconds from 1 to 86400"),
         ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "TRUSTED_PROXIES must be IP addresses and networks"),
         ({"HOST": "203.0.113.7"}, "cannot listen on 203.0.113.7"),

@@ -273,11 +273,14 @@ class Batches(Crew[Stream]):
         stream, part = utterance.work, self._parts[id(utterance.work)]
         with self._changed:
             is_first = not utterance.fed_at
-            pieces, finished = self._turns.take_text(utterance), utterance.finished
+            parts, finished = self._turns.take_text(utterance), utterance.finished
             if is_first:
                 utterance.queue_s = time.monotonic() - utterance.fed_at
-        if pieces:
-            stream.feed(pieces)
+        for number, pieces in enumerate(parts):
+            if number:
+                stream.flush()
+            if pieces:
+                stream.feed(pieces)
         if finished and not part.is_finished:
             part.is_finished = True
             stream.finish()

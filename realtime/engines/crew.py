@@ -21,6 +21,7 @@ from realtime.engines.engine import (
     Failure,
     Feed,
     Finish,
+    Flush,
     Freed,
     Grant,
     KeepsPrompts,
@@ -209,6 +210,8 @@ class Crew(ABC, Generic[Work]):
                 self._turns.feed(utterance, command.piece)
         elif isinstance(command, Grant):
             self._turns.grant(utterance, command.audio_ms, command.deadline)
+        elif isinstance(command, Flush):
+            self._turns.flush(utterance)
         elif isinstance(command, Finish):
             utterance.finished = True
             self._turns.hold(utterance, False)

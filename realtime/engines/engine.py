@@ -3,9 +3,9 @@
 Commands go in with `Engine.send`, which never blocks; events come back through the callback given to
 `Engine.start`, always on the event loop. For one utterance:
 
-    Open, Feed*, Grant*, Finish     ->   Chunk*, Freed
-    ... Cancel                      ->   Freed  (chunks that were under way may still come before it)
-                                         Failed, Freed  (when the engine cannot go on)
+    Open, Feed*, Flush*, Grant*, Finish     ->   Chunk*, Freed
+    ... Cancel                              ->   Freed  (chunks that were under way may still come before it)
+                                                 Failed, Freed  (when the engine cannot go on)
 
 Every utterance that was opened gets exactly one `Freed`, also when the engine's process dies.
 """
@@ -120,6 +120,15 @@ class Grant(msgspec.Struct, frozen=True, tag="grant"):
     deadline: float
 
 
+class Flush(msgspec.Struct, frozen=True, tag="flush"):
+    """All text fed so far is to be spoken to its end, whether more comes or not.
+
+    An engine that waits for what follows a segment, to speak on without a seam, does not wait here.
+    """
+
+    utterance: int
+
+
 class Finish(msgspec.Struct, frozen=True, tag="finish"):
     """No more text will be fed."""
 
@@ -132,7 +141,7 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     utterance: int
 
 
-Command = Open | Feed | Grant | Finish | Cancel
+Command = Open | Feed | Flush | Grant | Finish | Cancel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -321,6 +330,10 @@ class Stream(Protocol):
 
     def feed(self, pieces: Sequence[TextPiece]) -> None:
         """More text. Raises `EngineError` when it cannot be spoken."""
+        ...
+
+    def flush(self) -> None:
+        """What was fed is to be spoken to its end, whether more comes or not."""
         ...
 
     def finish(self) -> None:

@@ -121,7 +121,10 @@ class Relay:
             if run is None:
                 run = self._begin(self._voice(piece))
                 language = piece.language if piece.language in self._voices else self._request.language
-                outputs += [Open(run.number, run.voice, language, self._request.seed), self._grant(run)]
+                request = Open(
+                    run.number, run.voice, language, self._request.seed, instruct=self._request.instruct
+                )
+                outputs += [request, self._grant(run)]
             if piece.segment != run.last_segment:
                 run.last_segment = piece.segment
                 run.unspoken.append(piece.segment)

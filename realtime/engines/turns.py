@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 from realtime.engines.engine import Open
@@ -30,7 +31,7 @@ class Utterance(Generic[Work]):
 
     `work`: what has begun and is not over, a piece or all of it; parked while the utterance is not `busy`.
     `is_to_be_finished`: it is made to its end, though more than was granted has been made. `is_held`: its
-    work cannot go on without more text.
+    work cannot go on without more text. `flushed`: after how many of those that wait there was a flush.
     """
 
     request: Open
@@ -44,6 +45,7 @@ class Utterance(Generic[Work]):
     busy: bool = False
     is_to_be_finished: bool = False
     is_held: bool = False
+    flushed: deque[int] = field(default_factory=deque)
     finished: bool = False
     cancelled: bool = False
     ticket: int = 0  # of its place in the queue; 0: it is in none
@@ -176,15 +178,23 @@ class Turns(Generic[Work]):
         self.waiting -= 1
         return piece
 
-    def take_text(self, utterance: Utterance[Work]) -> list[TextPiece]:
-        """All its pieces that wait."""
-        if not utterance.waiting:
-            return []
-        utterance.fed_at = utterance.waiting[0][1]
+    def flush(self, utterance: Utterance[Work]) -> None:
+        """What was fed to it is to be spoken to its end; for those that take all their text."""
+        fed = len(utterance.waiting)
+        if not utterance.flushed or utterance.flushed[-1] != fed:
+            utterance.flushed.append(fed)
+        self.hold(utterance, False)
+
+    def take_text(self, utterance: Utterance[Work]) -> list[list[TextPiece]]:
+        """All its pieces that wait, as lists; after each but the last there was a flush."""
+        if utterance.waiting:
+            utterance.fed_at = utterance.waiting[0][1]
         pieces = [piece for piece, _ in utterance.waiting]
+        cuts = [0, *utterance.flushed, len(pieces)]
         self.waiting -= len(pieces)
         utterance.waiting.clear()
-        return pieces
+        utterance.flushed.clear()
+        return [pieces[start:end] for start, end in pairwise(cuts)]
 
     def hold(self, utterance: Utterance[Work], is_held: bool) -> None:
         """Whether its work waits for more text."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from realtime.engines.engine import Cancel, Capabilities, Feed, Finish, Grant, Open
+from realtime.engines.engine import Cancel, Capabilities, Feed, Finish, Flush, Grant, Open
 from realtime.types import WordTiming
 
 #: The shared memory begins with a table: for each worker the utterance it is at, an int64, 0 for none. It is
@@ -101,7 +101,7 @@ class WorkersBusy(msgspec.Struct, frozen=True, tag="stats"):
     prompt_misses: int
 
 
-ParentMessage = Open | Feed | Grant | Finish | Cancel | Released | Forget
+ParentMessage = Open | Feed | Flush | Grant | Finish | Cancel | Released | Forget
 ChildMessage = (
     LoadProgress | Loaded | LoadFailed | Alive | ChunkMade | UtteranceFreed | UtteranceFailed | WorkersBusy
 )

@@ -20,6 +20,7 @@ from realtime.engines.engine import (
     Failure,
     Feed,
     Finish,
+    Flush,
     Freed,
     Grant,
     LoadState,
@@ -61,6 +62,10 @@ class Utterance:
     def grant(self, audio_ms: int, deadline: float) -> None:
         """Allow `audio_ms` in all; the next of it is needed at `deadline` (monotonic seconds)."""
         self._send(Grant(self.number, audio_ms, deadline))
+
+    def flush(self) -> None:
+        """The text so far is spoken to its end, whether more comes or not."""
+        self._send(Flush(self.number))
 
     def finish(self) -> None:
         """No more text."""

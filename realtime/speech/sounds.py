@@ -32,6 +32,10 @@ class Sounds(Protocol):
         """More text."""
         ...
 
+    def flush(self) -> None:
+        """The text so far is spoken to its end, whether more comes or not."""
+        ...
+
     def finish(self) -> None:
         """No more text."""
         ...
@@ -145,6 +149,10 @@ class UtteranceSounds:
         """More text."""
         self._listening.feed(piece)
 
+    def flush(self) -> None:
+        """See `Sounds`."""
+        self._listening.flush()
+
     def finish(self) -> None:
         """No more text."""
         self._listening.finish()
@@ -222,6 +230,9 @@ class SegmentSounds:
             self._met.add(voice)
             self._listen(number).prepare()  # its engine may have to be loaded
         self._pass_grant()
+
+    def flush(self) -> None:
+        """Each segment is finished by itself."""
 
     def finish(self) -> None:
         """Each segment is finished by itself."""

@@ -189,6 +189,8 @@ class Speaker:
 
     def on_flush(self, flush_id: str | None) -> None:
         """All pieces so far were flushed."""
+        assert self._sounds is not None, "text is worked on while it runs"
+        self._sounds.flush()
         self._mark(_FlushMark(len(self._pieces), flush_id))
 
     def on_end(self) -> None:

@@ -85,6 +85,10 @@ class Listening:
         self.fed += 1
         self._synthesis.feed(piece, self.fed)
 
+    def flush(self) -> None:
+        """The text so far is spoken to its end, whether more comes or not; of one that nobody joins."""
+        self._synthesis.flush()
+
     def finish(self) -> None:
         """No more text."""
         self._synthesis.finish()
@@ -119,7 +123,8 @@ class _Synthesis:
         self._is_segment = is_segment
         self._utterance: Utterance | None = None
         self._started = False
-        self._pieces: list[TextPiece] = []  # before it sounds: it may have to be started again
+        # Before it sounds: it may have to be started again. None: all before it was flushed.
+        self._pieces: list[TextPiece | None] = []
         self._was_begun = False  # when the engine was lost
         self._fed = 0
         self._finished = False
@@ -173,10 +178,16 @@ class _Synthesis:
         if number <= self._fed:
             return
         self._fed = number
+        self._pass_text(piece)
+
+    def flush(self) -> None:
+        self._pass_text(None)
+
+    def _pass_text(self, piece: TextPiece | None) -> None:
         if self.begun_at is None and not self.complete and not self.failed:
             self._pieces.append(piece)
         if self._utterance is not None:
-            self._utterance.feed(piece)
+            _feed(self._utterance, piece)
 
     def finish(self) -> None:
         if not self._finished:
@@ -211,7 +222,7 @@ class _Synthesis:
         self._started = True
         utterance = self._utterance = self._open_utterance(self._on_event)
         for piece in self._pieces:
-            utterance.feed(piece)
+            _feed(utterance, piece)
         if self._finished:
             utterance.finish()
         self._pass_grant()
@@ -300,6 +311,13 @@ class _Synthesis:
     def _tell(self) -> None:
         for listening in tuple(self._listeners):
             listening.on_change()
+
+
+def _feed(utterance: Utterance, piece: TextPiece | None) -> None:
+    if piece is None:
+        utterance.flush()
+    else:
+        utterance.feed(piece)
 
 
 class Syntheses:

@@ -46,6 +46,7 @@ class Speech:
         self.made = 0
         self.made_ms = 0.0
         self.finished = False
+        self.flushes: list[int] = []  # after how many of the pieces that were not spoken yet
         #: When it goes on without more text.
         self.goes_on_at = math.inf
         self.last_name = ""
@@ -62,6 +63,9 @@ class Speech:
             if piece.text.startswith("fail"):
                 raise ValueError("an inner secret")
             self.pieces.append(piece)
+
+    def flush(self) -> None:
+        self.flushes.append(sum(piece.last_of_segment for piece in self.pieces))
 
     def finish(self) -> None:
         self.finished = True

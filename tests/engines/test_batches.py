@@ -21,6 +21,7 @@ from realtime.engines.engine import (
     Failure,
     Feed,
     Finish,
+    Flush,
     Freed,
     Grant,
     Open,
@@ -266,6 +267,24 @@ def test_what_has_run_dry_is_parked_and_goes_on_with_more_text() -> None:
         b.synthesizer.go_on(20)
         b.log.wait_freed(1, 2)
     assert levels(b.log, 1) == [0, 0] and levels(b.log, 2) == list(range(9))
+
+
+def test_a_flush_keeps_its_place_in_the_text() -> None:
+    with bench() as b:
+        b.speak(1, "ada 1", "bea 1", deadline=99, finish=False)
+        b.batches.handle(Flush(1))
+        b.batches.handle(Flush(1))
+        b.batches.handle(Feed(1, TextPiece(2, "cyd 1", (0, 5), (), "en")))
+        assert [b.step() for _ in range(3)] == ["ada", "bea", "cyd"]
+        b.log.wait(lambda events: events[-1] == Stats(1, 0, 0))
+        (stream,) = (part.utterance.work for part in b.batches._parts.values())
+        assert isinstance(stream, Speech)
+        flushes = len(stream.flushes)
+        assert flushes >= 1
+        b.batches.handle(Flush(1))
+        while len(stream.flushes) == flushes:
+            time.sleep(0.001)
+        assert stream.flushes[-1] == 0
 
 
 def test_what_has_run_dry_alone_ends_with_its_text() -> None:

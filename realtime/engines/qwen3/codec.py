@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from realtime.engines.qwen3.codec_graph import CodecGraph
-from realtime.engines.qwen3.codec_layers import Ring, Tails, head_size
+from realtime.engines.qwen3.codec_layers import Ring, Tails, Waves, head_size, plain_waves
 from realtime.engines.qwen3.codec_network import CodecNetwork
 from realtime.engines.qwen3.configuration import CodecConfig
 from realtime.engines.qwen3.weights import Weights
@@ -40,11 +40,6 @@ class CodecState:
     tails: Tensor
     kv: Tensor
     position: Tensor
-
-    @property
-    def size_bytes(self) -> int:
-        """Memory that it takes."""
-        return sum(each.nbytes for each in (self.tails, self.kv, self.position))
 
 
 class Codec:
@@ -82,12 +77,20 @@ class Codec:
         dtype: torch.dtype = torch.float32,
         *,
         compile: bool = False,
+        kernels: bool = False,
     ) -> Codec:
-        """Of the tensors in `speech_tokenizer/model.safetensors`. `compile`: by `torch.compile`.
+        """Of the tensors in `speech_tokenizer/model.safetensors`.
 
+        `compile`: by `torch.compile`, which joins small kernels itself. Else `kernels` brings own ones for
+        that, which need Triton.
         Raises `EngineError` that names a weight which is missing or has a shape other than `config` says.
         """
-        network = CodecNetwork(config.decoder_config, Weights(state, device, dtype).at("decoder"))
+        waves: Waves = plain_waves
+        if kernels and not compile:
+            from realtime.engines.qwen3 import codec_kernels
+
+            waves = codec_kernels.waves
+        network = CodecNetwork(config.decoder_config, Weights(state, device, dtype).at("decoder"), waves)
         return cls(network, rows, torch.device(device), dtype, compile)
 
     @property
@@ -121,7 +124,12 @@ class Codec:
             raise ValueError("no frames to begin with")
         self._clear(self.rows)
         place = torch.full((1,), self.rows, dtype=torch.int64, device=self._device)
-        for part in torch.split(codes.to(self._device)[None], MOST_FRAMES, 1):
+        codes = codes.to(self._device)[None]
+        # Nobody hears it; and sound, which takes most of the time, remembers a few frames only.
+        silent = max(0, codes.shape[1] - self._network.sound_memory)
+        for part in torch.split(codes[:, :silent], MOST_FRAMES, 1) if silent else ():
+            self._silent_pass(place, part)
+        for part in torch.split(codes[:, silent:], MOST_FRAMES, 1):
             self._plain_pass(place, part)
         return CodecState(*(each[self.rows].clone() for each in (self._tails, self._kv, self._positions)))
 
@@ -160,14 +168,25 @@ class Codec:
     def _plain_pass(self, rows: Tensor, codes: Tensor) -> Tensor:
         """`codes` (batch, frames, groups) of `rows` (batch,) to (batch, samples)."""
         tails = Tails(self._tails[rows])
+        features = self._features(rows, codes, tails)
+        sound = self._network.sound(features, tails)
+        self._tails.index_copy_(0, rows, tails.new())
+        return sound
+
+    def _silent_pass(self, rows: Tensor, codes: Tensor) -> None:
+        """As `_plain_pass`, without sound and what is remembered of it."""
+        tails = Tails(self._tails[rows])
+        self._features(rows, codes, tails)
+        self._tails.index_copy_(0, rows, tails.new())
+
+    def _features(self, rows: Tensor, codes: Tensor, tails: Tails) -> Tensor:
         positions = self._positions[rows]
         window, frequencies = self._network.config.sliding_window, self._network.inverse_frequencies
         ring = Ring(self._kv[rows], positions, codes.shape[1], window, frequencies)
-        sound = self._network(codes, tails, ring)
-        self._tails.index_copy_(0, rows, tails.new())
+        features = self._network.features(codes, tails, ring)
         self._kv.index_put_((rows[:, None], ring.slots), ring.new())
         self._positions.index_copy_(0, rows, positions + codes.shape[1])
-        return sound
+        return features
 
     def _clear(self, row: int) -> None:
         for each in (self._tails, self._kv, self._positions):

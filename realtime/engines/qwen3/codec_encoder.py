@@ -17,6 +17,7 @@ from torch import Tensor
 
 from realtime.engines.qwen3.configuration import CodecConfig, CodecEncoderConfig
 from realtime.engines.qwen3.weights import Weights
+from realtime.errors import EngineError
 
 
 class CodecEncoder:
@@ -25,7 +26,8 @@ class CodecEncoder:
     def __init__(self, config: CodecConfig, weights: Weights) -> None:
         """Raises `EngineError` that names a weight which is missing or of another shape than in `config`."""
         encoder = config.encoder_config
-        self._frame_samples = config.encode_downsample_rate
+        if not encoder.use_causal_conv:
+            raise EngineError("the codec's encoder is not causal; only models with one that is can be used")
         self._convs = _convolutions(encoder, weights.at("encoder").at("layers"))
         layers = weights.at("encoder_transformer").at("layers")
         self._layers = [_Layer(encoder, layers.at(index)) for index in range(encoder.num_hidden_layers)]
@@ -210,7 +212,9 @@ class _Quantizer:
         left = (x if self._into is None else F.conv1d(x, self._into))[0].T
         codes = []
         for book in self._books:
-            nearest = torch.cdist(left[None], book[None])[0].argmin(dim=-1)
+            # Not by matrices: these may be told to multiply with fewer bits, and then others are nearest.
+            distances = torch.cdist(left[None], book[None], compute_mode="donot_use_mm_for_euclid_dist")
+            nearest = distances[0].argmin(dim=-1)
             left = left - book[nearest]
             codes.append(nearest)
         return torch.stack(codes, dim=1)

@@ -9,6 +9,7 @@ something linear is merged with it when the weights are read.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that all of torch's users know)
@@ -52,33 +53,47 @@ class Tails:
         self._kept = kept
         self._new: list[Tensor] = []
 
-    def before(self, x: Tensor, tail: Tail) -> Tensor:
-        """`x` (batch, time, channels) with the inputs before it; the last of them are kept for the next call.
+    def before(self, x: Tensor, tail: Tail, snake: Snake | None = None) -> Tensor:
+        """`x` (batch, time, channels) after `snake`, with the inputs before it; the last are kept for later.
 
         To be called once for each tail, in the order of the plan.
         """
         end = tail.offset + tail.steps * tail.channels
         kept = self._kept[:, tail.offset : end].view(-1, tail.steps, tail.channels)
-        whole = torch.cat((kept, x), dim=1)
+        whole = torch.cat((kept, x), dim=1) if snake is None else snake(x, kept)
         self._new.append(whole[:, -tail.steps :].flatten(1))  # a view, as channels come last
         return whole
 
     def new(self) -> Tensor:
-        """What is to be kept, (batch, `TailPlan.size`)."""
-        return torch.cat(self._new, dim=1)
+        """What is to be kept, (batch, `TailPlan.size`); what had no use in this call stays."""
+        return torch.cat((*self._new, self._kept[:, sum(each.shape[1] for each in self._new) :]), dim=1)
+
+
+class Waves(Protocol):
+    """What a `Snake` does, and what is put before it; plain here, in one kernel in `codec_kernels`."""
+
+    def __call__(self, x: Tensor, kept: Tensor | None, rate: Tensor, size: Tensor) -> Tensor:
+        """x + size * sin(rate * x)^2 for each channel, (batch, time, channels), after `kept` as it is."""
+
+
+def plain_waves(x: Tensor, kept: Tensor | None, rate: Tensor, size: Tensor) -> Tensor:
+    """`Waves`."""
+    wave = torch.sin(x * rate)
+    x = torch.addcmul(x, wave * size, wave)
+    return x if kept is None else torch.cat((kept, x), dim=1)
 
 
 class Snake:
     """x + sin(a x)^2 / b for each channel (`SnakeBeta`), where the weights are the logarithms of a and b."""
 
-    def __init__(self, weights: Weights, channels: int) -> None:
+    def __init__(self, weights: Weights, channels: int, waves: Waves) -> None:
         self._rate = weights.place(weights.take("alpha", channels).exp())
         self._size = weights.place(1 / (weights.take("beta", channels).exp() + 1e-9))
+        self._waves = waves
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """The same shape, (batch, time, channels)."""
-        wave = torch.sin(x * self._rate)
-        return torch.addcmul(x, wave * self._size, wave)
+    def __call__(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Of (batch, time, channels), after what is `kept` of the past."""
+        return self._waves(x, kept, self._rate, self._size)
 
 
 class CausalConv:
@@ -97,13 +112,15 @@ class CausalConv:
         self._dilation = dilation
         self._tail = plan.add(self._span - 1, inputs)
 
-    def __call__(self, x: Tensor, tails: Tails) -> Tensor:
-        """(batch, time, inputs) to (batch, time, outputs)."""
+    def __call__(self, x: Tensor, tails: Tails, snake: Snake | None = None) -> Tensor:
+        """(batch, time, inputs), which pass a `snake` before, to (batch, time, outputs)."""
         batch, steps, _ = x.shape
-        whole = tails.before(x, self._tail)
+        whole = tails.before(x, self._tail, snake)
         if batch * steps <= MOST_STEPS_AS_PRODUCT:
             taps = whole.unfold(1, self._span, 1)[..., :: self._dilation]
-            return F.linear(taps.transpose(2, 3).flatten(2), self._matrix, self._bias)
+            # Without a copy it may be a view that overlaps itself, which no product takes.
+            taps = taps.transpose(2, 3).flatten(2).contiguous()
+            return F.linear(taps, self._matrix, self._bias)
         image = whole.transpose(1, 2).unsqueeze(2)
         out = F.conv2d(image, self._filter, self._bias, dilation=(1, self._dilation))
         return out.squeeze(2).transpose(1, 2)
@@ -137,12 +154,12 @@ class Upsampling:
         if self._overlapping is None:
             self._apart, self._bias = conv.place(weight.flatten(1)), conv.place(bias)
 
-    def __call__(self, x: Tensor, tails: Tails) -> Tensor:
-        """(batch, time, inputs) to (batch, time x factor, outputs)."""
+    def __call__(self, x: Tensor, tails: Tails, snake: Snake | None = None) -> Tensor:
+        """(batch, time, inputs), which pass a `snake` before, to (batch, time x factor, outputs)."""
         if self._overlapping is not None:
-            out = self._overlapping(x, tails)
+            out = self._overlapping(x, tails, snake)
         else:
-            out = F.linear(x, self._apart, self._bias)
+            out = F.linear(x if snake is None else snake(x), self._apart, self._bias)
         return out.reshape(len(x), -1, self._outputs)
 
 
@@ -178,17 +195,17 @@ class ConvNeXt:
 class ResidualUnit:
     """`Qwen3TTSTokenizerV2DecoderDecoderResidualUnit`."""
 
-    def __init__(self, weights: Weights, channels: int, dilation: int, plan: TailPlan) -> None:
-        self._first = Snake(weights.at("act1"), channels)
+    def __init__(self, weights: Weights, channels: int, dilation: int, plan: TailPlan, waves: Waves) -> None:
+        self._first = Snake(weights.at("act1"), channels, waves)
         self._conv = causal_conv(weights.at("conv1"), (channels, channels, 7), plan, dilation)
-        self._second = Snake(weights.at("act2"), channels)
+        self._second = Snake(weights.at("act2"), channels, waves)
         mix = weights.at("conv2").at("conv")
         self._mix = mix.place(mix.take("weight", channels, channels, 1).squeeze(2))
         self._mix_bias = mix.keep("bias", channels)
 
     def __call__(self, x: Tensor, tails: Tails) -> Tensor:
         """The same shape, (batch, time, channels)."""
-        inner = self._second(self._conv(self._first(x), tails))
+        inner = self._second(self._conv(x, tails, self._first))
         return x + F.linear(inner, self._mix, self._mix_bias)
 
 
@@ -273,7 +290,7 @@ class TransformerLayer:
         self._down = weights.place(scale[:, None] * mlp.take("down_proj.weight", width, inner))
 
     def __call__(self, x: Tensor, ring: Ring) -> Tensor:
-        """The same shape, (batch, steps, width)."""
+        """The same shape, (batch, steps, width): it is added to `x` itself, which saves copies."""
         batch, steps, width = x.shape
         projected = F.linear(F.rms_norm(x, (width,), self._norm, self._eps), self._project, self._bias)
         heads = projected.view(batch, steps, -1, self._size)
@@ -289,11 +306,14 @@ class TransformerLayer:
             attn_mask=ring.mask.expand(batch, self._heads, steps, -1),
             enable_gqa=self._heads != self._kv_heads,
         )
-        x = x + F.linear(heard.transpose(1, 2).flatten(2), self._out, self._out_bias)
+        x.view(-1, width).addmm_(heard.transpose(1, 2).reshape(batch * steps, -1), self._out.T)
+        if self._out_bias is not None:
+            x += self._out_bias
         gate, up = F.linear(F.rms_norm(x, (width,), self._mlp_norm, self._eps), self._gate_up).chunk(
             2, dim=-1
         )
-        return x + F.linear(F.silu(gate) * up, self._down)
+        x.view(-1, width).addmm_((F.silu(gate) * up).view(batch * steps, -1), self._down.T)
+        return x
 
 
 def head_size(config: CodecDecoderConfig) -> int:

@@ -18,6 +18,7 @@ from realtime.engines.qwen3.codec_layers import (
     Tails,
     TransformerLayer,
     Upsampling,
+    Waves,
     causal_conv,
     head_size,
 )
@@ -28,7 +29,7 @@ from realtime.engines.qwen3.weights import Weights
 class CodecNetwork:
     """`Qwen3TTSTokenizerV2Decoder` without a state."""
 
-    def __init__(self, config: CodecDecoderConfig, weights: Weights) -> None:
+    def __init__(self, config: CodecDecoderConfig, weights: Weights, waves: Waves) -> None:
         self.config = config
         self.plan = plan = TailPlan()
         width, latent, book = config.hidden_size, config.latent_dim, config.codebook_dim
@@ -68,33 +69,51 @@ class CodecNetwork:
             half = channels // 2
             self._blocks.append(
                 (
-                    Snake(block.at(0), channels),
+                    Snake(block.at(0), channels, waves),
                     Upsampling(block.at(1), (channels, half, 2 * factor), plan, factor),
-                    [ResidualUnit(block.at(2 + unit), half, 3**unit, plan) for unit in range(3)],
+                    [ResidualUnit(block.at(2 + unit), half, 3**unit, plan, waves) for unit in range(3)],
                 )
             )
             channels = half
         last = len(config.upsample_rates) + 1
-        self._last = Snake(decoder.at(last), channels)
+        self._last = Snake(decoder.at(last), channels, waves)
         self._end = causal_conv(decoder.at(last + 1), (1, channels, 7), plan)
         self.frame_samples = math.prod(config.upsampling_ratios) * math.prod(config.upsample_rates)
+        self.sound_memory = _sound_memory(config)
 
-    def __call__(self, codes: Tensor, tails: Tails, ring: Ring) -> Tensor:
-        """(batch, frames, groups) to (batch, samples) in float32."""
+    def features(self, codes: Tensor, tails: Tails, ring: Ring) -> Tensor:
+        """Codes (batch, frames, groups) to what sound is made of, (batch, frames, latent)."""
         codes = codes.clamp(0, self.config.codebook_size - 1) + self._first_of_book
         x = self._into(self._books[codes].sum(2), tails)
         for layer in self._layers:
             x = layer(x, ring)
         x = F.rms_norm(x, x.shape[2:], self._norm, self.config.rms_norm_eps)
-        x = F.linear(x, self._out, self._out_bias)
+        return F.linear(x, self._out, self._out_bias)
+
+    def sound(self, x: Tensor, tails: Tails) -> Tensor:
+        """Features to (batch, samples) in float32; it depends on those of `sound_memory` frames before."""
         for upsampling, mixing in self._upsample:
             x = mixing(upsampling(x, tails), tails)
         x = self._begin(x, tails)
         for snake, upsampling, units in self._blocks:
-            x = upsampling(snake(x), tails)
+            x = upsampling(x, tails, snake)
             for unit in units:
                 x = unit(x, tails)
-        return self._end(self._last(x), tails).squeeze(2).float().clamp(-1, 1)
+        return self._end(x, tails, self._last).squeeze(2).float().clamp(-1, 1)
+
+
+def _sound_memory(config: CodecDecoderConfig) -> int:
+    """Frames before a frame that its sound depends on beside the features: the tails of all convolutions."""
+    frames, rate = 0.0, 1  # steps of a frame
+    for factor in config.upsampling_ratios:
+        rate *= factor
+        frames += (ConvNeXt.TAPS - 1) / rate
+    frames += 6 / rate
+    for factor in config.upsample_rates:
+        frames += 1 / rate
+        rate *= factor
+        frames += 6 * (1 + 3 + 9) / rate
+    return math.ceil(frames + 6 / rate)
 
 
 def _codebooks(config: CodecDecoderConfig, weights: Weights) -> Tensor:

@@ -23,6 +23,8 @@ from realtime.engines.qwen3.warmup import warm_up
 from realtime.engines.qwen3.words import WordClock
 from realtime.errors import EngineError
 
+#: Frames of a text that is spoken to warm up. Without a GPU nothing is slow the first time but all the time.
+WARM_UP_FRAMES, WARM_UP_FRAMES_ON_CPU = 250, 8
 #: The name of the voice that an instruction describes.
 DESIGN_VOICE = "design"
 
@@ -83,7 +85,10 @@ class Qwen3Synthesizer:
         parts = _Parts(load(self._settings, self.on_progress), self._prompts, self._states_kept)
         self._parts = parts
         first = _first_voice(parts)
-        warm_up(parts.slots, lambda most: self._speech(_done(first), 0, most), self.on_progress)
+        most = WARM_UP_FRAMES if parts.model.place.is_cuda else WARM_UP_FRAMES_ON_CPU
+        warm_up(
+            parts.slots, lambda frames: self._speech(_done(first), 0, min(frames, most)), self.on_progress
+        )
 
     def open(self, request: Open) -> Speech:
         """As `BatchSynthesizer`; what is wrong with a voice is told by the first step."""

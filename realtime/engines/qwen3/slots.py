@@ -19,7 +19,7 @@ import torch
 
 from realtime.engines.engine import Made
 from realtime.engines.qwen3.codec import Codec
-from realtime.engines.qwen3.prefill import sent
+from realtime.engines.qwen3.graphs import sent
 from realtime.engines.qwen3.prompt import Prompt, Sampling
 from realtime.engines.qwen3.sound import Download, SpokenSound
 from realtime.engines.qwen3.speech import Launched, ReadyChunk, Speech

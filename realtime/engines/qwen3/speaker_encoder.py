@@ -20,8 +20,6 @@ from realtime.engines.qwen3.weights import Weights
 #: Of the spectrogram: samples of a window, samples from one to the next, and where the mel bands end.
 N_FFT, HOP = 1024, 256
 MOST_HZ = 12_000.0
-#: Sound must be longer than what is mirrored at its ends.
-LEAST_SAMPLES = 8 * HOP
 
 
 def mel_filters(sample_rate: int, n_fft: int, bands: int, most_hz: float) -> NDArray[np.float32]:
@@ -85,7 +83,7 @@ class SpeakerEncoder:
 
     @torch.no_grad()
     def __call__(self, pcm: NDArray[np.float32]) -> Tensor:
-        """The embedding (size,) of mono sound at 24 kHz, `LEAST_SAMPLES` or more.
+        """The embedding (size,) of mono sound at 24 kHz, a tenth of a second or more: its ends are mirrored.
 
         Waits for nothing; the result is on the device.
         """

@@ -1,19 +1,20 @@
 """One utterance: from the pieces of its text to the tokens of its frames, through one generation or several.
 
 Text is fed to the model a token a frame. When it runs dry the utterance is held, not padded: padding before
-the end of a text is nothing that the model knows. Only when its listener is about to run dry, and the text
-ends a segment, is the generation ended by `tts_eos`, so that all of it is heard; later text begins another
-one. A generation whose text would overfill its KV is ended as well, and the next one carries over the end of
-what was said.
+the end of a text is nothing that the model knows. Only after a flush, or when its listener is about to run
+dry and the text has stalled at the end of a segment, is the generation ended by `tts_eos`, so that all of it
+is heard; later text begins another one. A generation whose text would overfill its KV is ended as well, and
+the next one carries over the end of what was said.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 #: So long before its listener runs dry, text that ends a segment is spoken to its end.
 CLOSING_S = 0.15
+#: But only if no text has come for so long: what comes at once belongs together.
+STALLED_S = 0.25
 #: Frames of a chunk: the first is one frame, and each may be one longer than the one before it.
 CHUNK_FRAMES = (1, 2, 4, 8, 12)
 #: Of the sound that a listener has in hand, so much may pass until the next chunk is there.
@@ -46,7 +49,7 @@ Codes = NDArray[np.int64]
 class SpokenToken:
     """A token of the text, and the characters [start, end) of its segment's text that it stands for.
 
-    `slow_s`: seconds that a slow speaker takes for it.
+    `slow_s`: seconds that a slow speaker takes for it. `is_flushed`: text up to it is spoken to its end.
     """
 
     id: int
@@ -55,6 +58,7 @@ class SpokenToken:
     end: int
     slow_s: float = 0.0
     ends_segment: bool = False
+    is_flushed: bool = False
 
     @property
     def characters(self) -> int:
@@ -170,6 +174,11 @@ class Generation:
     repetitions: RepetitionGuard = field(default_factory=RepetitionGuard)
 
     @property
+    def is_flushed(self) -> bool:
+        """Whether its text ends with what it was given."""
+        return bool(self.said) and self.said[-1].is_flushed
+
+    @property
     def is_exhausted(self) -> bool:
         """Whether no more frames may be made of it, be its text spoken or not."""
         return self.frames >= min(self.most_frames, self.room)
@@ -223,6 +232,7 @@ class Speech:
         self._on_close = on_close
         self._tokens: deque[SpokenToken] = deque()  # not given to the model yet
         self._segment_is_open = False
+        self._fed_at = 0.0
         self._finished = False
         self._notes: list[Note] = []
         self._codes: list[Codes] = []  # of the chunk that is collected
@@ -247,10 +257,18 @@ class Speech:
 
     def feed(self, pieces: Sequence[TextPiece]) -> None:
         """As `engine.Stream`."""
+        self._fed_at = time.monotonic()
         for piece in pieces:
             self._notes.append(TextAdded(piece.segment, piece.text, piece.last_of_segment))
             self._tokens += self._tokenize.feed(piece)
             self._segment_is_open = not piece.last_of_segment
+
+    def flush(self) -> None:
+        """As `engine.Stream`."""
+        if self._tokens:
+            self._tokens[-1] = replace(self._tokens[-1], is_flushed=True)
+        elif self.generation is not None and self.generation.said:
+            self.generation.said[-1] = replace(self.generation.said[-1], is_flushed=True)
 
     def finish(self) -> None:
         """As `engine.Stream`."""
@@ -268,7 +286,7 @@ class Speech:
         if self._has_next_id(self.generation):
             return -math.inf
         is_held = self._segment_is_open or self.generation.is_exhausted
-        return math.inf if is_held else deadline - CLOSING_S
+        return math.inf if is_held else max(deadline - CLOSING_S, self._fed_at + STALLED_S)
 
     def close(self) -> None:
         """As `engine.Stream`."""
@@ -294,7 +312,7 @@ class Speech:
         """
         if self.generation is not None or not self._may_begin():
             return None
-        ahead = tuple(self._tokens)
+        ahead = self._ahead()
         carried = self._carried(ahead)
         beginning = self.script.go_on(*carried, ahead) if carried else self.script.begin(ahead)
         said = [self._tokens.popleft() for _ in range(beginning.tokens)]
@@ -351,18 +369,32 @@ class Speech:
             return self._end(generation)
         return self._chunk_of() if launched.ends_chunk else None
 
+    def _ahead(self) -> tuple[SpokenToken, ...]:
+        """Tokens that the next generation may be given: up to a flush, of one that takes no more one segment.
+
+        That is so whenever they came: what is said does not depend on how fast the text was.
+        """
+        is_live = self.script.is_live
+        ahead: list[SpokenToken] = []
+        for token in self._tokens:
+            ahead.append(token)
+            if token.is_flushed or (token.ends_segment and not is_live):
+                break
+        return tuple(ahead)
+
     def _may_begin(self) -> bool:
         """Whether there is text that a generation can begin with."""
         if not self._tokens or self._in_flight:
             return False
         if self._script.exception() is not None or self._script.result().is_live:
             return True
-        return not self._segment_is_open
+        return any(token.ends_segment or token.is_flushed for token in self._tokens) or self._finished
 
     def _has_next_id(self, generation: Generation) -> bool:
         if generation.is_exhausted:
             return False
-        return bool(generation.next_ids or generation.has_end or self._tokens or self._finished)
+        is_to_end = self._finished or generation.is_flushed
+        return bool(generation.next_ids or generation.has_end or self._tokens or is_to_end)
 
     def _next_id(self, generation: Generation) -> tuple[int, SpokenToken | None]:
         if generation.next_ids:
@@ -370,7 +402,7 @@ class Speech:
         if generation.has_end:
             return self._tts_pad, None
         generation.is_full = self._is_full(generation)
-        if self._tokens and not generation.is_full:
+        if self._tokens and not generation.is_full and not generation.is_flushed:
             token = self._tokens.popleft()
             generation.said.append(token)
             self._allow(generation, (token,))

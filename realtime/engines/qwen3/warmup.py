@@ -47,21 +47,12 @@ TEXTS = (
 _log = structlog.get_logger(__name__)
 
 
-def warm_up(
-    slots: Slots,
-    speech: Callable[[int], Speech],
-    on_progress: Callable[[str, float], None],
-    *,
-    most_frames: int = 250,
-) -> None:
-    """Speak `TEXTS`, each with `speech(frames)` that makes so many at most; each is logged with its time.
-
-    `most_frames`: where frames are slow a few of them must do.
-    """
+def warm_up(slots: Slots, speech: Callable[[int], Speech], on_progress: Callable[[str, float], None]) -> None:
+    """Speak `TEXTS`, each with `speech(frames)` that makes so many at most; each is logged with its time."""
     for number, text in enumerate(TEXTS):
         on_progress("warm-up", number / len(TEXTS))
         begun = time.monotonic()
-        speaking = speech(min(text.most_frames, most_frames))
+        speaking = speech(text.most_frames)
         first_s, sound_ms = _spoken(slots, speaking, text, begun)
         _log.info(
             "engine_warmed_up",
@@ -83,7 +74,9 @@ def _spoken(slots: Slots, speech: Speech, text: _Text, begun: float) -> tuple[fl
         over = False
         while not over:
             # As if its listener had two seconds in hand: so all lengths of chunks are used.
-            for made in slots.step([speech], [time.monotonic() + 2.0]):
+            deadline = time.monotonic() + 2.0
+            ready = [speech] if speech.next_step_at(deadline) <= time.monotonic() else []
+            for made in slots.step(ready, [deadline] * len(ready)):
                 if made.error is not None:
                     raise made.error
                 sound_ms += sum(chunk.audio_ms for chunk in made.sound.chunks()) if made.sound else 0.0

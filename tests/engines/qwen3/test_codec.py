@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor
@@ -133,7 +133,7 @@ PRIMED = 9
 
 
 @pytest.mark.parametrize("captured", [False, True])
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(steps=STEPS, seed=st.integers(0, 1000))
 def test_streams_that_come_and_go_do_not_disturb_each_other(
     whole: Whole, codecs: Callable[[bool], Codec], captured: bool, steps: list[Any], seed: int
@@ -228,6 +228,21 @@ def test_a_cloned_voice_goes_on_where_its_recording_ends(whole: Whole) -> None:
     assert distance(codec.decode([0], new[None])[0], sound[cut:]) > FAR
 
 
+def test_priming_leaves_out_sound_that_is_forgotten_again(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec, reference, new = whole.codec(), some_codes(80, seed=1), some_codes(5, seed=2)
+    expected = whole(torch.cat((reference, new)))[80 * FRAME :]
+    network = codec._network
+    assert network.sound_memory == 10
+    errors = []
+    for memory in (10, 6):
+        monkeypatch.setattr(network, "sound_memory", memory)
+        codec.restore(0, codec.prime(reference))
+        errors.append(distance(codec.decode([0], new[None])[0], expected))
+    assert errors[0] < NEAR < errors[1]
+
+
 def test_a_stream_of_a_day_is_as_exact_as_a_short_one(whole: Whole) -> None:
     codec, codes = whole.codec(), some_codes(200)
     early = in_pieces(codec, 0, codes, 5)
@@ -251,11 +266,19 @@ def test_the_end_of_speech_and_no_code_at_all_are_taken_for_codes(whole: Whole) 
 
 def test_convolutions_are_the_same_in_both_ways(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
     codec, codes = whole.codec(), some_codes(10)
-    sounds = []
-    for most in (0, 1_000_000):
+    expected = whole(codes)
+    convolve, calls = codec_layers.F.conv2d, []
+
+    def counted(*arguments: Any, **keywords: Any) -> Tensor:
+        calls.append(arguments)
+        return convolve(*arguments, **keywords)
+
+    monkeypatch.setattr(codec_layers.F, "conv2d", counted)
+    for most, times in ((1_000_000, 0), (0, 19)):
         monkeypatch.setattr(codec_layers, "MOST_STEPS_AS_PRODUCT", most)
-        sounds.append(in_pieces(codec, 0, codes, 2))
-    assert 0 < distance(*sounds) < NEAR
+        calls.clear()
+        assert distance(in_pieces(codec, 0, codes, 10), expected) < NEAR
+        assert len(calls) == times
 
 
 def test_it_can_be_compiled_in_one_piece(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,7 +348,7 @@ def test_a_window_of_one_less_is_noticed(whole: Whole) -> None:
 def test_memory_of_a_row(whole: Whole) -> None:
     codec = whole.codec()
     state = codec.prime(some_codes(3))
-    assert codec.row_bytes == state.size_bytes
+    assert codec.row_bytes == sum(each.nbytes for each in (state.tails, state.kv, state.position))
     # Keys and values of 96 positions in 2 layers of 4 heads, and nothing that is larger.
     assert 96 * 2 * 2 * 64 * 4 < codec.row_bytes < 2 * 96 * 2 * 2 * 64 * 4
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -75,6 +76,12 @@ def test_other_sound_has_other_codes(encode: CodecEncoder) -> None:
 def test_sound_is_never_changed_by_what_follows(encode: CodecEncoder) -> None:
     pcm = recording(2, 0)
     assert torch.equal(encode(pcm[: 10 * FRAME]), encode(pcm)[:10])
+
+
+def test_an_encoder_that_is_not_causal(config: CodecConfig, state: dict[str, Tensor]) -> None:
+    other = msgspec.structs.replace(config.encoder_config, use_causal_conv=False)
+    with pytest.raises(EngineError, match=r"^the codec's encoder is not causal"):
+        CodecEncoder.from_state(msgspec.structs.replace(config, encoder_config=other), state)
 
 
 def test_weights_that_are_missing_or_of_another_shape(config: CodecConfig, state: dict[str, Tensor]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import pytest_asyncio
 import soundfile
 from openai import AsyncOpenAI
 
 from realtime.app import Server, running
 from realtime.config import Config
 from realtime.session.frames import Frame
+from realtime.types import Pcm
 from tests.engines.qwen3.conftest import Checkpoints
 from tests.engines.qwen3.reference import recording
 from tests.wire_client import WireClient, decode, open_client
@@ -45,13 +48,13 @@ async def serving(model: Path, folder: Path, **settings: Any) -> AsyncIterator[S
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(checkpoints: Checkpoints, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     async with serving(checkpoints("custom_voice", "1b7"), tmp_path_factory.mktemp("data")) as listening:
         yield listening
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cloning(
     checkpoints: Checkpoints, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Server]:
@@ -74,7 +77,16 @@ async def session(server: Server, **start: Any) -> AsyncIterator[WireClient]:
         yield client
 
 
-def sound_of(client: WireClient, context_id: str = "default") -> np.ndarray[Any, Any]:
+def pcm_of(content: bytes) -> Pcm:
+    return np.frombuffer(content, "<i2").astype(np.float32) / 32_768
+
+
+def same(one: Pcm, other: Pcm) -> bool:
+    """Up to rounding: in which chunks sound is decoded depends on what else there is to do."""
+    return len(one) == len(other) and bool(np.abs(one - other).max() < 1e-3)
+
+
+def sound_of(client: WireClient, context_id: str = "default") -> Pcm:
     opened = next(m for m in client.messages("context.opened") if m["context_id"] == context_id)
     return decode(client.frames(opened["handle"]))
 
@@ -84,16 +96,14 @@ async def test_text_in_tokens_is_spoken_with_its_words(server: Server) -> None:
         for token in ("Hello", " there", ", how", " are", " you", " today", "?", " I am", " fine."):
             await client.send("text", text=token)
         await client.send("end")
-        done = await client.until("context.done")
-        assert done["reason"] == "completed" if "reason" in done else True
+        await client.until("context.done")
         sound = sound_of(client)
         assert np.abs(sound).max() > 0.01 and len(sound) > FRAME
         segments = [m for m in client.messages("segment") if m.get("final", True)]
         assert [m["text"] for m in segments] == ["Hello there, how are you today?", "I am fine."]
         words = [word for m in client.messages("words") for word in m["words"]]
         assert all(m["estimated"] for m in client.messages("words"))
-        spoken = [TEXT[word["start"] : word["end"]] for word in words] if "start" in words[0] else []
-        assert spoken == TEXT.split() or not spoken
+        assert [word["text"] for word in words] == ["Hello", "there,", *TEXT.split()[2:]]
 
 
 async def test_the_same_seed_is_the_same_sound(server: Server) -> None:
@@ -103,8 +113,7 @@ async def test_the_same_seed_is_the_same_sound(server: Server) -> None:
             await client.send("context.open", context_id="a", seed=seed)
             await client.speak(TEXT, "a")
             sounds.append(sound_of(client, "a"))
-    assert np.array_equal(sounds[0], sounds[1])
-    assert len(sounds[0]) != len(sounds[2]) or not np.array_equal(sounds[0], sounds[2])
+    assert same(sounds[0], sounds[1]) and not same(sounds[0], sounds[2])
 
 
 async def test_cancel_under_load(server: Server) -> None:
@@ -165,7 +174,7 @@ async def test_instructions_change_the_sound(server: Server) -> None:
         plain = (await http.post("/v1/audio/speech", json=order)).content
         again = (await http.post("/v1/audio/speech", json=order)).content
         told = (await http.post("/v1/audio/speech", json=order | {"instructions": "very angry"})).content
-    assert plain == again != told
+    assert same(pcm_of(plain), pcm_of(again)) and not same(pcm_of(plain), pcm_of(told))
 
 
 async def test_unknown_voices_are_named_with_those_that_are_known(server: Server) -> None:
@@ -193,24 +202,24 @@ async def test_cloned_voices(cloning: Server) -> None:
             assert made.status_code == 201, made.text
             ids.append(made.json()["id"])
 
-        async def speak(voice: str) -> bytes:
+        async def speak(voice: str) -> Pcm:
             answer = await http.post(
                 "/v1/audio/speech", json={"input": TEXT, "voice": voice, "response_format": "pcm"}
             )
             assert answer.status_code == 200, answer.text
-            return answer.content
+            return pcm_of(answer.content)
 
         alone = [await speak(voice) for voice in ids]
-        assert len(set(alone)) == 3
+        assert not any(same(a, b) for a, b in itertools.combinations(alone, 2))
         together = await asyncio.gather(*(speak(voice) for voice in ids * 2))
-        assert list(together) == alone * 2
+        assert all(same(a, b) for a, b in zip(together, alone * 2, strict=True))
         assert (await http.delete(f"/v1/voices/{ids[0]}")).status_code == 200
         once = await http.post(
             "/v1/audio/clone",
             data={"input": TEXT, "consent": "true", "response_format": "pcm"},
             files={"file": ("a.wav", wav_of(0), "audio/wav")},
         )
-        assert once.status_code == 200 and once.content == alone[0]
+        assert once.status_code == 200 and same(pcm_of(once.content), alone[0])
 
 
 async def test_a_base_model_needs_a_recording(cloning: Server) -> None:

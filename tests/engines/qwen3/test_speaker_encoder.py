@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from realtime.engines.qwen3.configuration import SpeakerEncoderConfig, read_config
-from realtime.engines.qwen3.speaker_encoder import LEAST_SAMPLES, SpeakerEncoder, mel_filters
+from realtime.engines.qwen3.speaker_encoder import SpeakerEncoder, mel_filters
 from realtime.errors import EngineError
 from tests.engines.qwen3.reference import SAMPLE_RATE, recording, silenced
 
@@ -44,7 +44,7 @@ def test_filters_are_those_of_librosa(rate: int, n_fft: int, bands: int, most_hz
     assert theirs.max() > 1e-3
 
 
-@pytest.mark.parametrize("samples", [LEAST_SAMPLES, 24_000, 50_001, 60 * 24_000])
+@pytest.mark.parametrize("samples", [2_400, 24_000, 50_001, 60 * 24_000])
 def test_embeddings_are_the_reference_s(encode: SpeakerEncoder, base_reference: Any, samples: int) -> None:
     pcm = recording(60, 3)[:samples]
     with silenced():

@@ -14,6 +14,7 @@ from realtime.engines.qwen3.prompt import Prompt
 from realtime.engines.qwen3.speech import (
     CHUNK_FRAMES,
     CLOSING_S,
+    STALLED_S,
     Beginning,
     Codes,
     Consumed,
@@ -186,7 +187,8 @@ def test_text_that_ends_a_segment_is_spoken_to_its_end_when_the_listener_needs_i
     p.say("1 2")
     p.frame()
     p.frame()
-    assert p.speech.next_step_at(5.0) == 5.0 - CLOSING_S
+    assert p.speech.next_step_at(1e12) == 1e12 - CLOSING_S
+    assert p.speech.next_step_at(0.0) == p.speech._fed_at + STALLED_S, "what comes at once belongs together"
     p.collect(p.launch())
     assert p.ids == [1, 2, EOS]
     p.frame()
@@ -200,6 +202,36 @@ def test_text_that_ends_a_segment_is_spoken_to_its_end_when_the_listener_needs_i
     p.frame(ended=True)
     assert p.ids == [1, 2, EOS, PAD, PAD, 3, 4, EOS] and p.speech.is_over
     assert len(set(p.seeds)) == 2
+
+
+@pytest.mark.parametrize("given", [0, 1, 2])
+def test_a_flush_ends_a_generation_where_it_came(given: int) -> None:
+    """Whatever of the text before it the model had been given by then."""
+    p = Play()
+    p.say("1 2")
+    for _ in range(given):
+        p.frame()
+    p.speech.flush()
+    p.say("3", segment=1)
+    while len(p.ids) < 4:
+        p.frame()
+    assert p.ids == [1, 2, EOS, PAD]
+    p.frame(ended=True)
+    p.frame()
+    assert p.ids[-1] == 3 and not p.script.carried
+    assert p.speech.next_step_at(1e12) == 1e12 - CLOSING_S
+    p.speech.flush()
+    p.frame()
+    assert p.ids[-1] == EOS
+
+
+def test_a_flush_of_nothing_is_nothing() -> None:
+    p = Play()
+    p.speech.flush()
+    assert p.speech.next_step_at(0.0) == math.inf
+    p.say("1 2")
+    p.frame()
+    assert p.ids == [1]
 
 
 def test_the_end_of_the_text_needs_no_deadline() -> None:
@@ -333,13 +365,14 @@ def test_a_whole_text_is_in_the_prompt_and_what_follows_it() -> None:
     for _ in range(5):
         p.frame()
     p.say("5 6", segment=1)
+    p.say("7", segment=2)
     assert p.ids == [PAD, 3, 4, EOS, PAD]
     p.frame(ended=True)
     assert not p.script.carried
     p.speech.finish()
     for _ in range(3):
         p.frame()
-    assert p.ids[6:] == [PAD, 6, EOS] and not p.script.carried
+    assert p.ids[6:] == [PAD, 6, EOS] and not p.script.carried, "one segment is one generation"
 
 
 def test_it_is_held_while_there_is_no_row_or_no_voice() -> None:

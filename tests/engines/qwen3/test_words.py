@@ -505,3 +505,12 @@ def test_a_segment_that_two_generations_share_is_one(talks: list[list[Said]]) ->
         for word, (_, _, start, _) in zip((w for c in chunks for w in c.words), said.words, strict=True)
     ]
     assert np.median(errors) < 0.12
+
+
+def test_a_voice_that_never_pauses_still_comes_to_the_ends_of_its_segments() -> None:
+    text = "Nobody knows what they said about it"  # 30 letters: 1.7 s at the usual speed
+    pcm = (0.1 * np.random.default_rng(0).standard_normal(100 * FRAME)).astype(np.float32)
+    chunks = play(Talk([text] * 3, pcm, []))
+    ends = np.cumsum([len(chunk.pcm) for chunk in chunks])[[chunk.last_of_segment for chunk in chunks]] / RATE
+    assert len(ends) == 3 and 1.7 < ends[0] < 4.5 and ends[0] + 0.5 < ends[1] < 7.5
+    assert sum(len(chunk.words) for chunk in chunks) == 3 * len(text.split())

@@ -1,0 +1,100 @@
+"""How much memory a model takes, before it takes any.
+
+Its parts are made once of tensors that have a shape and nothing else (torch's device "meta"), by the headers
+of its files, and what they hold is counted. So a weight that is missing or misshapen is found out by the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from realtime.engines.qwen3.clone import CloneEncoder
+from realtime.engines.qwen3.codec import Codec
+from realtime.engines.qwen3.configuration import ModelConfig
+from realtime.engines.qwen3.devices import Place
+from realtime.engines.qwen3.step import decoder_bytes
+from realtime.engines.qwen3.talker import Talker
+from realtime.engines.qwen3.tensors import Tensors
+from realtime.errors import EngineError
+
+#: Of what is kept of prompts, which begin alike for all texts of one voice: some 100 voices.
+PREFIX_POSITIONS = 1024
+#: Of what is free, for the model; the rest is left to others on the same GPU.
+SHARE = 0.9
+#: For what is not counted: what layers give to each other, graphs, libraries of CUDA. A guess, not measured.
+WORKING_CUDA = 2 * 1024**3
+WORKING_CPU = 256 * 1024**2
+
+_meta = torch.device("meta")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Bytes that a model needs: once, and for each row."""
+
+    once: int
+    row: int
+
+    def rows(self, free: int, least: int, most: int) -> int:
+        """How many rows, `most` at best, fit into so many bytes; raises `EngineError` if not `least` do."""
+        fit = (int(free * SHARE) - self.once) // self.row
+        if fit < least:
+            need = (self.once + least * self.row) / SHARE
+            raise EngineError(
+                f"{least} utterances at once with this model need {gigabytes(need)} of memory, and"
+                f" {gigabytes(free)} are free; set a smaller MAX_BATCH_SIZE or MODEL_ID"
+            )
+        return min(fit, most)
+
+
+def needed(
+    config: ModelConfig, tensors: Tensors, codec_tensors: Tensors, place: Place, positions: int
+) -> Need:
+    """What a model takes whose rows have so many `positions`.
+
+    Raises `EngineError` that names a weight which is missing or has another shape than `config` says.
+    """
+    outline, codec_outline = tensors.outline(), codec_tensors.outline()
+    talker = Talker.from_state(config, outline, _meta, place.dtype)
+    codec = Codec.from_state(config.codec, codec_outline, 1, _meta, place.dtype)
+    none, one = (decoder_bytes(config, rows, positions, place.dtype, PREFIX_POSITIONS) for rows in (0, 1))
+    row = one - none + codec.row_bytes
+    once = none + held_bytes([talker, codec]) - codec.row_bytes
+    if config.kind == "base":
+        once += held_bytes(CloneEncoder.from_states(config, outline, codec_outline, _meta))
+    return Need(once + (WORKING_CUDA if place.is_cuda else WORKING_CPU), row)
+
+
+def held_bytes(part: object) -> int:
+    """Of the tensors that a part holds; those that are views of one another count once."""
+    storages = {
+        each.untyped_storage()._cdata: each.untyped_storage().nbytes() for each in _tensors(part, set())
+    }
+    return sum(storages.values())
+
+
+def _tensors(part: object, seen: set[int]) -> Iterator[Tensor]:
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    if isinstance(part, Tensor):
+        yield part
+    elif isinstance(part, dict):
+        for each in part.values():
+            yield from _tensors(each, seen)
+    elif isinstance(part, list | tuple):
+        for each in part:
+            yield from _tensors(each, seen)
+    elif isinstance(part, nn.Module) or type(part).__module__.startswith("realtime.engines.qwen3"):
+        names = (*getattr(part, "__dict__", ()), *getattr(part, "__slots__", ()))
+        for name in names:
+            yield from _tensors(getattr(part, name, None), seen)
+
+
+def gigabytes(size: float) -> str:
+    """For people."""
+    return f"{size / 1e9:.1f} GB"
