@@ -14,26 +14,13 @@ import torch
 from realtime.engines.qwen3 import checks, parts
 from realtime.engines.qwen3.attention import Sdpa
 from realtime.engines.qwen3.checks import Check, check_parts, exact_attention, usable_kinds
-from realtime.engines.qwen3.configuration import PredictorConfig, TalkerConfig, read_config
+from realtime.engines.qwen3.configuration import read_config
 from realtime.engines.qwen3.layers import Heads, rope_table
 from realtime.engines.qwen3.parts import make_parts
 from realtime.engines.qwen3.step import Decoder
 from realtime.errors import EngineError
+from tests.engines.qwen3.check_kernels import FULL
 from tests.engines.qwen3.decoding import CPU, load_talker
-
-#: Heads as in the published models, less wide between.
-FULL = TalkerConfig(
-    vocab_size=3072,
-    hidden_size=256,
-    intermediate_size=512,
-    num_attention_heads=16,
-    num_key_value_heads=8,
-    head_dim=128,
-    rope_theta=1e6,
-    num_code_groups=16,
-    codec_eos_token_id=2150,
-    code_predictor_config=PredictorConfig(hidden_size=256, intermediate_size=512, num_hidden_layers=2),
-)
 
 
 @pytest.mark.parametrize("kind", usable_kinds(CPU, torch.float32))

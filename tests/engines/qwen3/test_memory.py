@@ -41,7 +41,8 @@ def test_memory_is_flat_over_a_thousand_utterances(custom_voice: Path) -> None:
             # Given up half way, and begun again.
             joining.advance(16)
         decoder.join(rows[0], each.prompt, each.sampling, number)
-        if number >= 8:
+        # In all rows by then: the second one may be any.
+        if number >= 8 and number % 3 == 0:
             decoder.step(rows, [1] * len(rows)).read()
 
     # All that recurs, voices and what is kept of them, does so every 60 utterances.

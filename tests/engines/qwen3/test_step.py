@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from realtime.engines.qwen3.configuration import ModelKind, read_config
 from realtime.engines.qwen3.step import RING, Decoder, decoder_bytes
@@ -123,11 +124,20 @@ def mixed(folder: Path, count: int) -> list[Utterance]:
     ]
 
 
+def solo(folder: Path, spoken: Utterance, frames: int) -> NDArray[np.int64]:
+    """Codes of so many frames, also of those after an end: they mean nothing, but are the same every time."""
+    company = Company(Decoder(load_talker(folder), 1, 128, batch_sizes=(1,)))
+    company.join(0, spoken)
+    for _ in range(frames):
+        company.step([0])
+    return np.array(company.codes[0])
+
+
 @pytest.mark.parametrize("size", range(1, 9))
 def test_rows_are_the_same_in_any_company(custom_voice: Path, size: int) -> None:
     talker = load_talker(custom_voice)
     spoken = mixed(custom_voice, size)
-    alone = [decoded(Decoder(talker, 1, 128, batch_sizes=(1,)), each, 12) for each in spoken]
+    alone = [solo(custom_voice, each, 12) for each in spoken]
     company = Company(Decoder(talker, 8, 128, batch_sizes=(1, 2, 4, 8)))
     rows = np.random.default_rng(size).permutation(8)[:size].tolist()
     for row, each in zip(rows, spoken, strict=True):
@@ -142,8 +152,8 @@ def test_rows_are_the_same_in_any_company(custom_voice: Path, size: int) -> None
 def test_rows_join_leave_and_wait_at_random(custom_voice: Path, seed: int) -> None:
     """Each step names any rows in any order; rows wait, are cut short, and are given to the next."""
     talker, random = load_talker(custom_voice), np.random.default_rng(seed)
-    waiting = mixed(custom_voice, 14)
-    alone = {each.seed: decoded(Decoder(talker, 1, 128, batch_sizes=(1,)), each, 25) for each in waiting}
+    waiting = mixed(custom_voice, 12)
+    alone = {each.seed: solo(custom_voice, each, 16) for each in waiting}
     company = Company(Decoder(talker, 6, 128, batch_sizes=(1, 2, 4, 8)))
     speaking: dict[int, tuple[Utterance, int]] = {}
     compared = 0
@@ -152,7 +162,7 @@ def test_rows_join_leave_and_wait_at_random(custom_voice: Path, seed: int) -> No
         if waiting and free and random.random() < 0.5:
             row = int(random.choice(free))
             # Some are cancelled long before they would end.
-            speaking[row] = waiting.pop(), int(random.integers(1, 26))
+            speaking[row] = waiting.pop(), int(random.integers(1, 17))
             company.join(row, speaking[row][0])
         if not speaking:
             continue
@@ -163,7 +173,7 @@ def test_rows_join_leave_and_wait_at_random(custom_voice: Path, seed: int) -> No
                 assert np.array_equal(company.codes[row], alone[each.seed][:frames])
                 compared += frames
                 del speaking[row]
-    assert compared > 100
+    assert compared > 60
 
 
 def test_equal_seeds_give_equal_codes_and_others_do_not(custom_voice: Path) -> None:
@@ -179,6 +189,16 @@ def test_equal_seeds_give_equal_codes_and_others_do_not(custom_voice: Path) -> N
     assert not np.array_equal(codes[0], codes[2])
     assert not np.array_equal(codes[0], codes[3])
     assert not np.array_equal(codes[0], decoded(decoder, invented(read_config(custom_voice), 0), 6))
+
+
+def test_each_frame_and_each_group_has_noise_of_its_own(custom_voice: Path) -> None:
+    """So hot that the noise alone decides: then no two codes that could be compared are the same."""
+    hot = dataclasses.replace(SAMPLED, temperature=1000.0, top_k=0, sub_temperature=1000.0, sub_top_k=0)
+    decoder = Decoder(load_talker(custom_voice), 1, 128, batch_sizes=(1,))
+    codes = decoded(decoder, invented(read_config(custom_voice), 0, sampling=hot), 12)
+    for axis in (0, 1):
+        same = codes == np.roll(codes, 1, axis=axis)
+        assert same.mean() < 0.05
 
 
 @pytest.mark.parametrize("seed", [-1, 1 << 63, (1 << 64) + 3])
