@@ -58,7 +58,8 @@ class SpokenToken:
     end: int
     slow_s: float = 0.0
     ends_segment: bool = False
-    is_flushed: bool = False
+    #: Not compared: it is the same token when a flush comes while the model is at it.
+    is_flushed: bool = field(default=False, compare=False)
 
     @property
     def characters(self) -> int:
@@ -265,10 +266,12 @@ class Speech:
 
     def flush(self) -> None:
         """As `engine.Stream`."""
+        # Of the last generation some of the text may be on its way back: it ended before it was given that.
+        last = self.generation or self._before
         if self._tokens:
             self._tokens[-1] = replace(self._tokens[-1], is_flushed=True)
-        elif self.generation is not None and self.generation.said:
-            self.generation.said[-1] = replace(self.generation.said[-1], is_flushed=True)
+        elif last is not None and last.said:
+            last.said[-1] = replace(last.said[-1], is_flushed=True)
 
     def finish(self) -> None:
         """As `engine.Stream`."""
@@ -457,8 +460,8 @@ class Speech:
         """A token that was given to a generation that ended without it: the next one says it."""
         if launched.token is not None:
             generation = launched.generation
-            generation.said.remove(launched.token)
-            self._tokens.insert(generation.given_back, launched.token)
+            token = generation.said.pop(generation.said.index(launched.token))
+            self._tokens.insert(generation.given_back, token)
             generation.given_back += 1
 
     def _end(self, generation: Generation) -> ReadyChunk:

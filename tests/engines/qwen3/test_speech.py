@@ -401,3 +401,21 @@ def test_a_close_is_told() -> None:
     p = Play()
     p.speech.close()
     assert p.closed == [p.speech] and p.speech.closed
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_flush_is_of_text_that_comes_back_as_well(when: str) -> None:
+    """The generation ends before it is given the last token, which is under way when the flush comes."""
+    p = Play()
+    p.say("1 2")
+    first, second = p.launch(), p.launch()
+    if when == "before":
+        p.speech.flush()
+    p.collect(first, ended=True)
+    if when == "after":
+        p.speech.flush()
+    p.collect(second)
+    p.say("3", segment=1)
+    while len(p.ids) < 4:
+        p.frame()
+    assert p.ids == [1, 2, 2, EOS]
