@@ -244,7 +244,7 @@ class Speech:
         self._chunk_left = 0
         self._made_frames = 0
         self._frames = 0  # of sound, collected
-        self._in_flight = 0
+        self._in_flight: deque[Launched] = deque()
         self.generation: Generation | None = None
         self.row: int | None = None
         self.closed = False
@@ -300,8 +300,10 @@ class Speech:
 
     @property
     def is_over(self) -> bool:
-        """Whether all of it is spoken and handed on."""
-        return self._finished and not (self._tokens or self.generation or self._in_flight or self._codes)
+        """Whether all of it is spoken and handed on; a frame under way that is beyond its end is nothing."""
+        if any(launched.token is not None for launched in self._in_flight):
+            return False  # the token comes back
+        return self._finished and not (self._tokens or self.generation or self._codes)
 
     @property
     def script(self) -> Script:
@@ -344,17 +346,17 @@ class Speech:
             self._chunk_left = self._chunk_frames = self._next_chunk(lead_s, step_s)
         text_id, token = self._next_id(generation)
         generation.frames += 1
-        self._in_flight += 1
         self._chunk_left -= 1
         ends_chunk = not self._chunk_left or not self._has_next_id(generation)
         if ends_chunk:
             self._made_frames += self._chunk_frames - self._chunk_left
             self._chunk_left = 0
-        return text_id, Launched(generation, token, ends_chunk)
+        self._in_flight.append(Launched(generation, token, ends_chunk))
+        return text_id, self._in_flight[-1]
 
     def collect(self, launched: Launched, codes: Codes, ended: bool) -> ReadyChunk | None:
         """What the model has made of a frame, `codes` (groups,); a chunk, if one is complete with it."""
-        self._in_flight -= 1
+        self._in_flight.popleft()
         generation = launched.generation
         if generation.over:  # it was launched before its end was known
             self._give_back(launched)
