@@ -24,6 +24,10 @@ _ = (Context.continue_, Session.ping, Session.buffered_ms)
 inter_op_num_threads = intra_op_num_threads = log_severity_level = None
 _ = (inter_op_num_threads, intra_op_num_threads, log_severity_level)
 
+# Called by torch.nn.Module.
+forward = None
+_ = (forward,)
+
 # Attributes of torch.backends.cudnn.
 allow_tf32 = benchmark = None
 _ = (allow_tf32, benchmark)

@@ -14,7 +14,7 @@ from torch import Tensor
 from realtime.engines.qwen3.configuration import TalkerConfig
 from realtime.engines.qwen3.fields import Field
 from realtime.engines.qwen3.layers import Heads, PlainOps
-from realtime.engines.qwen3.parts import Parts, has_flash, has_triton, make_parts
+from realtime.engines.qwen3.parts import Parts, make_parts
 from realtime.engines.qwen3.sampling import PlainSampler, plain_draw
 
 #: Lengths that lie about the limits of blocks and splits.
@@ -42,17 +42,6 @@ class Check:
     def passed(self) -> bool:
         """Whether the error is within its limit; not a number is not."""
         return self.error <= self.limit
-
-
-def usable_kinds(device: torch.device, dtype: torch.dtype) -> tuple[str, ...]:
-    """The kinds of attention for this machine. "flash" needs 16 bits, and a card of Ampere or later."""
-    kinds = ["sdpa"]
-    if device.type == "cuda" and has_triton():
-        kinds.append("triton")
-    if device.type == "cuda" and has_flash() and dtype.itemsize == 2:
-        if torch.cuda.get_device_capability(device) >= (8, 0):
-            kinds.append("flash")
-    return tuple(kinds)
 
 
 def check_parts(kind: str, config: TalkerConfig, device: torch.device, dtype: torch.dtype) -> list[Check]:

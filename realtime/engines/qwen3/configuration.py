@@ -113,8 +113,6 @@ class CodecDecoderConfig(msgspec.Struct, frozen=True):
 class CodecEncoderConfig(msgspec.Struct, frozen=True):
     """The codec's way from sound to codes: Mimi's encoder (names and defaults of `MimiConfig`)."""
 
-    sampling_rate: int = 24_000
-    frame_rate: float | None = None
     audio_channels: int = 1
     hidden_size: int = 512
     num_filters: int = 64
@@ -141,7 +139,6 @@ class CodecEncoderConfig(msgspec.Struct, frozen=True):
     norm_eps: float = 1e-5
     rope_theta: float = 10_000.0
     sliding_window: int = 250
-    layer_scale_initial_scale: float = 0.01
     attention_bias: bool = False
 
 
@@ -151,7 +148,6 @@ class CodecConfig(msgspec.Struct, frozen=True):
     encoder_config: CodecEncoderConfig = CodecEncoderConfig()
     decoder_config: CodecDecoderConfig = CodecDecoderConfig()
     encoder_valid_num_quantizers: int = 16
-    input_sample_rate: int = 24_000
     output_sample_rate: int = 24_000
     decode_upsample_rate: int = 1920
     encode_downsample_rate: int = 1920

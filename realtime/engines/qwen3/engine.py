@@ -13,8 +13,9 @@ from realtime.engines.prompts import PromptCache
 from realtime.engines.qwen3.budget import FrameBudget
 from realtime.engines.qwen3.clone import CloneVoices, PrimedStates
 from realtime.engines.qwen3.codec import Codec
+from realtime.engines.qwen3.description import of_config
 from realtime.engines.qwen3.loader import Model, load
-from realtime.engines.qwen3.prompt import AUTO, LANGUAGE_NAMES, PromptBuilder, Sampling
+from realtime.engines.qwen3.prompt import AUTO, PromptBuilder, Sampling
 from realtime.engines.qwen3.scripts import InContextScript, LiveScript
 from realtime.engines.qwen3.slots import Slots
 from realtime.engines.qwen3.speech import Script, Speech
@@ -25,8 +26,6 @@ from realtime.errors import EngineError
 
 #: Frames of a text that is spoken to warm up. Without a GPU nothing is slow the first time but all the time.
 WARM_UP_FRAMES, WARM_UP_FRAMES_ON_CPU = 250, 8
-#: The name of the voice that an instruction describes.
-DESIGN_VOICE = "design"
 
 
 class Qwen3Synthesizer:
@@ -48,23 +47,7 @@ class Qwen3Synthesizer:
     @property
     def capabilities(self) -> Capabilities:
         """Of the checkpoint."""
-        config = self._loaded.model.config
-        voices = {"custom_voice": config.speakers, "voice_design": (DESIGN_VOICE,), "base": ()}
-        known = tuple(code for code, name in LANGUAGE_NAMES.items() if name in config.languages)
-        return Capabilities(
-            name="qwen3",
-            voices=voices[config.kind],
-            languages=known,
-            sample_rate=config.codec.output_sample_rate,
-            takes="word",
-            word_timings="estimated",
-            instruct=config.takes_instruct,
-            cloning=config.kind == "base",
-            language_fixed_per_utterance=True,
-            context="utterance",
-            concurrency=self._loaded.slots.free_rows,
-            batch=self._settings.max_batch_size,
-        )
+        return of_config(self._loaded.model.config).capabilities(self._settings.max_batch_size)
 
     @property
     def prompts(self) -> Prompts:

@@ -7,7 +7,7 @@ one matrix: q, k and v, and gate and up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from realtime.engines.qwen3.configuration import PredictorConfig, TalkerConfig
-from realtime.errors import EngineError
+from realtime.engines.qwen3.weights import Weights
 
 #: Of a layer's index and its q, k and v side by side, (tokens, (heads + 2 kv_heads) head_dim): what its
 #: attention gives, (tokens, heads * head_dim). Writes k and v to where later tokens find them.
@@ -49,34 +49,6 @@ class Heads:
         return (self.heads + 2 * self.kv_heads) * self.head_dim
 
 
-class Weights:
-    """Tensors of a checkpoint by name, moved to where they are used as they are asked for."""
-
-    def __init__(self, state: Mapping[str, Tensor], device: torch.device, dtype: torch.dtype) -> None:
-        self._state = state
-        self.device = device
-        self.dtype = dtype
-
-    def take(self, name: str, *shape: int) -> Tensor:
-        """The weight `name`; raises `EngineError` when there is none, or one of another shape."""
-        return self.raw(name, *shape).to(self.device, self.dtype)
-
-    def raw(self, name: str, *shape: int) -> Tensor:
-        """The same, as and where the checkpoint has it."""
-        if name not in self._state:
-            raise EngineError(f"the model lacks the weight {name}")
-        weight = self._state[name]
-        if tuple(weight.shape) != shape:
-            raise EngineError(
-                f"the weight {name} of the model has the shape {tuple(weight.shape)}; it must be {shape}"
-            )
-        return weight.detach()
-
-    def maybe(self, name: str, present: bool, *shape: int) -> Tensor | None:
-        """The same of a weight that only some models have."""
-        return self.take(name, *shape) if present else None
-
-
 class Layer(nn.Module):
     """Weights of one layer. `qk_norm` has a row for every head of q, then of k."""
 
@@ -100,19 +72,19 @@ class Layer(nn.Module):
         def keep(name: str, tensor: Tensor | None) -> None:
             self.register_buffer(name, tensor, persistent=False)
 
-        keep("norm", weights.take(prefix + "input_layernorm.weight", hidden))
-        keep("qkv", torch.cat([weights.take(f"{at}{x}_proj.weight", n, hidden) for x, n in rows.items()]))
-        biases = [weights.take(f"{at}{x}_proj.bias", n) for x, n in rows.items()] if bias else None
+        keep("norm", weights.keep(prefix + "input_layernorm.weight", hidden))
+        keep("qkv", torch.cat([weights.keep(f"{at}{x}_proj.weight", n, hidden) for x, n in rows.items()]))
+        biases = [weights.keep(f"{at}{x}_proj.bias", n) for x, n in rows.items()] if bias else None
         keep("qkv_bias", None if biases is None else torch.cat(biases))
-        norms = [weights.take(f"{at}{x}_norm.weight", heads.head_dim) for x in ("q", "k")]
+        norms = [weights.keep(f"{at}{x}_norm.weight", heads.head_dim) for x in ("q", "k")]
         counts = (heads.heads, heads.kv_heads)
         keep("qk_norm", torch.cat([norm.expand(n, -1) for norm, n in zip(norms, counts, strict=True)]))
-        keep("out", weights.take(f"{at}o_proj.weight", hidden, queries))
-        keep("out_bias", weights.maybe(f"{at}o_proj.bias", bias, hidden))
-        keep("mlp_norm", weights.take(prefix + "post_attention_layernorm.weight", hidden))
-        halves = [weights.take(f"{prefix}mlp.{x}_proj.weight", inner, hidden) for x in ("gate", "up")]
+        keep("out", weights.keep(f"{at}o_proj.weight", hidden, queries))
+        keep("out_bias", weights.keep_if(bias, f"{at}o_proj.bias", hidden))
+        keep("mlp_norm", weights.keep(prefix + "post_attention_layernorm.weight", hidden))
+        halves = [weights.keep(f"{prefix}mlp.{x}_proj.weight", inner, hidden) for x in ("gate", "up")]
         keep("gate_up", torch.cat(halves))
-        keep("down", weights.take(prefix + "mlp.down_proj.weight", hidden, inner))
+        keep("down", weights.keep(prefix + "mlp.down_proj.weight", hidden, inner))
 
 
 class Stack(nn.Module):
@@ -127,7 +99,7 @@ class Stack(nn.Module):
         self.layers = nn.ModuleList(
             Layer(weights, f"{prefix}layers.{index}.", config) for index in range(config.num_hidden_layers)
         )
-        last = weights.take(prefix + "norm.weight", config.hidden_size)
+        last = weights.keep(prefix + "norm.weight", config.hidden_size)
         self.register_buffer("last_norm", last, persistent=False)
 
     def layer(self, index: int) -> Layer:

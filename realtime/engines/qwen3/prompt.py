@@ -15,24 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.engines.qwen3.configuration import GenerationConfig, ModelConfig, ModelKind
+from realtime.engines.qwen3.description import LANGUAGE_NAMES
 from realtime.engines.qwen3.tokenizer import Tokenizer
 from realtime.errors import EngineError
 
 Codes = NDArray[np.int64]
 
-#: Names that checkpoints have for our languages (ISO 639-1).
-LANGUAGE_NAMES = {
-    "en": "english",
-    "de": "german",
-    "fr": "french",
-    "es": "spanish",
-    "it": "italian",
-    "pt": "portuguese",
-    "ru": "russian",
-    "zh": "chinese",
-    "ja": "japanese",
-    "ko": "korean",
-}
 #: The model finds out the language by the text.
 AUTO = "auto"
 #: Frames that a continuation takes over at most: 12 s.

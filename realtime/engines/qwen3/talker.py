@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from realtime.engines.qwen3.configuration import ModelConfig
-from realtime.engines.qwen3.layers import Stack, Weights
+from realtime.engines.qwen3.layers import Stack
+from realtime.engines.qwen3.weights import Weights
 
 #: So many rows of a table are projected at a time: it bounds the memory that takes.
 _ROWS_AT_ONCE = 8192
@@ -49,23 +50,23 @@ class Talker(nn.Module):
         self.stack = Stack(weights, "talker.model.", talker)
         self.predictor = Stack(weights, "talker.code_predictor.model.", predictor)
         keep("text", _projected_text(config, weights))
-        tables = [weights.take("talker.model.codec_embedding.weight", talker.vocab_size, hidden)]
+        tables = [weights.keep("talker.model.codec_embedding.weight", talker.vocab_size, hidden)]
         at = "talker.code_predictor.model.codec_embedding."
         sizes = (predictor.vocab_size, hidden)
-        tables += [weights.take(f"{at}{group}.weight", *sizes) for group in range(groups - 1)]
+        tables += [weights.keep(f"{at}{group}.weight", *sizes) for group in range(groups - 1)]
         codes = torch.cat([*tables, torch.zeros_like(tables[0][:1])])
         keep("codes", codes)
         self.code_offsets = (
             0,
             *(talker.vocab_size + group * predictor.vocab_size for group in range(groups - 1)),
         )
-        keep("head", weights.take("talker.codec_head.weight", talker.vocab_size, hidden))
+        keep("head", weights.keep("talker.codec_head.weight", talker.vocab_size, hidden))
         at, sizes = "talker.code_predictor.lm_head.", (predictor.vocab_size, width)
-        heads = [weights.take(f"{at}{group}.weight", *sizes) for group in range(groups - 1)]
+        heads = [weights.keep(f"{at}{group}.weight", *sizes) for group in range(groups - 1)]
         keep("heads", torch.stack(heads))
         at, differs = "talker.code_predictor.small_to_mtp_projection.", hidden != width
-        keep("small", weights.maybe(at + "weight", differs, width, hidden))
-        keep("small_bias", weights.maybe(at + "bias", differs, width))
+        keep("small", weights.keep_if(differs, at + "weight", width, hidden))
+        keep("small_bias", weights.keep_if(differs, at + "bias", width))
         keep("small_codes", self.smaller(codes) if differs else codes)
 
     @classmethod
@@ -112,8 +113,8 @@ def _projected_text(config: ModelConfig, weights: Weights) -> Tensor:
     """`text_projection` of the embedding of every text token."""
     size, hidden = config.talker.text_hidden_size, config.talker.hidden_size
     at = "talker.text_projection.linear_fc"
-    first, second = weights.take(f"{at}1.weight", size, size), weights.take(f"{at}2.weight", hidden, size)
-    first_bias, second_bias = weights.take(f"{at}1.bias", size), weights.take(f"{at}2.bias", hidden)
+    first, second = weights.keep(f"{at}1.weight", size, size), weights.keep(f"{at}2.weight", hidden, size)
+    first_bias, second_bias = weights.keep(f"{at}1.bias", size), weights.keep(f"{at}2.bias", hidden)
     rows = config.talker.text_vocab_size
     table = torch.empty(rows, hidden, device=weights.device, dtype=weights.dtype)
     embedding = weights.raw("talker.model.text_embedding.weight", rows, size)

@@ -21,16 +21,16 @@ class Weights:
         prefix: str = "",
     ) -> None:
         self._tensors = tensors
-        self._device = device
-        self._dtype = dtype
         self._prefix = prefix
+        self.device = torch.device(device)
+        self.dtype = dtype
 
     def at(self, name: str | int) -> Weights:
         """Those below a name: `Weights(t).at("decoder").at(0).take("weight")` is `decoder.0.weight`."""
-        return Weights(self._tensors, self._device, self._dtype, f"{self._prefix}{name}.")
+        return Weights(self._tensors, self.device, self.dtype, f"{self._prefix}{name}.")
 
-    def take(self, name: str, *shape: int) -> Tensor:
-        """One tensor in float32, to be worked on; raises `EngineError` when it is missing or misshapen."""
+    def raw(self, name: str, *shape: int) -> Tensor:
+        """One tensor as it lies in the file; raises `EngineError` when it is missing or misshapen."""
         full = self._prefix + name
         tensor = self._tensors.get(full)
         if tensor is None:
@@ -39,15 +39,23 @@ class Weights:
             raise EngineError(
                 f"the weight {full} has the shape {_text(tensor.shape)}; it must be {_text(shape)}"
             )
-        return tensor.detach().to(torch.float32)
+        return tensor.detach()
+
+    def take(self, name: str, *shape: int) -> Tensor:
+        """The same in float32, to be worked on."""
+        return self.raw(name, *shape).to(torch.float32)
 
     def place(self, tensor: Tensor) -> Tensor:
         """What was made of tensors, as it is kept."""
-        return tensor.to(self._device, self._dtype).contiguous()
+        return tensor.to(self.device, self.dtype).contiguous()
 
     def keep(self, name: str, *shape: int) -> Tensor:
         """One tensor as it is kept."""
-        return self.place(self.take(name, *shape))
+        return self.place(self.raw(name, *shape))
+
+    def keep_if(self, present: bool, name: str, *shape: int) -> Tensor | None:
+        """The same of a tensor that only some models have."""
+        return self.keep(name, *shape) if present else None
 
 
 def _text(shape: tuple[int, ...]) -> str:

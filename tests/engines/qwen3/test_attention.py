@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from realtime.engines.qwen3 import checks, parts
+from realtime.engines.qwen3 import parts
 from realtime.engines.qwen3.attention import Sdpa
-from realtime.engines.qwen3.checks import Check, check_parts, exact_attention, usable_kinds
+from realtime.engines.qwen3.checks import Check, check_parts, exact_attention
 from realtime.engines.qwen3.configuration import read_config
 from realtime.engines.qwen3.layers import Heads, rope_table
 from realtime.engines.qwen3.parts import make_parts
@@ -23,7 +23,7 @@ from tests.engines.qwen3.check_kernels import FULL
 from tests.engines.qwen3.decoding import CPU, load_talker
 
 
-@pytest.mark.parametrize("kind", usable_kinds(CPU, torch.float32))
+@pytest.mark.parametrize("kind", ["sdpa"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_the_parts_of_each_kind_agree(kind: str, dtype: torch.dtype) -> None:
     made = check_parts(kind, FULL, CPU, dtype)
@@ -131,18 +131,6 @@ def test_flash_attn_is_called_as_it_documents(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(parts, "has_triton", lambda: False)
     made = check_parts("flash", FULL, CPU, torch.float32)
     assert all(check.passed for check in made), made
-
-
-def test_usable_kinds_are_those_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert usable_kinds(CPU, torch.float32) == ("sdpa",)
-    card = torch.device("cuda")
-    monkeypatch.setattr(checks, "has_triton", lambda: True)
-    monkeypatch.setattr(checks, "has_flash", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    assert usable_kinds(card, torch.bfloat16) == ("sdpa", "triton", "flash")
-    assert usable_kinds(card, torch.float32) == ("sdpa", "triton")
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
-    assert usable_kinds(card, torch.float16) == ("sdpa", "triton")
 
 
 def test_compiled_parts_give_the_same(custom_voice: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
-from realtime.engines.qwen3 import description, prompt
+from realtime.engines.qwen3 import description
 from realtime.engines.qwen3.description import SPEAKERS, describe
 from realtime.errors import EngineError
 from realtime.types import LANGUAGES
@@ -48,10 +48,6 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
     assert (base.voices, base.cloning, base.instruct) == ((), True, "no")
     design = describe(str(write_settings(tmp_path / "design", "voice_design", "1b7")))
     assert (design.voices, design.cloning, design.instruct) == (("design",), False, "required")
-
-
-def test_names_are_those_that_the_engine_knows() -> None:
-    assert description.LANGUAGE_NAMES == prompt.LANGUAGE_NAMES
 
 
 def test_what_an_engine_with_it_can_do(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from realtime.engines.qwen3.configuration import GenerationConfig, ModelConfig, read_config
+from realtime.engines.qwen3.description import LANGUAGE_NAMES
 from realtime.engines.qwen3.prompt import (
-    LANGUAGE_NAMES,
     MAX_CARRIED_FRAMES,
     Opening,
     PromptBuilder,

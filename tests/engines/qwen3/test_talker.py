@@ -77,7 +77,7 @@ def test_a_missing_weight_is_named(custom_voice: Path, key: str) -> None:
 def test_a_weight_of_another_shape_is_named(custom_voice: Path, key: str) -> None:
     state = load_file(custom_voice / "model.safetensors")
     state[key] = state[key][:-1]
-    with pytest.raises(EngineError, match=rf"^the weight {key} of the model has the shape .*; it must be \("):
+    with pytest.raises(EngineError, match=rf"^the weight {key} has the shape .*; it must be \d"):
         Talker.from_state(read_config(custom_voice), state, CPU, torch.float32)
 
 
