@@ -287,7 +287,8 @@ class Batches(Crew[Stream]):
         with self._changed:
             is_held = stream.next_step_at(utterance.deadline) > time.monotonic()
             # What has come meanwhile is taken when its turn comes again, which is now.
-            self._turns.hold(utterance, is_held and utterance.finished == finished)
+            is_told = utterance.finished == finished and not utterance.flushed
+            self._turns.hold(utterance, is_held and is_told)
             if utterance.is_held:
                 self._held[utterance.request.utterance] = utterance
         return None if is_held else stream

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -285,6 +286,23 @@ def test_a_flush_keeps_its_place_in_the_text() -> None:
         while len(stream.flushes) == flushes:
             time.sleep(0.001)
         assert stream.flushes[-1] == 0
+
+
+def test_a_flush_that_comes_while_text_is_handed_over_is_not_slept_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with bench() as b:
+
+        def feed(stream: Speech, pieces: Sequence[TextPiece]) -> None:
+            stream.pieces += pieces
+            b.batches.handle(Flush(1))
+
+        monkeypatch.setattr(Speech, "feed", feed)
+        monkeypatch.setattr(
+            Speech, "next_step_at", lambda stream, deadline: -math.inf if stream.flushes else math.inf
+        )
+        b.speak(1, "ada 1", finish=False)
+        assert b.step() == "ada", "it speaks after a flush alone"
 
 
 def test_what_has_run_dry_alone_ends_with_its_text() -> None:
