@@ -167,7 +167,7 @@ class Slots:
                 continue
             for place, (speech, chunk) in enumerate(chunks):
                 over = speech.is_over
-                sound = SpokenSound(speech.sound, download, place, chunk.notes, over)
+                sound = SpokenSound(speech.sound, download, place, chunk, over, speech.collected_ms)
                 made.append(Made(speech, sound, over=over))
         return made
 
@@ -183,7 +183,8 @@ class Slots:
 
 
 def _ended(speech: Speech) -> _Made:
-    return Made(speech, SpokenSound(speech.sound, None, 0, speech.rest().notes, True), over=True)
+    rest = SpokenSound(speech.sound, None, 0, speech.rest(), True, speech.collected_ms)
+    return Made(speech, rest, over=True)
 
 
 def _row_of(speech: Speech) -> int:

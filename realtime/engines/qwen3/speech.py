@@ -306,6 +306,11 @@ class Speech:
         return self._finished and not (self._tokens or self.generation or self._codes)
 
     @property
+    def collected_ms(self) -> float:
+        """Milliseconds of sound up to the last frame that was collected."""
+        return self._frames * self._frame_ms
+
+    @property
     def script(self) -> Script:
         """Raises `EngineError` when there is none, for the voice cannot be had."""
         return self._script.result()
