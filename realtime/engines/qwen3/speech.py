@@ -124,6 +124,10 @@ class Budget(Protocol):
         """For a text that a slow speaker takes so long for."""
         ...
 
+    def spoken_frames(self, seconds: float) -> int:
+        """How many that text takes at the most, if the generation may go on for so long."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class TextAdded:
@@ -294,6 +298,7 @@ class Speech:
     def close(self) -> None:
         """As `engine.Stream`."""
         self.closed = True
+        self._script.cancel()  # nobody need listen to its recording, if that has not begun
         self._on_close(self)
 
     # -- those who step -----------------------------------------------------------------------------------
@@ -427,10 +432,12 @@ class Speech:
 
     def _is_full(self, generation: Generation) -> bool:
         """Whether its text has to end here, as all of it must be spoken before its KV is full."""
-        if generation.most_frames >= generation.room:
+        # What it may take by a setting says nothing of how much there is to say.
+        frames = min(generation.most_frames, self._budget.spoken_frames(generation.slow_s))
+        if frames >= generation.room:
             return True
         ends_segment = bool(generation.said) and generation.said[-1].ends_segment
-        return ends_segment and 2 * generation.most_frames >= generation.room
+        return ends_segment and 2 * frames >= generation.room
 
     def _carried(self, ahead: Sequence[SpokenToken]) -> tuple[list[SpokenToken], Codes] | None:
         """The last words of the generation before, and the frames that say them, if there is to be a bridge.

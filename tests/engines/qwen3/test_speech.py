@@ -86,10 +86,14 @@ class Words:
 class Tokens:
     """Frames by seconds; each token takes one."""
 
-    def __init__(self, for_each: int = 10) -> None:
+    def __init__(self, for_each: int = 10, most: int | None = None) -> None:
         self.for_each = for_each
+        self.most = most
 
     def frames(self, seconds: float) -> int:
+        return self.most or self.spoken_frames(seconds)
+
+    def spoken_frames(self, seconds: float) -> int:
         return self.for_each * round(seconds)
 
 
@@ -419,3 +423,21 @@ def test_a_flush_is_of_text_that_comes_back_as_well(when: str) -> None:
     while len(p.ids) < 4:
         p.frame()
     assert p.ids == [1, 2, 2, EOS]
+
+
+def test_that_many_frames_are_allowed_does_not_fill_the_kv() -> None:
+    p = Play()
+    p.speech._budget = Tokens(most=5000)
+    p.say(" ".join(str(number) for number in range(1, 21)))
+    p.speech.finish()
+    for _ in range(21):
+        p.frame()
+    assert p.ids == [*range(1, 21), EOS]
+
+
+def test_a_recording_that_nobody_has_begun_to_listen_to_is_not_listened_to_for_one_that_left() -> None:
+    p = Play()
+    waiting: Future[LiveScript] = Future()
+    p.speech._script = waiting
+    p.speech.close()
+    assert waiting.cancelled()
