@@ -81,10 +81,7 @@ class Slots:
     def leave(self, speech: Speech) -> None:
         """An utterance is over: its row is free from the next step on."""
         self._joining.pop(speech, None)
-        if speech.row is not None:
-            self._decoder.leave(speech.row)
-            self._free.append(speech.row)
-            speech.row = None
+        self._give_back(speech)
 
     def step(self, speeches: Sequence[Speech], deadlines: Sequence[float]) -> Sequence[_Made]:
         """As `engine.BatchSynthesizer.step`."""
@@ -113,6 +110,12 @@ class Slots:
         before, self._under_way = self._under_way, _UnderWay(frame, launched)
         return made + self._collect(before)
 
+    def _give_back(self, speech: Speech) -> None:
+        if speech.row is not None:
+            self._decoder.leave(speech.row)
+            self._free.append(speech.row)
+            speech.row = None
+
     def _note_step(self, now: float) -> None:
         """Steps that follow each other at once tell how long one takes."""
         if self._step_began is not None and self.unfinished:
@@ -125,13 +128,13 @@ class Slots:
             if speech.row is None:
                 if not self._free:
                     return False, positions_left
-                script = speech.script
                 speech.row = self._free.pop()
-                with self._beside():
-                    script.prepare(self._codec, speech.row)
             beginning = speech.begin(self._room)
-            if beginning is None:
+            if beginning is None or speech.generation is None:
                 return False, positions_left
+            if not speech.generation.goes_on:
+                with self._beside():
+                    speech.script.prepare(self._codec, speech.row)
             prompt, seed = beginning
             self._joining[speech] = self._decoder.begin(speech.row, prompt, self._sampling, seed)
         joining = self._joining.get(speech)
@@ -169,6 +172,8 @@ class Slots:
                 over = speech.is_over
                 sound = SpokenSound(speech.sound, download, place, chunk, over, speech.collected_ms)
                 made.append(Made(speech, sound, over=over))
+                if not speech.needs_row:  # others may have text, and wait for one
+                    self._give_back(speech)
         return made
 
     def _decode(self, chunks: Sequence[tuple[Speech, ReadyChunk]]) -> Download:

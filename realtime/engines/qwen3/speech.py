@@ -97,7 +97,7 @@ class Script(Protocol):
         ...
 
     def prepare(self, codec: Codec, row: int) -> None:
-        """Bring the codec's state of a row to where the utterance's sound begins."""
+        """Bring the codec's state of a row to where the sound of a generation begins."""
         ...
 
 
@@ -162,8 +162,9 @@ class Generation:
     """One run of the model. `next_ids`: text ids of the next frames, before tokens that are still to come.
 
     `said`: its tokens, in order, for which a slow speaker takes `slow_s`. `has_end`: the text's end was
-    given. `most_frames`: by its text; `room`: by its KV. `frames`: launched so far. `is_full`: it was ended
-    because its KV would not have held more text. `given_back`: tokens that came too late for it.
+    given. `most_frames`: by its text; `room`: by its KV. `goes_on`: from the one before, without a pause.
+    `frames`: launched so far. `is_full`: it was ended because its KV would not have held more text.
+    `given_back`: tokens that came too late for it.
     """
 
     next_ids: deque[int]
@@ -171,6 +172,7 @@ class Generation:
     has_end: bool
     most_frames: int
     room: int
+    goes_on: bool
     frames: int = 0
     is_full: bool = False
     over: bool = False
@@ -306,9 +308,17 @@ class Speech:
     @property
     def is_over(self) -> bool:
         """Whether all of it is spoken and handed on; a frame under way that is beyond its end is nothing."""
-        if any(launched.token is not None for launched in self._in_flight):
-            return False  # the token comes back
-        return self._finished and not (self._tokens or self.generation or self._codes)
+        return self._finished and self._has_said_all and not self._codes
+
+    @property
+    def needs_row(self) -> bool:
+        """Whether it is at a generation, or begins another one that may go on from the last."""
+        return not self._has_said_all or (self._before is not None and self._before.is_full)
+
+    @property
+    def _has_said_all(self) -> bool:
+        comes_back = any(launched.token is not None for launched in self._in_flight)
+        return not (self._tokens or self.generation or comes_back)
 
     @property
     def collected_ms(self) -> float:
@@ -338,6 +348,7 @@ class Speech:
             has_end=beginning.ends,
             most_frames=0,
             room=room(beginning.prompt),
+            goes_on=carried is not None,
         )
         self._allow(self.generation, said)
         self._notes += [Consumed(token, self._frames) for token in said]
@@ -416,7 +427,7 @@ class Speech:
             return generation.next_ids.popleft(), None
         if generation.has_end:
             return self._tts_pad, None
-        generation.is_full = self._is_full(generation)
+        generation.is_full = not generation.is_flushed and self._is_full(generation)
         if self._tokens and not generation.is_full and not generation.is_flushed:
             token = self._tokens.popleft()
             generation.said.append(token)

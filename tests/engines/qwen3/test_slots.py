@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import math
 import random
 from concurrent.futures import Future
 from pathlib import Path
@@ -16,7 +17,17 @@ import torch
 from realtime.engines.qwen3.scripts import LiveScript
 from realtime.engines.qwen3.speech import Script
 from tests.engines.qwen3.reference import decode_codes, greedy_codes
-from tests.engines.qwen3.speaking import ROWS, Model, Talk, codes_of, drive, pcm_of, piece
+from tests.engines.qwen3.speaking import (
+    FAR,
+    ROWS,
+    Model,
+    RecordingSpeech,
+    Talk,
+    codes_of,
+    drive,
+    pcm_of,
+    piece,
+)
 
 if TYPE_CHECKING:
     from qwen_tts import Qwen3TTSModel
@@ -226,3 +237,27 @@ def test_what_goes_wrong_with_one_is_nothing_of_the_others(
     assert "secret" not in unlucky.error.message
     assert len(pcm_of(other.speech)) == len(codes_of(other.speech)) * model.config.frame_samples > 0
     assert model.slots.free_rows == 2
+
+
+def test_who_has_nothing_to_say_holds_no_row(custom_voice: Path) -> None:
+    """It gets another one with its next text, and sounds as if it had been alone."""
+    model = Model(custom_voice, rows=1, new_tokens=9)
+    opening = model.builder.custom("vivian", "en")
+    idle, other = model.speech(opening), model.speech(opening)
+
+    def speak(speech: RecordingSpeech) -> None:
+        speech.feed([piece("Hi.", speech._generations)])
+        speech.flush()
+        while model.slots.unfinished or speech.next_step_at(FAR) == -math.inf:
+            may_step = speech.next_step_at(FAR) == -math.inf
+            for made in model.slots.step([speech] if may_step else [], [FAR] if may_step else []):
+                assert made.sound is not None
+                made.sound.chunks()
+
+    for speech in (idle, other, idle):
+        speak(speech)
+        assert len(codes_of(speech)) == 8 * speech._generations and model.slots.free_rows == 1
+    alone = model.speech(opening)
+    for _ in range(2):
+        speak(alone)
+    assert np.array_equal(pcm_of(idle), pcm_of(alone))
