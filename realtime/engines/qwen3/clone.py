@@ -90,7 +90,7 @@ class CloneVoices:
         """
         # What is said in it has no part in the codes.
         prompt = self._prompts.prompt(replace(reference, text=""), self._model, self._make)
-        return CloneVoice(prompt["codes"].astype(np.int64), prompt["speaker"])
+        return CloneVoice(prompt["codes"].astype(np.int64), prompt["speaker"].copy())  # torch wants its own
 
     def _make(self, reference: VoiceReference) -> Prompt:
         voice = self._encoder.encode(read_recording(reference.path))

@@ -62,6 +62,7 @@ def test_voices_are_the_reference_s(encoder: CloneEncoder, base_reference: Any, 
     (theirs,) = clone_prompt(base_reference, pcm, "What is said in it.")
     voice = CloneVoices(encoder, PromptCache(None, 2), "m").voice(reference)
     assert voice.codes.dtype == np.int64 and voice.speaker.dtype == np.float32
+    assert voice.speaker.flags.writeable, "torch warns of arrays that it must not write to"
     np.testing.assert_array_equal(voice.codes, theirs.ref_code)
     np.testing.assert_allclose(voice.speaker, theirs.ref_spk_embedding, rtol=0, atol=1e-5)
 
