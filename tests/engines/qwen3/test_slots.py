@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import random
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from realtime.engines.qwen3.scripts import LiveScript
+from realtime.engines.qwen3.speech import Script
 from tests.engines.qwen3.reference import FRAMES, decode_codes, greedy_codes_of
 from tests.engines.qwen3.speaking import ROWS, Model, Talk, codes_of, drive, pcm_of, piece
 
@@ -194,3 +197,47 @@ def test_memory_is_flat_over_a_thousand_utterances(custom_voice: Path) -> None:
     speak(1000)
     assert held() == before and before[2] > 100
     assert model.slots.free_rows == ROWS and not model.slots.unfinished
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("none left"), RuntimeError("an inner secret")])
+@pytest.mark.parametrize("where", ["script", "prepare", "join", "decode"])
+def test_what_goes_wrong_with_one_is_nothing_of_the_others(
+    custom_voice: Path, where: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its row is free again."""
+    model = Model(custom_voice, rows=2, new_tokens=12)
+    opening = model.builder.custom("vivian", "en")
+    other = Talk(model.speech(opening), [(0, piece(TEXTS[4]))])
+    unlucky = Talk(model.speech(opening), [(0, piece(TEXTS[4]))], join_at=3)
+
+    def fails(*args: object) -> None:
+        raise error
+
+    script: Future[Script] = Future()
+    if where == "script":
+        script.set_exception(error)
+        unlucky.speech._script = script
+    elif where == "prepare":
+        script.set_result(LiveScript(model.builder, opening))
+        monkeypatch.setattr(script.result(), "prepare", fails)
+        unlucky.speech._script = script
+    elif where == "join":
+        begin = model.decoder.begin
+        joins = iter([begin, fails])
+        monkeypatch.setattr(model.decoder, "begin", lambda *args: next(joins)(*args))
+    else:
+        decode = model.codec.decode
+        row = model.decoder.rows - 1
+
+        def decode_or_fail(rows: list[int], codes: torch.Tensor) -> torch.Tensor:
+            if row in rows:
+                raise error
+            return decode(rows, codes)
+
+        monkeypatch.setattr(model.codec, "decode", decode_or_fail)
+    drive(model.slots, [other, unlucky])
+    assert unlucky.error is not None and other.error is None
+    assert ("memory" in unlucky.error.message) == isinstance(error, torch.OutOfMemoryError)
+    assert "secret" not in unlucky.error.message
+    assert len(pcm_of(other.speech)) == len(codes_of(other.speech)) * model.config.frame_samples > 0
+    assert model.slots.free_rows == 2
