@@ -22,6 +22,7 @@ from realtime.engines.qwen3.codec_graph import CodecGraph
 from realtime.engines.qwen3.codec_layers import Ring, Tails, Waves, head_size, plain_waves
 from realtime.engines.qwen3.codec_network import CodecNetwork
 from realtime.engines.qwen3.configuration import CodecConfig
+from realtime.engines.qwen3.graphs import Recorder
 from realtime.engines.qwen3.weights import Weights
 
 #: Frames of one pass at most: of more, several are made.
@@ -104,12 +105,12 @@ class Codec:
 
         Elsewhere the same passes with the same places for rows that no stream has.
         """
-        pool = torch.cuda.graph_pool_handle() if self._device.type == "cuda" else None
+        recorder = Recorder(self._device) if self._device.type == "cuda" else None
         for batch, count in sorted(((b, f) for b in batch_sizes for f in frames), reverse=True):
             if (batch, count) not in self._graphs:
                 rows = torch.full((batch,), self.rows, dtype=torch.int64, device=self._device)
                 codes = torch.zeros((batch, count, self.groups), dtype=torch.int64, device=self._device)
-                self._graphs[batch, count] = CodecGraph(self._pass, rows, codes, pool)
+                self._graphs[batch, count] = CodecGraph(self._pass, rows, codes, recorder)
 
     @torch.no_grad()
     def reset(self, row: int) -> None:
