@@ -29,11 +29,14 @@ class CodecGraph:
             self._graph, self._sound = recorder.record(lambda: run(rows, codes))
 
     def __call__(self, rows: Tensor, codes: Tensor) -> Tensor:
-        """The sound of `codes`, (few, frames, groups), few <= batch; `rows` (batch,) names them first."""
+        """The sound of `codes`, (few, frames, groups), few <= batch; `rows` (batch,) names them first.
+
+        Both may be on the host. What is returned is written to by the next run.
+        """
         self._rows.copy_(rows, non_blocking=True)
         self._codes[: len(codes)].copy_(codes, non_blocking=True)
         if self._graph is None:
             self._sound.copy_(self._run(self._rows, self._codes))
         else:
             self._graph.replay()
-        return self._sound[: len(codes)].clone()  # the next run writes there
+        return self._sound[: len(codes)]
