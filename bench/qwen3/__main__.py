@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import os
 import sys
 import tempfile
 import time
@@ -31,7 +30,7 @@ from bench.qwen3.models import TINY as TINY_MODEL
 from bench.qwen3.record import Part, Record, run_apart
 from bench.table import show
 from realtime.engines.qwen3.configuration import read_config
-from realtime.engines.qwen3.devices import choose_place, set_up
+from realtime.engines.qwen3.devices import choose_place, set_allocator, set_up
 from realtime.engines.qwen3.parts import KINDS, has_flash, has_triton
 from realtime.errors import EngineError
 
@@ -86,7 +85,7 @@ _LEAST_S = 5.0
 def main() -> None:
     """Measure what was asked for, and print it; the exit code tells of the checks."""
     arguments = _arguments()
-    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")  # as the engine does
+    set_allocator()
     began = arguments.began or time.monotonic()
     until = arguments.until or began + 60 * arguments.minutes
     if arguments.child is not None:

@@ -98,10 +98,12 @@ class RepetitionGuard:
         So it is when the last `REPEATED_FRAMES` are repetitions of at most `LONGEST_PERIOD` of them. A pause
         repeats too, but none that belongs to speech is that long.
         """
-        for period in range(1, LONGEST_PERIOD + 1):
-            if len(self._codes) >= period and self._codes[-period] == code:
-                self._equal[period] += 1
+        codes, equal, repeats = self._codes, self._equal, False
+        for period in range(1, min(LONGEST_PERIOD, len(codes)) + 1):
+            if codes[-period] == code:
+                equal[period] += 1
+                repeats = repeats or equal[period] >= REPEATED_FRAMES - period
             else:
-                self._equal[period] = 0
-        self._codes.append(code)
-        return any(equal >= REPEATED_FRAMES - period for period, equal in enumerate(self._equal) if period)
+                equal[period] = 0
+        codes.append(code)
+        return repeats

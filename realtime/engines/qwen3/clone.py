@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,10 +69,24 @@ class CloneEncoder:
 
     def encode(self, pcm: Pcm) -> CloneVoice:
         """The voice in mono sound at 24 kHz, a tenth of a second or more. Waits for the device."""
-        exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False)
-        with self._lock, exact, torch.cuda.stream(self._stream):  # None: no GPU, and nothing happens
+        with self._lock, _exactly(), torch.cuda.stream(self._stream):  # None: no GPU, and nothing happens
             codes, speaker = self._codec(pcm), self._speaker(pcm)
             return CloneVoice(codes.cpu().numpy(), speaker.cpu().numpy())
+
+
+@contextmanager
+def _exactly() -> Iterator[None]:
+    """Nothing is rounded to TF32 meanwhile, and nothing is tried.
+
+    It holds for all threads; but steps and sound are graphs, which keep what they were recorded with.
+    """
+    precision = torch.get_float32_matmul_precision()
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
+        torch.set_float32_matmul_precision("highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(precision)
 
 
 class CloneVoices:

@@ -12,6 +12,7 @@ gathers the rows it is asked for, and puts what has changed back; so a stream th
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from realtime.engines.qwen3.codec_graph import CodecGraph
 from realtime.engines.qwen3.codec_layers import Ring, Tails, Waves, head_size, plain_waves
 from realtime.engines.qwen3.codec_network import CodecNetwork
 from realtime.engines.qwen3.configuration import CodecConfig
+from realtime.engines.qwen3.graphs import Recorder
 from realtime.engines.qwen3.weights import Weights
 
 #: Frames of one pass at most: of more, several are made.
@@ -29,6 +31,9 @@ MOST_FRAMES = 24
 #: Shapes of passes that are recorded as graphs.
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 GRAPH_FRAMES = (1, 2, 4, 8, 12)
+#: So long cuDNN may try which of its algorithms is the fastest for a shape, of all shapes together: the
+#: largest come first. There are some hundred shapes, and trying all takes minutes.
+MOST_TRYING_S = 10.0
 #: Keys and values of a row are a multiple of these: fast kernels want masks of such a width.
 _SLOTS = 16
 
@@ -104,12 +109,17 @@ class Codec:
 
         Elsewhere the same passes with the same places for rows that no stream has.
         """
-        pool = torch.cuda.graph_pool_handle() if self._device.type == "cuda" else None
-        for batch, count in sorted(((b, f) for b in batch_sizes for f in frames), reverse=True):
-            if (batch, count) not in self._graphs:
+        until, benchmark = time.monotonic() + MOST_TRYING_S, torch.backends.cudnn.benchmark
+        recorder = Recorder(self._device) if self._device.type == "cuda" else None
+        shapes = sorted({(b, f) for b in batch_sizes for f in frames} - self._graphs.keys(), reverse=True)
+        try:
+            for batch, count in shapes:
+                torch.backends.cudnn.benchmark = time.monotonic() < until
                 rows = torch.full((batch,), self.rows, dtype=torch.int64, device=self._device)
                 codes = torch.zeros((batch, count, self.groups), dtype=torch.int64, device=self._device)
-                self._graphs[batch, count] = CodecGraph(self._pass, rows, codes, pool)
+                self._graphs[batch, count] = CodecGraph(self._pass, rows, codes, recorder)
+        finally:
+            torch.backends.cudnn.benchmark = benchmark
 
     @torch.no_grad()
     def reset(self, row: int) -> None:
@@ -124,13 +134,13 @@ class Codec:
             raise ValueError("no frames to begin with")
         self._clear(self.rows)
         place = torch.full((1,), self.rows, dtype=torch.int64, device=self._device)
-        codes = codes.to(self._device)[None]
+        codes = self._sent(codes)[None]
         # Nobody hears it; and sound, which takes most of the time, remembers a few frames only.
         silent = max(0, codes.shape[1] - self._network.sound_memory)
         for part in torch.split(codes[:, :silent], MOST_FRAMES, 1) if silent else ():
             self._silent_pass(place, part)
-        for part in torch.split(codes[:, silent:], MOST_FRAMES, 1):
-            self._plain_pass(place, part)
+        for part in torch.split(codes[:, silent:], _cut(codes.shape[1] - silent, self._frames(1)), 1):
+            self._pass_of(place, part, 1)
         return CodecState(*(each[self.rows].clone() for each in (self._tails, self._kv, self._positions)))
 
     @torch.no_grad()
@@ -142,28 +152,45 @@ class Codec:
         self._positions[row].copy_(state.position)
 
     @torch.no_grad()
-    def decode(self, rows: Sequence[int], codes: Tensor) -> Tensor:
+    def decode(self, rows: Sequence[int], codes: Tensor, *, lasting: bool = True) -> Tensor:
         """The next frames, 1 or more, of some rows, all different.
 
-        `codes` (len(rows), frames, groups) of integers. Returns (len(rows), frames x `frame_samples`) in
-        float32, within [-1, 1], on the device.
+        `codes` (len(rows), frames, groups) of integers, on the host or the device. Returns (len(rows), frames
+        x `frame_samples`) in float32, within [-1, 1], on the device: for good, or, if it need not be
+        `lasting`, until the next call. Then a pass that was recorded takes no memory.
         """
         self._check(rows)
         if codes.shape[0] != len(rows) or codes.shape[2:] != (self.groups,) or codes.shape[1] < 1:
             raise ValueError(f"codes of {len(rows)} rows cannot have the shape {tuple(codes.shape)}")
         batch = min((batch for batch, _ in self._graphs if batch >= len(rows)), default=len(rows))
-        sizes = [frames for size, frames in self._graphs if size == batch] or [MOST_FRAMES]
-        places = torch.tensor([*rows, *[self.rows] * (batch - len(rows))], dtype=torch.int64)
-        if self._device.type == "cuda":
-            places = places.pin_memory()
-        places = places.to(self._device, non_blocking=True)
-        codes = codes.to(self._device)
-        sound = []
-        for part in torch.split(codes, _cut(codes.shape[1], sizes), 1):
-            graph = self._graphs.get((batch, part.shape[1]))
-            run = self._pass if graph is None else graph
-            sound.append(run(places if graph is not None else places[: len(rows)], part))
-        return torch.cat(sound, dim=1)
+        frames = _cut(codes.shape[1], self._frames(batch))
+        places = self._staged(torch.tensor([*rows, *[self.rows] * (batch - len(rows))], dtype=torch.int64))
+        if len(frames) == 1:
+            sound = self._pass_of(places, self._staged(codes), batch)
+            return sound.clone() if lasting else sound
+        places, codes = self._sent(places), self._sent(codes)
+        return torch.cat(
+            [self._pass_of(places, part, batch).clone() for part in torch.split(codes, frames, 1)], 1
+        )
+
+    def _frames(self, batch: int) -> list[int]:
+        """Frames of the passes that so many rows may take."""
+        return [frames for size, frames in self._graphs if size == batch] or [MOST_FRAMES]
+
+    def _pass_of(self, places: Tensor, codes: Tensor, batch: int) -> Tensor:
+        """A pass, recorded if there is such; of `places` (batch,) the first are those of `codes`."""
+        graph = self._graphs.get((batch, codes.shape[1]))
+        if graph is not None:
+            return graph(places, codes)
+        return self._pass(self._sent(places)[: len(codes)], self._sent(codes))
+
+    def _staged(self, tensor: Tensor) -> Tensor:
+        """Where a copy to the device need not be waited for."""
+        return tensor.pin_memory() if self._device.type == "cuda" and not tensor.is_cuda else tensor
+
+    def _sent(self, tensor: Tensor) -> Tensor:
+        """On the device; the host does not wait for it to arrive."""
+        return self._staged(tensor).to(self._device, non_blocking=True)
 
     def _plain_pass(self, rows: Tensor, codes: Tensor) -> Tensor:
         """`codes` (batch, frames, groups) of `rows` (batch,) to (batch, samples)."""

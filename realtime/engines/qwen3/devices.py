@@ -111,7 +111,16 @@ def _no_triton(device: torch.device) -> str:
     """Why own kernels cannot be used; empty if they can."""
     if device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
         return "it is for GPUs"
-    return _not_importable("triton")
+    return _not_importable("triton") or (_no_driver() if device.type == "cuda" else "")
+
+
+def _no_driver() -> str:
+    """Why Triton cannot reach the GPU; empty if it can. What does that it builds with a C compiler."""
+    try:
+        importlib.import_module("triton").runtime.driver.active.get_current_target()
+    except Exception as error:  # no compiler, no headers of Python, no driver: each fails in a way of its own
+        return str(error).partition("\n")[0] or type(error).__name__
+    return ""
 
 
 def _not_importable(package: str) -> str:
@@ -122,26 +131,33 @@ def _not_importable(package: str) -> str:
     return ""
 
 
+def set_allocator() -> None:
+    """Sets how torch takes memory of a GPU, unless somebody has.
+
+    Torch reads it when CUDA begins, be it to ask a card what it can: so this comes before all else. Without
+    it what graphs and steps leave free comes in pieces.
+    """
+    if not {"PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"} & os.environ.keys():
+        os.environ["PYTORCH_CUDA_ALLOC_CONF"] = _ALLOCATOR
+
+
 def set_up(place: Place) -> dict[str, str]:
-    """Sets torch up for serving with this model, before it uses the GPU; for the thread of the steps.
+    """Sets torch up for serving with this model; in the thread of the steps, or the one that starts it.
 
     Returns what was done, for the log. TF32: only matrices of 32-bit floats are concerned, which on a GPU are
-    few. cuDNN measures its algorithms for each new shape once, as shapes of steps are few and come again.
+    few. That cuDNN measures its algorithms is left to `Codec.capture`: while serving nothing is measured.
     """
     if not place.is_cuda:
         if not {"OMP_NUM_THREADS", "MKL_NUM_THREADS"} & os.environ.keys():
             torch.set_num_threads(cpu_threads(usable_cores()))
         return {"threads": str(torch.get_num_threads())}
-    if not {"PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"} & os.environ.keys():
-        # Read at the first use of the GPU. Without it what graphs and steps leave free comes in pieces.
-        os.environ["PYTORCH_CUDA_ALLOC_CONF"] = _ALLOCATOR
+    torch.cuda.set_device(place.device)
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
     address = pci_address(place.device.index)
     cpus = stay_near(near_cpus(address)) if address else frozenset()
     return {
-        "allocator": os.environ.get("PYTORCH_CUDA_ALLOC_CONF") or os.environ["PYTORCH_ALLOC_CONF"],
+        "allocator": os.environ.get("PYTORCH_CUDA_ALLOC_CONF") or os.environ.get("PYTORCH_ALLOC_CONF", ""),
         "processors": f"{len(cpus)} next to the GPU" if cpus else "any",
     }
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 Key = TypeVar("Key", bound=Hashable)
 KeyIn = TypeVar("KeyIn", bound=Hashable, contravariant=True)
+Result = TypeVar("Result")
 
 #: Runs before a capture: what libraries set up at their first call must not be captured.
 _WARM_RUNS = 2
@@ -43,30 +44,46 @@ class Eager(Generic[Key]):
         self._function(key)
 
 
+class Recorder:
+    """Records functions as CUDA graphs that share their memory: only one of them may run at a time.
+
+    They are recorded on a stream of its own. What cuBLAS works in belongs to the stream that a graph was
+    recorded on, wherever it runs later: so graphs of two recorders may run beside each other, those of one
+    stream (as torch's own for captures, one for all) may not. The runs before go by the same stream, as what
+    cuBLAS takes there (32 MiB on Hopper) is never given back.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._pool = torch.cuda.graph_pool_handle()
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def record(self, function: Callable[[], Result]) -> tuple[torch.cuda.CUDAGraph, Result]:
+        """The graph, and what the function has returned: tensors that a replay writes to."""
+        self._stream.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(self._stream):
+            for _ in range(_WARM_RUNS):
+                function()
+        torch.cuda.current_stream(self._device).wait_stream(self._stream)
+        torch.cuda.synchronize(self._device)
+        graph = torch.cuda.CUDAGraph()
+        # Other threads may use the device meanwhile.
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
+            result = function()
+        return graph, result
+
+
 class Graphs(Generic[Key]):
     """Replays CUDA graphs of the function, which share their memory: only one of them runs at a time."""
 
     def __init__(self, function: Callable[[Key], None], device: torch.device) -> None:
         self._function = function
-        self._device = device
-        self._pool = torch.cuda.graph_pool_handle()
+        self._recorder = Recorder(device)
         self._graphs: dict[Key, torch.cuda.CUDAGraph] = {}
 
     def prepare(self, key: Key) -> None:
-        if key in self._graphs:
-            return
-        side = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(side):
-            for _ in range(_WARM_RUNS):
-                self._function(key)
-        torch.cuda.current_stream(self._device).wait_stream(side)
-        torch.cuda.synchronize(self._device)
-        graph = torch.cuda.CUDAGraph()
-        # Other threads may use the device meanwhile.
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            self._function(key)
-        self._graphs[key] = graph
+        if key not in self._graphs:
+            self._graphs[key], _ = self._recorder.record(lambda: self._function(key))
 
     def run(self, key: Key) -> None:
         self._graphs[key].replay()

@@ -17,7 +17,7 @@ from realtime.engines.qwen3.clone import CloneEncoder
 from realtime.engines.qwen3.codec import Codec
 from realtime.engines.qwen3.configuration import ModelConfig, read_config
 from realtime.engines.qwen3.description import describe
-from realtime.engines.qwen3.devices import Place, choose_place, free_memory, set_up
+from realtime.engines.qwen3.devices import Place, choose_place, free_memory, set_allocator, set_up
 from realtime.engines.qwen3.fetching import Progress, resolve
 from realtime.engines.qwen3.memory import PREFIX_POSITIONS, gigabytes, needed
 from realtime.engines.qwen3.step import Decoder
@@ -65,6 +65,7 @@ def load(
     allows, but not fewer than `max_batch_size`. `progress` is told what is done and how far it is. Raises
     `EngineError` with one line: what is wrong with the files or settings, or that memory does not suffice.
     """
+    set_allocator()
     place = choose_place(settings.device, settings.dtype, settings.attention)
     folder = resolve(settings.model_id, progress)
     config = read_config(folder)

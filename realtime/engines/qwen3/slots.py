@@ -20,7 +20,6 @@ import torch
 from realtime.engines.crew import reason_of
 from realtime.engines.engine import Made
 from realtime.engines.qwen3.codec import Codec
-from realtime.engines.qwen3.graphs import sent
 from realtime.engines.qwen3.prompt import Prompt, Sampling
 from realtime.engines.qwen3.sound import Download, SpokenSound
 from realtime.engines.qwen3.speech import Launched, ReadyChunk, Speech
@@ -85,6 +84,8 @@ class Slots:
 
     def step(self, speeches: Sequence[Speech], deadlines: Sequence[float]) -> Sequence[_Made]:
         """As `engine.BatchSynthesizer.step`."""
+        if self._stream is not None:
+            torch.cuda.set_device(self._device)  # each thread has its own, and it need not be the first GPU
         now = time.monotonic()
         self._note_step(now)
         made: list[_Made] = []
@@ -180,7 +181,9 @@ class Slots:
         codes = np.stack([chunk.codes for _, chunk in chunks])
         with self._beside():
             rows = [_row_of(speech) for speech, _ in chunks]
-            return Download(self._codec.decode(rows, sent(codes, self._device)))
+            # From a GPU it goes to the host at once, before there is another pass.
+            lasting = self._stream is None
+            return Download(self._codec.decode(rows, torch.from_numpy(codes), lasting=lasting))
 
     def _beside(self) -> AbstractContextManager[object]:
         """What is done inside, the device does beside the next step: sound does not wait for that."""

@@ -214,7 +214,7 @@ class Decoder:
         bucket = next(bucket for bucket in self._buckets if bucket > longest)
         batch = self._batches[size]
         slot = next(batch.slots)
-        if slot.copied is not None:
+        if slot.copied is not None and not slot.copied.query():  # type: ignore[no-untyped-call]
             # Four steps ago: it is long done, unless the device is that far behind.
             slot.copied.synchronize()
         slot.turn += 1

@@ -15,6 +15,7 @@ early, by up to 1.7 s, both at a sentence of ten very long words; the segments a
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
@@ -180,7 +181,11 @@ class WordClock:
     def _decide(self, chunks: list[AudioChunk]) -> None:
         """End the segments that have ended by the likeliest path."""
         spoken = self._finder.spoken * STEP_S
-        path = min(self._paths, key=lambda each: each.cost + late_cost(each, spoken, self._places))
+        path, cost = self._paths[0], math.inf
+        for each in self._paths:
+            # What comes to the cost is never less than 0, and to find out takes the most time here.
+            if each.cost < cost and (whole := each.cost + late_cost(each, spoken, self._places)) < cost:
+                path, cost = each, whole
         overdue = self._overdue(path, spoken)
         if overdue is not None:
             path = overdue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -31,6 +31,12 @@ class Machine:
         for name in ("flash_attn", "triton"):
             module = types.ModuleType(name) if name in names else None
             self._monkeypatch.setitem(sys.modules, name, module)
+        self.driver(lambda: None)
+
+    def driver(self, get_current_target: Callable[[], None]) -> None:
+        if (triton := sys.modules["triton"]) is not None:
+            active = types.SimpleNamespace(get_current_target=get_current_target)
+            triton.runtime = types.SimpleNamespace(driver=types.SimpleNamespace(active=active))  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -77,6 +83,20 @@ def test_a_gpu_computes_with_the_best_that_it_has(
     assert ("flash-attn" in place.why) and ("triton" in place.why) == (attention == "sdpa")
     plain = devices.choose_place("cuda:1", "float16", "sdpa")
     assert (plain.device, plain.kernels) == (torch.device("cuda", 1), False)
+
+
+def test_kernels_that_cannot_be_built_are_not_used(machine: Machine) -> None:
+    def no_compiler() -> None:
+        raise RuntimeError("Failed to find C compiler.\nPlease")
+
+    machine.gpus(1)
+    machine.packages("triton")
+    machine.driver(no_compiler)
+    place = devices.choose_place("auto", "auto", "auto")
+    assert (place.attention, place.kernels) == ("sdpa", False)
+    assert place.why.endswith("no triton: Failed to find C compiler.")
+    with pytest.raises(EngineError, match=r"ATTENTION is triton, .*: Failed to find C compiler\.$"):
+        devices.choose_place("auto", "auto", "triton")
 
 
 def test_flash_attn_is_for_16_bits(machine: Machine) -> None:
@@ -139,23 +159,28 @@ def test_torch_is_set_up_for_a_gpu_only(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(devices, "pci_address", lambda index: f"address {index}")
     monkeypatch.setattr(devices, "near_cpus", lambda address: frozenset({len(address)}))
     monkeypatch.setattr(devices, "stay_near", lambda cpus: cpus)
+    used: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "set_device", used.append)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     cpu = devices.Place(torch.device("cpu"), torch.float32, "sdpa", "", False)
     assert devices.set_up(cpu) == {"threads": str(torch.get_num_threads())}
-    assert "PYTORCH_CUDA_ALLOC_CONF" not in os.environ
     assert torch.get_float32_matmul_precision() == "highest"
+    assert not used
 
+    devices.set_allocator()
     gpu = devices.Place(torch.device("cuda", 1), torch.bfloat16, "sdpa", "", False)
     done = devices.set_up(gpu)
     assert done == {"allocator": "expandable_segments:True", "processors": "1 next to the GPU"}
     assert os.environ["PYTORCH_CUDA_ALLOC_CONF"] == "expandable_segments:True"
     assert torch.get_float32_matmul_precision() == "high"
-    assert torch.backends.cudnn.benchmark
+    assert not torch.backends.cudnn.benchmark  # that is for those who record graphs, while they do
+    assert used == [torch.device("cuda", 1)]
 
     # What somebody has set remains.
     monkeypatch.delenv("PYTORCH_CUDA_ALLOC_CONF")
     monkeypatch.setenv("PYTORCH_ALLOC_CONF", "max_split_size_mb:64")
     monkeypatch.setattr(devices, "pci_address", lambda index: None)
+    devices.set_allocator()
     assert devices.set_up(gpu) == {"allocator": "max_split_size_mb:64", "processors": "any"}
     assert "PYTORCH_CUDA_ALLOC_CONF" not in os.environ
 

@@ -175,6 +175,7 @@ class FakeCuda:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.log: list[Any] = []
         self.capturing: list[str] | None = None
+        self.streams: list[Any] = []  # that was captured on
         log = self.log
 
         class Stream:
@@ -192,8 +193,9 @@ class FakeCuda:
                 log.append(("replay", *self.seen))
 
         @contextlib.contextmanager
-        def graph(made: CudaGraph, *, pool: Any, capture_error_mode: str) -> Iterator[None]:
+        def graph(made: CudaGraph, *, pool: Any, stream: Any, capture_error_mode: str) -> Iterator[None]:
             assert capture_error_mode == "thread_local"
+            self.streams.append(stream)
             log.append(("capture", pool))
             self.capturing = made.seen
             yield
@@ -234,6 +236,19 @@ def test_each_key_is_run_then_captured_once_and_replayed(monkeypatch: pytest.Mon
     assert cuda.log == [("replay", "a"), ("replay", "b"), ("replay", "a")]
     with pytest.raises(KeyError):
         graphs.run("c")
+
+
+def test_graphs_that_may_run_beside_each_other_are_captured_on_different_streams(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By its stream cuBLAS tells whose memory it works in; and each stream takes some for good."""
+    cuda = FakeCuda(monkeypatch)
+    for _ in range(2):
+        graphs: Graphs[str] = Graphs(cuda.work, torch.device("cuda"))
+        graphs.prepare("a")
+        graphs.prepare("b")
+    first, second, third, fourth = cuda.streams
+    assert first is second and third is fourth and first is not third
 
 
 def test_graphs_are_for_cuda_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ def tensor_bytes() -> int:
     storages = {
         each.untyped_storage().data_ptr(): each.untyped_storage().nbytes()
         for each in gc.get_objects()
-        if issubclass(type(each), torch.Tensor) and not each.is_meta  # others act at isinstance
+        if type(each) in (torch.Tensor, torch.nn.Parameter) and not each.is_meta  # not torch.compile's
     }
     return sum(storages.values())
 
