@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 
@@ -441,3 +443,41 @@ def test_a_recording_that_nobody_has_begun_to_listen_to_is_not_listened_to_for_o
     p.speech._script = waiting
     p.speech.close()
     assert waiting.cancelled()
+
+
+@pytest.mark.parametrize("script", [LiveScript, WholeScript])
+@pytest.mark.parametrize("seed", range(40))
+def test_every_token_is_said_once_and_every_frame_is_heard_once(seed: int, script: type[LiveScript]) -> None:
+    """Whenever text, flushes and ends come, early ends too, with frames under way or not."""
+    chance = random.Random(seed)
+    p = Play(script(), budget=chance.choice([1, 2, 10]), room=chance.choice([60, 200, 1000]) + PROMPT)
+    p.speech._budget = Tokens(10, most=chance.choice([None, 1, 5, 5000]))
+    under_way, most_under_way = deque[Launched](), chance.choice([0, 1, 2])
+    words = [str(number) for number in range(1, chance.randrange(2, 50))]
+    given, flushes, ends_early = 0, set[int](), chance.choice([0.0, 0.1, 0.3])
+    for _ in range(4000):
+        if p.speech.is_over:
+            break
+        if given < len(words) and chance.random() < 0.3:
+            count = chance.randrange(1, 4)
+            p.say(" ".join(words[given : given + count]), segment=given, last=True)
+            given = min(len(words), given + count)
+            if chance.random() < 0.2:
+                p.speech.flush()
+                flushes.add(given)
+        elif given == len(words) and chance.random() < 0.2:
+            p.speech.finish()
+        may_step = p.speech.next_step_at(0.0) == -math.inf and not p.speech.is_over
+        if may_step:
+            under_way.append(p.launch(chance.choice([0.0, 9.0])))
+            said = {token.id for token in under_way[-1].generation.said}
+            assert not any({last, last + 1} <= said for last in flushes)
+        while len(under_way) > (most_under_way if may_step else 0):
+            launched = under_way.popleft()
+            at_end = launched.generation.has_end and chance.random() < 0.5
+            p.collect(launched, ended=at_end or chance.random() < ends_early)
+    assert p.speech.is_over, "it does not come to an end"
+    p.chunks.append(p.speech.rest())
+    assert [note.token.id for note in p.notes(Consumed)] == [int(word) for word in words]
+    heard = [int(code) for chunk in p.chunks if len(chunk.codes) for code in chunk.codes[:, 0]]
+    assert heard == sorted(set(heard)) and p.speech.made_ms == len(heard) * FRAME_MS
