@@ -240,10 +240,10 @@ def test_what_goes_wrong_with_one_is_nothing_of_the_others(
         decode = model.codec.decode
         row = model.decoder.rows - 1
 
-        def decode_or_fail(rows: list[int], codes: torch.Tensor) -> torch.Tensor:
+        def decode_or_fail(rows: list[int], codes: torch.Tensor, *, lasting: bool) -> torch.Tensor:
             if row in rows:
                 raise error
-            return decode(rows, codes)
+            return decode(rows, codes, lasting=lasting)
 
         monkeypatch.setattr(model.codec, "decode", decode_or_fail)
     drive(model.slots, [other, unlucky])
