@@ -88,6 +88,10 @@ class Frames:
         """Whatever is said."""
         return self.count
 
+    def spoken_frames(self, seconds: float) -> int:
+        """As many."""
+        return self.count
+
 
 class Sound:
     """As `speech.SegmentWriter`: chunks as they are."""
