@@ -99,7 +99,8 @@ def tensor_bytes() -> int:
     storages = {
         each.untyped_storage().data_ptr(): each.untyped_storage().nbytes()
         for each in gc.get_objects()
-        if issubclass(type(each), torch.Tensor) and not each.is_meta  # others act at isinstance
+        # Others act as if they were (at isinstance), or are traces of what was compiled: they have no memory.
+        if type(each) in (torch.Tensor, torch.nn.Parameter) and not each.is_meta
     }
     return sum(storages.values())
 
