@@ -156,6 +156,8 @@ class Batches(Crew[Stream]):
             if part is None or part.utterance.cancelled:
                 continue
             utterance = part.utterance
+            if not utterance.busy:  # parked before it was known that its end had come
+                self._count(utterance)
             if result.sound is not None:
                 queue_s, utterance.queue_s = utterance.queue_s, 0.0
                 infer_s, part.infer_s = part.infer_s, 0.0
@@ -175,14 +177,17 @@ class Batches(Crew[Stream]):
                 over[utterance] = None
             if utterance in over or utterance.work is None:
                 continue
-            if made_ms := utterance.work.made_ms - utterance.made_ms:
-                self._turns.made(utterance, made_ms)
+            self._count(utterance)
             if utterance.has_enough or utterance.is_held:
                 self._turns.release(utterance)
             else:
                 going_on.append(utterance)
         self._running = going_on
         return posts, list(over)
+
+    def _count(self, utterance: Utterance[Stream]) -> None:
+        if utterance.work is not None and (made_ms := utterance.work.made_ms - utterance.made_ms):
+            self._turns.made(utterance, made_ms)
 
     def _release(self, over: Sequence[Utterance[Stream]], posts: list[_Post]) -> None:
         """Their streams are closed. Tells who is free, and how busy all are when that has changed."""
@@ -287,7 +292,8 @@ class Batches(Crew[Stream]):
         with self._changed:
             is_held = stream.next_step_at(utterance.deadline) > time.monotonic()
             # What has come meanwhile is taken when its turn comes again, which is now.
-            self._turns.hold(utterance, is_held and utterance.finished == finished)
+            is_told = utterance.finished == finished and not utterance.flushed
+            self._turns.hold(utterance, is_held and is_told)
             if utterance.is_held:
                 self._held[utterance.request.utterance] = utterance
         return None if is_held else stream
@@ -332,6 +338,11 @@ class Batches(Crew[Stream]):
         for audio in chunks:
             self._hand_on(Chunk(spoken.utterance, audio, queue_s, infer_s))
             queue_s = infer_s = 0.0
+        with self._changed:
+            utterance = self._turns.find(spoken.utterance)
+            handed_ms = sum(audio.audio_ms for audio in chunks)
+            if utterance is not None and self._turns.handed_on(utterance, handed_ms, spoken.sound.end_ms):
+                self._changed.notify()
         return True
 
 

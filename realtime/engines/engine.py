@@ -312,6 +312,11 @@ class ReportsProgress(Protocol):
 class Sound(Protocol):
     """What a step has made of one utterance."""
 
+    @property
+    def end_ms(self) -> float:
+        """Where it ends, as `Stream.made_ms` counts; what is not firm yet is part of it."""
+        ...
+
     def chunks(self) -> Sequence[AudioChunk]:
         """Wait until it is there. Called once, by another thread than the steps, in the order of the steps.
 

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from realtime.engines.engine import Cancel, Chunk, Command, Failure, Feed, Finish, Freed, Grant, Open
+from realtime.engines.engine import Cancel, Chunk, Command, Failure, Feed, Finish, Flush, Freed, Grant, Open
 from realtime.types import TextPiece
 
 
@@ -53,7 +53,7 @@ class Relay:
         self._next_number = next_number
         self._voices = dict(request.auto_voices) | {request.language: request.voice}
         self._met: set[str] = set()
-        self._waiting: deque[TextPiece] = deque()
+        self._waiting: deque[TextPiece | None] = deque()  # None: all before it was flushed
         self._run: _Run | None = None  # the one that speaks, or spoke last
         self._held: set[int] = set()  # runs that are not free
         self._granted_ms = 0
@@ -74,6 +74,9 @@ class Relay:
             self._granted_ms = max(self._granted_ms, command.audio_ms)
             self._deadline = command.deadline
             return [] if self._run is None else [self._grant(self._run)]
+        if isinstance(command, Flush):
+            self._waiting.append(None)
+            return self._go_on()
         if isinstance(command, Finish):
             self._finished = True
             return self._go_on()
@@ -112,6 +115,11 @@ class Relay:
         outputs: list[Output] = []
         while self._waiting:
             piece, run = self._waiting[0], self._run
+            if piece is None:
+                self._waiting.popleft()
+                if run is not None:
+                    outputs.append(Flush(run.number))
+                continue
             if run is not None and not run.takes(piece, self._voice(piece)):
                 if run.unspoken:
                     return outputs
@@ -128,7 +136,8 @@ class Relay:
             if piece.segment != run.last_segment:
                 run.last_segment = piece.segment
                 run.unspoken.append(piece.segment)
-            outputs.append(Feed(run.number, self._waiting.popleft()))
+            self._waiting.popleft()
+            outputs.append(Feed(run.number, piece))
         if self._finished and self._run is not None and not self._run.finished:
             self._run.finished = True
             outputs.append(Finish(self._run.number))

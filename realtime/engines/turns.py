@@ -30,6 +30,7 @@ class Utterance(Generic[Work]):
     """One that is open. It is its own `Cancellation`: the only side of it that a synthesizer sees.
 
     `work`: what has begun and is not over, a piece or all of it; parked while the utterance is not `busy`.
+    `kept_ms`: of what was made, so much is held back or was dropped: nobody above has heard of it.
     `is_to_be_finished`: it is made to its end, though more than was granted has been made. `is_held`: its
     work cannot go on without more text. `flushed`: after how many of those that wait there was a flush.
     """
@@ -38,6 +39,8 @@ class Utterance(Generic[Work]):
     waiting: deque[tuple[TextPiece, float]] = field(default_factory=deque)
     granted_ms: int = 0
     made_ms: float = 0.0
+    handed_ms: float = 0.0
+    kept_ms: float = 0.0
     deadline: float = 0.0
     work: Work | None = None
     fed_at: float = 0.0  # when the text of `work` came
@@ -75,8 +78,8 @@ class Utterance(Generic[Work]):
 
     @property
     def has_enough(self) -> bool:
-        """Whether all that was granted has been made."""
-        return self.made_ms >= self.granted_ms
+        """Whether all that was granted has been made, of what is handed on."""
+        return self.made_ms - self.kept_ms >= self.granted_ms
 
     @property
     def may_start(self) -> bool:
@@ -141,10 +144,25 @@ class Turns(Generic[Work]):
         """So much more of its sound is there, and the next of it is needed that much later.
 
         Its next grant says so better, but is still to come: until then it must not go before those who have
-        nothing. What was late is heard from now on.
+        nothing. What was late is heard from now on. Less than nothing: it ended before what was begun.
         """
         utterance.made_ms += audio_ms
-        utterance.deadline = max(utterance.deadline, time.monotonic()) + audio_ms / 1000
+        heard_from = max(utterance.deadline, time.monotonic()) if audio_ms > 0 else utterance.deadline
+        utterance.deadline = heard_from + audio_ms / 1000
+        self._place(utterance)
+
+    def handed_on(self, utterance: Utterance[Work], audio_ms: float, end_ms: float) -> bool:
+        """So much more was handed on, of the sound up to `end_ms`; whether it may now start by that.
+
+        What is granted is counted by those who hear it: what they do not hear must not use it up.
+        """
+        utterance.handed_ms += audio_ms
+        kept_ms = round(end_ms - utterance.handed_ms, 6)  # sums of floats are not exact
+        if kept_ms == utterance.kept_ms:
+            return False
+        utterance.kept_ms = kept_ms
+        self._place(utterance)
+        return utterance.may_start
 
     def cancel(self, utterance: Utterance[Work]) -> None:
         """Nothing of it will be begun any more."""

@@ -27,8 +27,9 @@ PATIENCE_S = 20
 class Sounding:
     """What a step has made; it may fail when it is fetched."""
 
-    def __init__(self, chunks: Sequence[AudioChunk], failure: Exception | None = None) -> None:
+    def __init__(self, chunks: Sequence[AudioChunk], end_ms: float, failure: Exception | None = None) -> None:
         self._chunks = chunks
+        self.end_ms = end_ms
         self._failure = failure
 
     def chunks(self) -> Sequence[AudioChunk]:
@@ -136,7 +137,8 @@ class BatchedSynthesizer:
             stream.pieces.popleft()
             stream.made, stream.last_name = 0, name
         chunk = AudioChunk(piece.segment, pcm, RATE, last_of_segment=is_last)
-        sound = Sounding([chunk], ValueError("an inner secret") if name == "mute" else None)
+        failure = ValueError("an inner secret") if name == "mute" else None
+        sound = Sounding([chunk], stream.made_ms, failure)
         return Made(stream, sound, over=stream.finished and not stream.pieces)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -24,6 +25,7 @@ from realtime.engines.engine import (
     Flush,
     Freed,
     Grant,
+    Made,
     Open,
     Stats,
 )
@@ -31,9 +33,16 @@ from realtime.engines.process import ProcessEngine
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.engines.workers import Workers
-from realtime.types import TextPiece
+from realtime.types import AudioChunk, TextPiece
 from tests.engines import test_process
-from tests.engines.batching import BatchedSynthesizer, LateSynthesizer, Speech, SteppedSynthesizer, make
+from tests.engines.batching import (
+    BatchedSynthesizer,
+    LateSynthesizer,
+    Sounding,
+    Speech,
+    SteppedSynthesizer,
+    make,
+)
 from tests.engines.test_process import running, sound_of
 from tests.engines.test_workers import Log, levels
 
@@ -146,6 +155,46 @@ def test_what_has_enough_is_parked() -> None:
         b.synthesizer.go_on(10)
         b.log.wait_freed(1, 2)
         assert levels(b.log, 1) == [0, 1, 2, 3]
+
+
+def test_what_is_held_back_does_not_use_up_what_was_granted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of sound that is not firm its listener hears nothing, and so never grants more."""
+    kept: list[AudioChunk] = []
+
+    def chunks(sound: Sounding) -> list[AudioChunk]:
+        kept.extend(sound._chunks)
+        return kept if len(kept) == 3 else []
+
+    monkeypatch.setattr(Sounding, "chunks", chunks)
+    with bench() as b:
+        b.speak(1, "ada 9", grant=100)
+        assert [b.step() for _ in range(3)] == ["ada"] * 3
+        b.log.wait(lambda events: levels(b.log, 1) == [0, 1, 2])
+        assert not b.batches._running, "300 ms were heard of the 100 that were granted"
+
+
+def test_who_is_parked_for_what_was_not_made_after_all_goes_on() -> None:
+    """That it ended before what was begun is known a step later."""
+
+    class Hasty(LateSynthesizer):
+        def step(self, streams: Sequence[Speech], deadlines: Sequence[float]) -> Sequence[Made[Speech]]:
+            made = super().step(streams, deadlines)
+            for result in made:
+                result.stream.made_ms -= 60
+            for stream in streams:
+                stream.made_ms += 60
+            return made
+
+    log = Log()
+    batches = Batches(Hasty(), log)
+    batches.start()
+    batches.handle(Open(1, "batched", "en"))
+    batches.handle(Grant(1, 130, at(0)))
+    batches.handle(Feed(1, TextPiece(0, "ada 3", (0, 5), (), "en")))
+    log.wait(lambda events: levels(log, 1) == [0, 1])
+    batches.handle(Cancel(1))
+    log.wait_freed(1)
+    batches.stop()
 
 
 @pytest.mark.parametrize(
@@ -276,7 +325,7 @@ def test_a_flush_keeps_its_place_in_the_text() -> None:
         b.batches.handle(Flush(1))
         b.batches.handle(Feed(1, TextPiece(2, "cyd 1", (0, 5), (), "en")))
         assert [b.step() for _ in range(3)] == ["ada", "bea", "cyd"]
-        b.log.wait(lambda events: events[-1] == Stats(1, 0, 0))
+        b.log.wait(lambda events: events[-1:] == [Stats(1, 0, 0)])
         (stream,) = (part.utterance.work for part in b.batches._parts.values())
         assert isinstance(stream, Speech)
         flushes = len(stream.flushes)
@@ -285,6 +334,23 @@ def test_a_flush_keeps_its_place_in_the_text() -> None:
         while len(stream.flushes) == flushes:
             time.sleep(0.001)
         assert stream.flushes[-1] == 0
+
+
+def test_a_flush_that_comes_while_text_is_handed_over_is_not_slept_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with bench() as b:
+
+        def feed(stream: Speech, pieces: Sequence[TextPiece]) -> None:
+            stream.pieces += pieces
+            b.batches.handle(Flush(1))
+
+        monkeypatch.setattr(Speech, "feed", feed)
+        monkeypatch.setattr(
+            Speech, "next_step_at", lambda stream, deadline: -math.inf if stream.flushes else math.inf
+        )
+        b.speak(1, "ada 1", finish=False)
+        assert b.step() == "ada", "it speaks after a flush alone"
 
 
 def test_what_has_run_dry_alone_ends_with_its_text() -> None:
@@ -319,7 +385,7 @@ def test_what_is_held_goes_on_when_the_synthesizer_says_so() -> None:
         b.batches.handle(Cancel(2))
         assert "ada" in b.step()
         b.log.wait_freed(2)
-        b.log.wait(lambda events: events[-1] == Stats(1, 0, 0))
+        b.log.wait(lambda events: events[-1:] == [Stats(1, 0, 0)])
         (stream,) = (part.utterance.work for part in b.batches._parts.values())
         assert isinstance(stream, Speech)
         stream.goes_on_at = 0.0

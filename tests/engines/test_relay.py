@@ -22,6 +22,7 @@ from realtime.engines.engine import (
     Failure,
     Feed,
     Finish,
+    Flush,
     Freed,
     Grant,
     Open,
@@ -100,6 +101,18 @@ def test_text_for_the_voice_that_speaks_waits_behind_text_for_another() -> None:
     _, finish, opened, _, fed, end = one.event(Chunk(-2, sound(1, 10)))
     assert finish == Finish(-2) and opened == Open(-3, "anna", "en", 5) and fed == Feed(-3, piece(2, "en"))
     assert end == Finish(-3)
+
+
+def test_a_flush_keeps_its_place_in_the_text() -> None:
+    one = relay()
+    assert one.command(Flush(7)) == [], "there is nothing"
+    one.command(Feed(7, piece(0, "en")))
+    assert one.command(Flush(7)) == [Flush(-1)], "it goes through at once"
+    one.command(Feed(7, piece(1, "de")))
+    assert one.command(Flush(7)) == [], "that text waits, and so does its flush"
+    one.command(Feed(7, piece(2, "de")))
+    *_, fed, flush, then = one.event(Chunk(-1, sound(0, 10)))
+    assert (fed, flush, then) == (Feed(-2, piece(1, "de")), Flush(-2), Feed(-2, piece(2, "de")))
 
 
 @pytest.mark.parametrize(("language", "voice"), [("en", "anna"), ("pl", "anna"), ("fr", "carl")])

@@ -77,6 +77,10 @@ class FrameBudget:
         """For a text of so many `slow_seconds`, at least 1; as qwen-tts one less than `max_new_tokens`."""
         if self._max_new_tokens is not None:
             return self._max_new_tokens - 1
+        return self.spoken_frames(seconds)
+
+    def spoken_frames(self, seconds: float) -> int:
+        """How many such a text takes at the most if it is spoken as it should be, whatever was set."""
         return math.ceil((BASE_S + seconds) * 1000 / self._frame_ms)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import structlog
 import torch
 
+from realtime.engines.crew import reason_of
 from realtime.engines.engine import Made
 from realtime.engines.qwen3.codec import Codec
 from realtime.engines.qwen3.prompt import Prompt, Sampling
@@ -100,7 +101,7 @@ class Slots:
                     made.append(_ended(speech))
                     continue
                 joined, positions_left = self._join(speech, positions_left)
-            except (EngineError, torch.OutOfMemoryError) as error:
+            except Exception as error:  # whatever it is, it is nothing of the others'
                 made.append(Made(speech, error=_told(error)))
                 continue
             if joined:
@@ -162,12 +163,12 @@ class Slots:
         for length, chunks in by_length.items():
             try:
                 download = self._decode(chunks) if length else None
-            except torch.OutOfMemoryError as error:
+            except Exception as error:
                 made += [Made(speech, error=_told(error)) for speech, _ in chunks]
                 continue
             for place, (speech, chunk) in enumerate(chunks):
                 over = speech.is_over
-                sound = SpokenSound(speech.sound, download, place, chunk.notes, over)
+                sound = SpokenSound(speech.sound, download, place, chunk, over, speech.collected_ms)
                 made.append(Made(speech, sound, over=over))
         return made
 
@@ -185,7 +186,8 @@ class Slots:
 
 
 def _ended(speech: Speech) -> _Made:
-    return Made(speech, SpokenSound(speech.sound, None, 0, speech.rest().notes, True), over=True)
+    rest = SpokenSound(speech.sound, None, 0, speech.rest(), True, speech.collected_ms)
+    return Made(speech, rest, over=True)
 
 
 def _row_of(speech: Speech) -> int:
@@ -194,8 +196,12 @@ def _row_of(speech: Speech) -> int:
 
 
 def _told(error: Exception) -> EngineError:
+    """What may be told of a failure; called while it is handled."""
     if isinstance(error, EngineError):
         return error
-    _log.error("gpu_out_of_memory", error=str(error).partition("\n")[0])
-    torch.cuda.empty_cache()
-    return EngineError(_OUT_OF_MEMORY)
+    if isinstance(error, torch.OutOfMemoryError):
+        _log.error("gpu_out_of_memory", error=str(error).partition("\n")[0])
+        torch.cuda.empty_cache()
+        return EngineError(_OUT_OF_MEMORY)
+    _log.error("speech_failed", exc_info=error)
+    return EngineError(reason_of(error))

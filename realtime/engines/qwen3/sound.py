@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from realtime.engines.qwen3.speech import Note, SegmentWriter
+from realtime.engines.qwen3.speech import ReadyChunk, SegmentWriter
 from realtime.types import AudioChunk
 
 
@@ -38,13 +38,21 @@ class SpokenSound:
     """What a step has made of an utterance, as `engine.Sound`."""
 
     def __init__(
-        self, writer: SegmentWriter, download: Download | None, place: int, notes: Sequence[Note], over: bool
+        self,
+        writer: SegmentWriter,
+        download: Download | None,
+        place: int,
+        chunk: ReadyChunk,
+        over: bool,
+        end_ms: float,
     ) -> None:
         """`download`: None when there is nothing to hear; `place`: which of its utterances this is."""
+        #: As `engine.Sound`.
+        self.end_ms = end_ms
         self._writer = writer
         self._download = download
         self._place = place
-        self._notes = notes
+        self._notes = chunk.notes
         self._over = over
 
     def chunks(self) -> Sequence[AudioChunk]:

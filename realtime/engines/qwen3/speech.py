@@ -58,7 +58,8 @@ class SpokenToken:
     end: int
     slow_s: float = 0.0
     ends_segment: bool = False
-    is_flushed: bool = False
+    #: Not compared: it is the same token when a flush comes while the model is at it.
+    is_flushed: bool = field(default=False, compare=False)
 
     @property
     def characters(self) -> int:
@@ -121,6 +122,10 @@ class Budget(Protocol):
 
     def frames(self, seconds: float) -> int:
         """For a text that a slow speaker takes so long for."""
+        ...
+
+    def spoken_frames(self, seconds: float) -> int:
+        """How many that text takes at the most, if the generation may go on for so long."""
         ...
 
 
@@ -243,7 +248,7 @@ class Speech:
         self._chunk_left = 0
         self._made_frames = 0
         self._frames = 0  # of sound, collected
-        self._in_flight = 0
+        self._in_flight: deque[Launched] = deque()
         self.generation: Generation | None = None
         self.row: int | None = None
         self.closed = False
@@ -265,10 +270,12 @@ class Speech:
 
     def flush(self) -> None:
         """As `engine.Stream`."""
+        # Of the last generation some of the text may be on its way back: it ended before it was given that.
+        last = self.generation or self._before
         if self._tokens:
             self._tokens[-1] = replace(self._tokens[-1], is_flushed=True)
-        elif self.generation is not None and self.generation.said:
-            self.generation.said[-1] = replace(self.generation.said[-1], is_flushed=True)
+        elif last is not None and last.said:
+            last.said[-1] = replace(last.said[-1], is_flushed=True)
 
     def finish(self) -> None:
         """As `engine.Stream`."""
@@ -291,14 +298,22 @@ class Speech:
     def close(self) -> None:
         """As `engine.Stream`."""
         self.closed = True
+        self._script.cancel()  # nobody need listen to its recording, if that has not begun
         self._on_close(self)
 
     # -- those who step -----------------------------------------------------------------------------------
 
     @property
     def is_over(self) -> bool:
-        """Whether all of it is spoken and handed on."""
-        return self._finished and not (self._tokens or self.generation or self._in_flight or self._codes)
+        """Whether all of it is spoken and handed on; a frame under way that is beyond its end is nothing."""
+        if any(launched.token is not None for launched in self._in_flight):
+            return False  # the token comes back
+        return self._finished and not (self._tokens or self.generation or self._codes)
+
+    @property
+    def collected_ms(self) -> float:
+        """Milliseconds of sound up to the last frame that was collected."""
+        return self._frames * self._frame_ms
 
     @property
     def script(self) -> Script:
@@ -341,17 +356,17 @@ class Speech:
             self._chunk_left = self._chunk_frames = self._next_chunk(lead_s, step_s)
         text_id, token = self._next_id(generation)
         generation.frames += 1
-        self._in_flight += 1
         self._chunk_left -= 1
         ends_chunk = not self._chunk_left or not self._has_next_id(generation)
         if ends_chunk:
             self._made_frames += self._chunk_frames - self._chunk_left
             self._chunk_left = 0
-        return text_id, Launched(generation, token, ends_chunk)
+        self._in_flight.append(Launched(generation, token, ends_chunk))
+        return text_id, self._in_flight[-1]
 
     def collect(self, launched: Launched, codes: Codes, ended: bool) -> ReadyChunk | None:
         """What the model has made of a frame, `codes` (groups,); a chunk, if one is complete with it."""
-        self._in_flight -= 1
+        self._in_flight.popleft()
         generation = launched.generation
         if generation.over:  # it was launched before its end was known
             self._give_back(launched)
@@ -417,10 +432,12 @@ class Speech:
 
     def _is_full(self, generation: Generation) -> bool:
         """Whether its text has to end here, as all of it must be spoken before its KV is full."""
-        if generation.most_frames >= generation.room:
+        # What it may take by a setting says nothing of how much there is to say.
+        frames = min(generation.most_frames, self._budget.spoken_frames(generation.slow_s))
+        if frames >= generation.room:
             return True
         ends_segment = bool(generation.said) and generation.said[-1].ends_segment
-        return ends_segment and 2 * generation.most_frames >= generation.room
+        return ends_segment and 2 * frames >= generation.room
 
     def _carried(self, ahead: Sequence[SpokenToken]) -> tuple[list[SpokenToken], Codes] | None:
         """The last words of the generation before, and the frames that say them, if there is to be a bridge.
@@ -457,8 +474,8 @@ class Speech:
         """A token that was given to a generation that ended without it: the next one says it."""
         if launched.token is not None:
             generation = launched.generation
-            generation.said.remove(launched.token)
-            self._tokens.insert(generation.given_back, launched.token)
+            token = generation.said.pop(generation.said.index(launched.token))
+            self._tokens.insert(generation.given_back, token)
             generation.given_back += 1
 
     def _end(self, generation: Generation) -> ReadyChunk:

@@ -99,8 +99,7 @@ def tensor_bytes() -> int:
     storages = {
         each.untyped_storage().data_ptr(): each.untyped_storage().nbytes()
         for each in gc.get_objects()
-        # Others act as if they were (at isinstance), or are traces of what was compiled: they have no memory.
-        if type(each) in (torch.Tensor, torch.nn.Parameter) and not each.is_meta
+        if type(each) in (torch.Tensor, torch.nn.Parameter) and not each.is_meta  # not torch.compile's
     }
     return sum(storages.values())
 

@@ -86,10 +86,14 @@ class Words:
 class Tokens:
     """Frames by seconds; each token takes one."""
 
-    def __init__(self, for_each: int = 10) -> None:
+    def __init__(self, for_each: int = 10, most: int | None = None) -> None:
         self.for_each = for_each
+        self.most = most
 
     def frames(self, seconds: float) -> int:
+        return self.most or self.spoken_frames(seconds)
+
+    def spoken_frames(self, seconds: float) -> int:
         return self.for_each * round(seconds)
 
 
@@ -278,7 +282,7 @@ def test_a_frame_under_way_beyond_the_end_is_dropped() -> None:
     p.frame()
     second, third = p.launch(), p.launch()
     p.collect(second, ended=True)
-    assert not p.speech.is_over
+    assert p.speech.is_over, "which is known with the last sound"
     p.collect(third)
     assert p.speech.is_over and sum(p.lengths) == 1
 
@@ -401,3 +405,39 @@ def test_a_close_is_told() -> None:
     p = Play()
     p.speech.close()
     assert p.closed == [p.speech] and p.speech.closed
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_flush_is_of_text_that_comes_back_as_well(when: str) -> None:
+    """The generation ends before it is given the last token, which is under way when the flush comes."""
+    p = Play()
+    p.say("1 2")
+    first, second = p.launch(), p.launch()
+    if when == "before":
+        p.speech.flush()
+    p.collect(first, ended=True)
+    if when == "after":
+        p.speech.flush()
+    p.collect(second)
+    p.say("3", segment=1)
+    while len(p.ids) < 4:
+        p.frame()
+    assert p.ids == [1, 2, 2, EOS]
+
+
+def test_that_many_frames_are_allowed_does_not_fill_the_kv() -> None:
+    p = Play()
+    p.speech._budget = Tokens(most=5000)
+    p.say(" ".join(str(number) for number in range(1, 21)))
+    p.speech.finish()
+    for _ in range(21):
+        p.frame()
+    assert p.ids == [*range(1, 21), EOS]
+
+
+def test_a_recording_that_nobody_has_begun_to_listen_to_is_not_listened_to_for_one_that_left() -> None:
+    p = Play()
+    waiting: Future[LiveScript] = Future()
+    p.speech._script = waiting
+    p.speech.close()
+    assert waiting.cancelled()

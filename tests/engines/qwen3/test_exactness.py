@@ -1,0 +1,114 @@
+"""Greedy codes are those of qwen-tts, frame for frame: of every kind of voice, in both layouts.
+
+Eight texts are decoded in one batch on our side, and in one batch by qwen-tts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from realtime.engines.qwen3.configuration import ModelKind
+from realtime.engines.qwen3.prompt import Opening, Start
+from tests.engines.qwen3.conftest import Checkpoints, References
+from tests.engines.qwen3.decoding import GREEDY
+from tests.engines.qwen3.reference import FRAMES, clone_prompt, greedy_codes_of, recording
+from tests.engines.qwen3.speaking import Model
+from tests.engines.qwen3.test_slots import TEXTS
+
+REFERENCE_TEXT = "This is what I said when they recorded me."
+#: What the kinds of voices are called here, the model they need, and what qwen-tts is asked.
+VOICES: dict[str, tuple[ModelKind, dict[str, Any]]] = {
+    "custom": ("custom_voice", {"speaker": "vivian", "language": "english"}),
+    "dialect": ("custom_voice", {"speaker": "eric", "language": "auto", "instruct": "softly, please"}),
+    "x-vector": ("base", {"language": "german"}),
+    "in context": ("base", {"language": "auto"}),
+    "design": ("voice_design", {"language": "chinese", "instruct": "An old man with a deep voice."}),
+}
+Begin = Callable[[Opening, list[int]], Start]
+
+
+class Spoken:
+    """Eight texts with one voice by both."""
+
+    def __init__(self, voice: str, checkpoints: Checkpoints, references: References) -> None:
+        kind, asked = VOICES[voice]
+        self.model = Model(checkpoints(kind, "1b7"), positions=320)
+        self._reference = references(kind, "1b7")
+        self._asked = dict(asked)
+        builder = self.model.builder
+        if kind == "custom_voice":
+            instruct = asked.get("instruct", "")
+            self.opening: Opening = builder.custom(asked["speaker"], asked["language"], instruct)
+        elif kind == "voice_design":
+            self.opening = builder.design(asked["instruct"], asked["language"])
+        else:
+            said = REFERENCE_TEXT if voice == "in context" else None
+            self._asked["clone"] = clone_prompt(self._reference, recording(3.0), said)
+            item = self._asked["clone"][0]
+            embedding = item.ref_spk_embedding.numpy()
+            if said is None:
+                self.opening = builder.x_vector(embedding, asked["language"])
+            else:
+                codes = item.ref_code.numpy().astype(np.int64)
+                self.opening = builder.in_context(embedding, codes, said, asked["language"])
+
+    def by_reference(self, streaming: bool) -> list[NDArray[np.int64]]:
+        return greedy_codes_of(self._reference, list(TEXTS), streaming=streaming, **self._asked)
+
+    def by_us(
+        self, start: Callable[[Opening, list[int]], Start], texts: tuple[str, ...] = TEXTS
+    ) -> list[Any]:
+        config, decoder = self.model.config, self.model.decoder
+        tracks: list[list[int]] = []
+        for row, text in enumerate(texts):
+            begun = start(self.opening, list(self.model.tokenizer.ids(text)))
+            decoder.join(row, begun.prompt, GREEDY, 0)
+            ends = [config.tts_eos] if begun.ends else []
+            track = [int(begun.prompt.text_ids[-1]), *begun.trailing, *ends]
+            tracks.append(track + [config.tts_pad] * FRAMES)
+        codes, ended = zip(
+            *(
+                decoder.step(range(len(texts)), [track[frame] for track in tracks]).read()
+                for frame in range(FRAMES)
+            ),
+            strict=True,
+        )
+        over = np.array(ended)
+        return [
+            np.array(codes)[: int(over[:, row].argmax()) if over[:, row].any() else FRAMES, row]
+            for row in range(len(texts))
+        ]
+
+
+@pytest.mark.parametrize("streaming", [True, False], ids=["streaming", "whole"])
+@pytest.mark.parametrize("voice", VOICES)
+def test_codes_are_those_of_qwen_tts(
+    voice: str, streaming: bool, checkpoints: Checkpoints, references: References
+) -> None:
+    spoken = Spoken(voice, checkpoints, references)
+    builder = spoken.model.builder
+    in_context = spoken.opening.reference is not None
+
+    def start(opening: Opening, ids: list[int]) -> Start:
+        if not streaming:
+            return builder.whole(opening, ids)
+        if in_context:
+            return builder.streaming(opening, ids, complete=True)
+        begun = builder.streaming(opening, ids[:1])
+        return Start(begun.prompt, (*begun.trailing, *ids[1:]), begun.ends)
+
+    expected, codes = spoken.by_reference(streaming), spoken.by_us(start)
+    assert [len(each) for each in codes] == [len(each) for each in expected]
+    assert all(np.array_equal(ours, theirs) for ours, theirs in zip(codes, expected, strict=True))
+    assert sum(len(each) for each in codes) >= 7 * FRAMES, "hardly any ends before its 60 frames"
+    # That could not be so by chance, nor if the model were deaf: a late word makes another sound.
+    changed = tuple(f"{text[:-4]} other" for text in TEXTS)
+    others = spoken.by_us(start, changed)
+    late = [(a, b) for a, b in zip(codes, others, strict=True) if len(a) == FRAMES]
+    assert len(late) >= 6 and all(not np.array_equal(a, b) for a, b in late)
+    assert len({each.tobytes() for each in codes}) == len(TEXTS)
