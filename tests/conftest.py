@@ -31,7 +31,17 @@ TONE = Config(
 )
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
 #: Files that take longest; processes that share out the files begin with them, and so end together.
-LONGEST = ("test_bench.py", "test_soak.py", "test_said_right.py", "test_command_line.py", "test_drain.py")
+LONGEST = (
+    "test_bench.py",
+    "test_slots.py",
+    "test_soak.py",
+    "test_exactness.py",
+    "test_step.py",
+    "test_qwen3.py",
+    "test_said_right.py",
+    "test_command_line.py",
+    "test_drain.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from realtime.engines.crews import usable_cores
 from realtime.engines.qwen3.affinity import near_cpus, pci_address, stay_near
+from realtime.engines.qwen3.parts import why_no_triton
 from realtime.errors import EngineError
 
 #: From this compute capability on cards have bfloat16 and what flash-attn 2 needs: Ampere.
@@ -111,16 +112,7 @@ def _no_triton(device: torch.device) -> str:
     """Why own kernels cannot be used; empty if they can."""
     if device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
         return "it is for GPUs"
-    return _not_importable("triton") or (_no_driver() if device.type == "cuda" else "")
-
-
-def _no_driver() -> str:
-    """Why Triton cannot reach the GPU; empty if it can. What does that it builds with a C compiler."""
-    try:
-        importlib.import_module("triton").runtime.driver.active.get_current_target()
-    except Exception as error:  # no compiler, no headers of Python, no driver: each fails in a way of its own
-        return str(error).partition("\n")[0] or type(error).__name__
-    return ""
+    return why_no_triton()
 
 
 def _not_importable(package: str) -> str:

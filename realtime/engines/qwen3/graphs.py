@@ -70,6 +70,7 @@ class Recorder:
         # Other threads may use the device meanwhile.
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             result = function()
+        graph.replay()  # the first time the device is sent all of it, which takes longer
         return graph, result
 
 

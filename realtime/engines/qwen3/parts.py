@@ -99,7 +99,21 @@ def _compiled(backend: str) -> Callable[[Any], Any]:
 
 def has_triton() -> bool:
     """Whether own kernels can be used."""
-    return importlib.util.find_spec("triton") is not None
+    return not why_no_triton()
+
+
+def why_no_triton() -> str:
+    """Why own kernels cannot be used; empty if they can.
+
+    On a GPU Triton needs more than itself: it builds what launches its kernels, with a C compiler.
+    """
+    try:
+        triton = importlib.import_module("triton")
+        if torch.cuda.is_available():
+            triton.runtime.driver.active.get_current_target()
+    except Exception as error:  # no compiler, no headers of Python, no driver: each fails in a way of its own
+        return str(error).partition("\n")[0] or type(error).__name__
+    return ""
 
 
 def has_flash() -> bool:
