@@ -57,7 +57,8 @@ def resolved(
         [sys.executable, "-c", PROGRAM, model_id, revision],
         env=os.environ
         | {"HF_HOME": str(home), "HF_ENDPOINT": "http://127.0.0.1:9" if hub is None else hub.url}
-        | {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        # Other tests of this process may have gone offline.
+        | {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
         | settings,
         capture_output=True,
         text=True,
