@@ -104,7 +104,6 @@ async def test_it_follows_what_is_heard_and_stands_still_when_it_is_over(
                 await page.wait_for_timeout(50)
         await show(page, {"sentences": ["Yes, it is."]}, up_to=200)
         await page.wait_for_function("() => log.over && timeline.drawn === log.version")
-        last = await page.evaluate(PIXELS)
         # How often it is drawn, and the median of what that takes, in ms.
         draws = """async (ms) => {
           const times = [];
@@ -118,6 +117,10 @@ async def test_it_follows_what_is_heard_and_stands_still_when_it_is_over(
           await new Promise((resolve) => setTimeout(resolve, ms));
           return [times.length, times.sort((a, b) => a - b)[times.length >> 1] ?? 0];
         }"""
+        async with asyncio.timeout(10):  # its last sound may still be heard
+            while await page.evaluate(draws, 500) != [0, 0]:
+                pass
+        last = await page.evaluate(PIXELS)
         assert await page.evaluate(draws, 500) == [0, 0]
         assert await page.evaluate(PIXELS) == last
         # Something new is seen all the same.
