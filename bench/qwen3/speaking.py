@@ -20,9 +20,10 @@ from bench.qwen3.steps import tell_of_waits, tell_of_work
 from bench.table import quantile
 from realtime.engines.qwen3.codec import Codec
 from realtime.engines.qwen3.configuration import ModelConfig
+from realtime.engines.qwen3.generation import Beginning, Codes, Note, Script, SpokenToken
 from realtime.engines.qwen3.prompt import Prompt
 from realtime.engines.qwen3.slots import Slots
-from realtime.engines.qwen3.speech import Beginning, Codes, Note, Script, Speech, SpokenToken
+from realtime.engines.qwen3.speech import Speech
 from realtime.engines.qwen3.step import Decoder
 from realtime.types import AudioChunk, Pcm, TextPiece
 
@@ -37,7 +38,7 @@ _SERVING = f"serving {_SERVED}, a step"
 
 
 class Voice:
-    """As `speech.Script`: a prompt of `positions`, of which all but the last are kept by `seed`."""
+    """As `generation.Script`: a prompt of `positions`, of which all but the last are kept by `seed`."""
 
     is_live = True
 
@@ -61,7 +62,7 @@ class Voice:
 
 
 class Words:
-    """As `speech.Tokenize`."""
+    """As `generation.Tokenize`."""
 
     def __init__(self, config: ModelConfig, seed: int) -> None:
         self._chance = np.random.default_rng(seed)
@@ -80,7 +81,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """As `speech.Budget`: always so many."""
+    """As `generation.Budget`: always so many."""
 
     count: int
 
@@ -94,7 +95,7 @@ class Frames:
 
 
 class Sound:
-    """As `speech.SegmentWriter`: chunks as they are."""
+    """As `generation.SegmentWriter`: chunks as they are."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate

@@ -14,11 +14,12 @@ from realtime.engines.qwen3.budget import FrameBudget
 from realtime.engines.qwen3.clone import CloneVoices, PrimedStates
 from realtime.engines.qwen3.codec import Codec
 from realtime.engines.qwen3.description import of_config
+from realtime.engines.qwen3.generation import Script
 from realtime.engines.qwen3.loader import Model, load
 from realtime.engines.qwen3.prompt import AUTO, PromptBuilder, Sampling
 from realtime.engines.qwen3.scripts import InContextScript, LiveScript
 from realtime.engines.qwen3.slots import Slots
-from realtime.engines.qwen3.speech import Script, Speech
+from realtime.engines.qwen3.speech import Speech
 from realtime.engines.qwen3.text import SpeechTokens
 from realtime.engines.qwen3.warmup import warm_up
 from realtime.engines.qwen3.words import WordClock

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from realtime.engines.qwen3.codec import Codec
+from realtime.engines.qwen3.generation import Beginning, Codes, SpokenToken
 from realtime.engines.qwen3.prompt import Opening, PromptBuilder
-from realtime.engines.qwen3.speech import Beginning, Codes, SpokenToken
 
 
 class LiveScript:
-    """As `speech.Script`, of voices that take text as it comes: all but clones in context."""
+    """As `generation.Script`, of voices that take text as it comes: all but clones in context."""
 
     is_live = True
 
@@ -37,7 +37,7 @@ class LiveScript:
 
 
 class InContextScript:
-    """As `speech.Script`, of clones that go on as their recording does; all text is in the prompt."""
+    """As `generation.Script`, of clones that go on as their recording does; all text is in the prompt."""
 
     is_live = False
 

@@ -20,9 +20,10 @@ import torch
 from realtime.engines.crew import reason_of
 from realtime.engines.engine import Made
 from realtime.engines.qwen3.codec import Codec
+from realtime.engines.qwen3.generation import Launched, ReadyChunk
 from realtime.engines.qwen3.prompt import Prompt, Sampling
 from realtime.engines.qwen3.sound import Download, SpokenSound
-from realtime.engines.qwen3.speech import Launched, ReadyChunk, Speech
+from realtime.engines.qwen3.speech import Speech
 from realtime.engines.qwen3.step import Decoder, Frame, Joining
 from realtime.errors import EngineError
 

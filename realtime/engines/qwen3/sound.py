@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from realtime.engines.qwen3.speech import ReadyChunk, SegmentWriter
+from realtime.engines.qwen3.generation import ReadyChunk, SegmentWriter
 from realtime.types import AudioChunk
 
 

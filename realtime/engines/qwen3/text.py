@@ -5,13 +5,13 @@ from __future__ import annotations
 import unicodedata
 
 from realtime.engines.qwen3.budget import slow_seconds
-from realtime.engines.qwen3.speech import SpokenToken
+from realtime.engines.qwen3.generation import SpokenToken
 from realtime.engines.qwen3.tokenizer import IncrementalTokenizer, Tokenizer
 from realtime.types import TextPiece
 
 
 class SpeechTokens:
-    """As `speech.Tokenize`. Segments are tokenized as one text; no token belongs to two of them."""
+    """As `generation.Tokenize`. Segments are tokenized as one text; no token belongs to two of them."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokens = IncrementalTokenizer(tokenizer)

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from realtime.engines.qwen3.generation import Consumed, Note, SpokenToken, TextAdded
 from realtime.engines.qwen3.paths import (
     Anchor,
     HeardPause,
@@ -34,7 +35,6 @@ from realtime.engines.qwen3.paths import (
     late_cost,
 )
 from realtime.engines.qwen3.pauses import STEP_S, Pause, PauseFinder
-from realtime.engines.qwen3.speech import Consumed, Note, SpokenToken, TextAdded
 from realtime.engines.qwen3.units import units_of
 from realtime.types import AudioChunk, Pcm, WordTiming
 
@@ -63,7 +63,7 @@ class _Segment:
 
 
 class WordClock:
-    """As `speech.SegmentWriter`: cuts the sound of an utterance into segments, and times its words."""
+    """As `generation.SegmentWriter`: cuts the sound of an utterance into segments, and times its words."""
 
     def __init__(self, sample_rate: int, frame_samples: int) -> None:
         self._rate = sample_rate
@@ -83,7 +83,7 @@ class WordClock:
         self._settled_step = -1  # pauses that begin before it were laid
 
     def write(self, pcm: Pcm, notes: Sequence[Note], over: bool) -> list[AudioChunk]:
-        """As `speech.SegmentWriter`. It makes no difference how many frames come at a time."""
+        """As `generation.SegmentWriter`. It makes no difference how many frames come at a time."""
         chunks: list[AudioChunk] = []
         for note in notes:
             if isinstance(note, TextAdded):

@@ -16,10 +16,11 @@ from safetensors.torch import load_file
 from realtime.engines.qwen3.budget import FrameBudget
 from realtime.engines.qwen3.codec import Codec
 from realtime.engines.qwen3.configuration import ModelConfig, read_config
+from realtime.engines.qwen3.generation import Note, Script
 from realtime.engines.qwen3.prompt import Opening, PromptBuilder, Sampling
 from realtime.engines.qwen3.scripts import LiveScript
 from realtime.engines.qwen3.slots import Slots
-from realtime.engines.qwen3.speech import Note, Script, Speech
+from realtime.engines.qwen3.speech import Speech
 from realtime.engines.qwen3.step import Decoder
 from realtime.engines.qwen3.talker import Talker
 from realtime.engines.qwen3.text import SpeechTokens
@@ -34,7 +35,7 @@ NEW_TOKENS = 61
 
 
 class Recorder:
-    """As `speech.SegmentWriter`: keeps all that it is given."""
+    """As `generation.SegmentWriter`: keeps all that it is given."""
 
     def __init__(self) -> None:
         self.pcm: list[Pcm] = []

@@ -15,8 +15,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from realtime.engines.qwen3.generation import Script
 from realtime.engines.qwen3.scripts import LiveScript
-from realtime.engines.qwen3.speech import Script
 from tests.engines.qwen3.reference import FRAMES, decode_codes, greedy_codes_of
 from tests.engines.qwen3.speaking import (
     FAR,

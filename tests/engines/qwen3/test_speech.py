@@ -12,11 +12,7 @@ import numpy as np
 import pytest
 
 from realtime.engines.qwen3.budget import REPEATED_FRAMES
-from realtime.engines.qwen3.prompt import Prompt
-from realtime.engines.qwen3.speech import (
-    CHUNK_FRAMES,
-    CLOSING_S,
-    STALLED_S,
+from realtime.engines.qwen3.generation import (
     Beginning,
     Codes,
     Consumed,
@@ -24,10 +20,11 @@ from realtime.engines.qwen3.speech import (
     Launched,
     Note,
     ReadyChunk,
-    Speech,
     SpokenToken,
     TextAdded,
 )
+from realtime.engines.qwen3.prompt import Prompt
+from realtime.engines.qwen3.speech import CHUNK_FRAMES, CLOSING_S, STALLED_S, Speech
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, Pcm, TextPiece
 

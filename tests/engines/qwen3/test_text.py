@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.engines.qwen3.speech import SpokenToken
+from realtime.engines.qwen3.generation import SpokenToken
 from realtime.engines.qwen3.text import SpeechTokens, separator
 from realtime.engines.qwen3.tokenizer import Tokenizer
 from realtime.types import TextPiece

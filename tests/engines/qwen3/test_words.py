@@ -19,7 +19,7 @@ from realtime.audio.tempo import Tempo
 from realtime.engines.embedded import EmbeddedSynthesizer
 from realtime.engines.engine import NeverCancelled, Open, Synthesizer
 from realtime.engines.espeak import EspeakSynthesizer
-from realtime.engines.qwen3.speech import Consumed, GenerationEnded, Note, SpokenToken, TextAdded
+from realtime.engines.qwen3.generation import Consumed, GenerationEnded, Note, SpokenToken, TextAdded
 from realtime.engines.qwen3.words import WordClock
 from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
 
