@@ -98,10 +98,6 @@ class Qwen3Synthesizer:
         """As `BatchSynthesizer`."""
         return self._loaded.slots.step(streams, deadlines)
 
-    def close(self) -> None:
-        """Give back the thread; no utterance may be open."""
-        self._cloning.shutdown(cancel_futures=True)
-
     @property
     def _loaded(self) -> _Parts:
         if self._parts is None:
@@ -115,12 +111,12 @@ class Qwen3Synthesizer:
             future = self._cloning.submit(self._clone, request)
             future.add_done_callback(lambda _: self._on_change())
             return future
-        future = Future()
         try:
-            future.set_result(self._own_voice(request))
+            return _done(self._own_voice(request))
         except EngineError as error:
+            future = Future()
             future.set_exception(error)
-        return future
+            return future
 
     def _own_voice(self, request: Open) -> Script:
         builder, config = self._loaded.builder, self._loaded.model.config
