@@ -14,6 +14,7 @@ import faulthandler
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -155,7 +156,8 @@ def _measure(bed: Bed, step: Step) -> None:
     try:
         step.run(bed)
     except Exception as error:
-        bed.progress(f"{bed.part} failed: {type(error).__name__}: {error}")
+        bed.progress(f"{bed.part} failed:")
+        traceback.print_exception(error)
         bed.record.fail(bed.part, f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
     else:
         bed.record.end(bed.part)
@@ -204,6 +206,7 @@ def make_bed(arguments: argparse.Namespace, name: str, record: Record, began: fl
         began=began,
         until=until,
         attention=arguments.attention,
+        usual=place.attention,
         most_listeners=arguments.listeners,
         checkpoint=checkpoint,
         folder=str(arguments.model) if arguments.model else None,

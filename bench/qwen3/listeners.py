@@ -35,6 +35,7 @@ from realtime.engines.engine import (
     Made,
     Open,
 )
+from realtime.engines.qwen3.held import held_bytes
 from realtime.engines.qwen3.speech import Speech
 from realtime.speech.pace import Pace
 
@@ -288,7 +289,9 @@ def listeners(bed: Bed) -> None:
     bed.row("listeners without a gap", best, "", least=bed.targets.listeners, note=note)
     if bed.cuda:
         free, total = torch.cuda.mem_get_info(bed.device)
+        held = held_bytes([bed.talker, stage.slots])
         more = {"of the card": total / 1e9, "torch's most": torch.cuda.max_memory_reserved() / 1e9}
+        more["weights and states"] = held / 1e9
         bed.row(f"memory in use with {stage.rows} rows", (total - free) / 1e9, "GB", more=more)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from realtime.engines.qwen3.configuration import TalkerConfig
 from realtime.engines.qwen3.fields import Field
-from realtime.engines.qwen3.layers import Heads, PlainOps
+from realtime.engines.qwen3.layers import Heads, Ops, PlainOps
 from realtime.engines.qwen3.parts import Parts, make_parts
 from realtime.engines.qwen3.sampling import PlainSampler, plain_draw
 
@@ -53,6 +53,7 @@ def check_parts(kind: str, config: TalkerConfig, device: torch.device, dtype: to
             _check_attention(parts, kind, config, size, device, dtype),
             _check_small(parts, kind, config, size, device, dtype),
             _check_ops(parts, kind, config, size, device, dtype),
+            _check_products(parts, kind, config, size, device, dtype),
             _check_draws(parts, kind, config, size, device, dtype),
         ]
     return found
@@ -155,6 +156,42 @@ def _check_ops(
     error = max(_difference(ours, theirs) for ours, theirs in zip(found, wanted, strict=True))
     error = max(error, _difference(parts.ops.gated(gate_up), plain.gated(gate_up.float())))
     return Check(f"{kind}: between matrices, of {size}", error, 2 * _limit(dtype))
+
+
+def _check_products(
+    parts: Parts, kind: str, config: TalkerConfig, size: int, device: torch.device, dtype: torch.dtype
+) -> Check:
+    """Products of few tokens with what is done besides, where this kind does them at once."""
+    predictor, error = config.code_predictor_config, 0.0
+    sizes = {(each.hidden_size, each.intermediate_size) for each in (config, predictor)}
+    for width, inner in sorted(sizes):
+        # Tokens that lie apart, as those of the predictor's first pass do.
+        x = _random(2 * size, width, device=device, dtype=dtype, seed=8)[1::2]
+        if not parts.ops.fuses(x):
+            continue
+        added, norm = (_random(size, width, device=device, dtype=dtype, seed=seed) for seed in (9, 10))
+        wide = _random(2 * inner, width, device=device, dtype=dtype, seed=11) / width**0.5
+        more = _random(size, inner, device=device, dtype=dtype, seed=12)
+        narrow = _random(width, inner, device=device, dtype=dtype, seed=13) / inner**0.5
+        bias = _random(2 * inner, device=device, dtype=dtype, seed=14)
+        numbers = (x, added, norm[0], wide, more, narrow, bias)
+        wanted = _products(PlainOps(), *(each.float() for each in numbers))
+        found = _products(parts.ops, *numbers)
+        error = max([error, *(_difference(*pair) for pair in zip(found, wanted, strict=True))])
+    return Check(f"{kind}: products of {size}", error, 2 * _limit(dtype))
+
+
+def _products(
+    ops: Ops, x: Tensor, added: Tensor, norm: Tensor, wide: Tensor, more: Tensor, narrow: Tensor, bias: Tensor
+) -> tuple[Tensor, ...]:
+    """Every product of a layer, and what is done besides."""
+    return (
+        ops.product(x, wide, bias),
+        ops.normed_product(x, norm, 1e-6, wide),
+        ops.gated_product(x, norm, 1e-6, wide),
+        ops.added_product(added, more, narrow),
+        ops.added_product(added, more, narrow, bias[: len(narrow)]),
+    )
 
 
 def _check_draws(

@@ -12,7 +12,6 @@ gathers the rows it is asked for, and puts what has changed back; so a stream th
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from realtime.engines.qwen3.codec_graph import CodecGraph
-from realtime.engines.qwen3.codec_layers import Ring, Tails, Waves, head_size, plain_waves
+from realtime.engines.qwen3.codec_layers import PlainSound, Ring, SoundOps, Tails, head_size
 from realtime.engines.qwen3.codec_network import CodecNetwork
 from realtime.engines.qwen3.configuration import CodecConfig
 from realtime.engines.qwen3.graphs import Recorder
@@ -31,9 +30,6 @@ MOST_FRAMES = 24
 #: Shapes of passes that are recorded as graphs.
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 GRAPH_FRAMES = (1, 2, 4, 8, 12)
-#: So long cuDNN may try which of its algorithms is the fastest for a shape, of all shapes together: the
-#: largest come first. There are some hundred shapes, and trying all takes minutes.
-MOST_TRYING_S = 10.0
 #: Keys and values of a row are a multiple of these: fast kernels want masks of such a width.
 _SLOTS = 16
 
@@ -90,12 +86,12 @@ class Codec:
         that, which need Triton.
         Raises `EngineError` that names a weight which is missing or has a shape other than `config` says.
         """
-        waves: Waves = plain_waves
+        ops: SoundOps = PlainSound()
         if kernels and not compile:
             from realtime.engines.qwen3 import codec_kernels
 
-            waves = codec_kernels.waves
-        network = CodecNetwork(config.decoder_config, Weights(state, device, dtype).at("decoder"), waves)
+            ops = codec_kernels.KernelSound()
+        network = CodecNetwork(config.decoder_config, Weights(state, device, dtype).at("decoder"), ops)
         return cls(network, rows, torch.device(device), dtype, compile)
 
     @property
@@ -109,17 +105,12 @@ class Codec:
 
         Elsewhere the same passes with the same places for rows that no stream has.
         """
-        until, benchmark = time.monotonic() + MOST_TRYING_S, torch.backends.cudnn.benchmark
         recorder = Recorder(self._device) if self._device.type == "cuda" else None
         shapes = sorted({(b, f) for b in batch_sizes for f in frames} - self._graphs.keys(), reverse=True)
-        try:
-            for batch, count in shapes:
-                torch.backends.cudnn.benchmark = time.monotonic() < until
-                rows = torch.full((batch,), self.rows, dtype=torch.int64, device=self._device)
-                codes = torch.zeros((batch, count, self.groups), dtype=torch.int64, device=self._device)
-                self._graphs[batch, count] = CodecGraph(self._pass, rows, codes, recorder)
-        finally:
-            torch.backends.cudnn.benchmark = benchmark
+        for batch, count in shapes:
+            rows = torch.full((batch,), self.rows, dtype=torch.int64, device=self._device)
+            codes = torch.zeros((batch, count, self.groups), dtype=torch.int64, device=self._device)
+            self._graphs[batch, count] = CodecGraph(self._pass, rows, codes, recorder)
 
     @torch.no_grad()
     def reset(self, row: int) -> None:

@@ -1,6 +1,6 @@
-"""The codec's own kernel, in Triton: between convolutions, what torch does in five passes over memory.
+"""The codec's own kernels, in Triton: waves in one pass over memory, and convolutions with what follows them.
 
-This module is imported only where its kernel is asked for. With TRITON_INTERPRET=1 it runs on the CPU,
+This module is imported only where its kernels are asked for. With TRITON_INTERPRET=1 they run on the CPU,
 slowly.
 """
 # mypy: ignore-errors
@@ -8,35 +8,108 @@ slowly.
 
 from __future__ import annotations
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from realtime.engines.qwen3 import codec_layers
+from realtime.engines.qwen3.codec_layers import Filter, Wave
+
 _BLOCK = 1024
+#: Steps and outputs of one program of a convolution at most, and bytes of an input that it reads at once.
+BLOCK_STEPS, BLOCK_OUTPUTS, BLOCK_BYTES = 128, 128, 128
+_LEAST_OUTPUTS = 16
 
 
-def waves(x: Tensor, kept: Tensor | None, rate: Tensor, size: Tensor) -> Tensor:
-    """`codec_layers.Waves`; the sines are of float32 in any case."""
-    x = x.contiguous()
-    batch, steps, channels = x.shape
-    before = 0 if kept is None else kept.shape[1]
-    whole = x.new_empty((batch, before + steps, channels))
-    # What is kept of a row is one run of numbers; from row to row it is far.
-    kept, stride = (x, 0) if kept is None else (kept, kept.stride(0))
-    grid = (batch, triton.cdiv((before + steps) * channels, _BLOCK))
-    _waves[grid](
-        x,
-        kept,
-        stride,
-        rate,
-        size,
+class KernelSound:
+    """`codec_layers.SoundOps`; sines and sums are of float32 in any case."""
+
+    def waves(self, x: Tensor, kept: Tensor | None, wave: Wave) -> Tensor:
+        x = x.contiguous()
+        batch, steps, channels = x.shape
+        before = 0 if kept is None else kept.shape[1]
+        whole = x.new_empty((batch, before + steps, channels))
+        # What is kept of a row is one run of numbers; from row to row it is far.
+        kept, stride = (x, 0) if kept is None else (kept, kept.stride(0))
+        grid = (batch, triton.cdiv((before + steps) * channels, _BLOCK))
+        _waves[grid](
+            x,
+            kept,
+            stride,
+            wave.rate,
+            wave.size,
+            whole,
+            before * channels,
+            steps * channels,
+            CHANNELS=channels,
+            BLOCK=_BLOCK,
+        )
+        return whole
+
+    def convolved(
+        self, whole: Tensor, by: Filter, wave: Wave | None = None, added: Tensor | None = None
+    ) -> Tensor:
+        if len(whole) * by.steps(whole) > codec_layers.MOST_STEPS_AS_PRODUCT:
+            return convolution(whole, by, wave, added)
+        out = codec_layers.convolution(whole, by)
+        if wave is not None:
+            out = self.waves(out, None, wave)
+        return out if added is None else added + out
+
+
+def convolution(whole: Tensor, by: Filter, wave: Wave | None = None, added: Tensor | None = None) -> Tensor:
+    """`SoundOps.convolved` for any number of steps; it is made for many."""
+    whole = whole.contiguous()
+    batch, length, inputs = whole.shape
+    steps, outputs = by.steps(whole), len(by.matrix)
+    out = whole.new_empty((batch, steps, outputs))
+    block = max(_LEAST_OUTPUTS, min(BLOCK_OUTPUTS, triton.next_power_of_2(outputs)))
+    grid = (triton.cdiv(outputs, block), triton.cdiv(batch * steps, BLOCK_STEPS))
+    is_exact = whole.dtype == torch.float32 and not torch.backends.cudnn.allow_tf32
+    _convolution[grid](
         whole,
-        before * channels,
-        steps * channels,
-        CHANNELS=channels,
-        BLOCK=_BLOCK,
+        by.matrix,
+        by.bias,
+        # What there is not is not touched.
+        whole if wave is None else wave.rate,
+        whole if wave is None else wave.size,
+        whole if added is None else added.contiguous(),
+        out,
+        batch * steps,
+        steps,
+        length * inputs,
+        by.dilation,
+        INPUTS=inputs,
+        OUTPUTS=outputs,
+        TAPS=by.taps,
+        WAVE=wave is not None,
+        ADDED=added is not None,
+        PRECISION="ieee" if is_exact else "tf32",
+        STEPS=BLOCK_STEPS,
+        BLOCK=block,
+        AT_ONCE=BLOCK_BYTES // whole.element_size(),
+        num_warps=8 if block == BLOCK_OUTPUTS else 4,
+        num_stages=3,
     )
-    return whole
+    return out
+
+
+@triton.jit
+def _sine(x):
+    """The sine but for its sign, as it is squared: of float32, up to some thousands, to 1e-7.
+
+    The nearest multiple of pi is taken off in two parts, and the rest is a series (Taylor's, to the 11th
+    power). CUDA's own sine goes another way for large numbers, and would bring that code for every number.
+    """
+    turns = tl.floor(x * 0.3183098861837907 + 0.5)
+    x = x - turns * 3.140625
+    x = x - turns * 0.0009676535897932384
+    square = x * x
+    series = 2.7557319223985893e-06 + square * -2.505210838544172e-08
+    series = -0.0001984126984126984 + square * series
+    series = -0.16666666666666666 + square * (0.008333333333333333 + square * series)
+    return x + x * square * series
 
 
 @triton.jit
@@ -49,7 +122,70 @@ def _waves(x, kept, stride, rate, size, whole, before, after, CHANNELS: tl.const
     old = tl.load(kept + row * stride + at, mask=inside & (at < before), other=0.0)
     value = tl.load(x + row * after + at - before, mask=inside & new, other=0.0).to(tl.float32)
     channel = at % CHANNELS
-    wave = tl.sin(value * tl.load(rate + channel).to(tl.float32))
+    wave = _sine(value * tl.load(rate + channel).to(tl.float32))
     value += wave * wave * tl.load(size + channel).to(tl.float32)
     kind = whole.dtype.element_ty
     tl.store(whole + row * (before + after) + at, tl.where(new, value.to(kind), old), mask=inside)
+
+
+# One kernel for all dilations: there are many layers, and each takes a second to compile.
+@triton.jit(do_not_specialize=["dilation"])
+def _convolution(
+    whole,
+    matrix,
+    bias,
+    rate,
+    size,
+    added,
+    out,
+    total,
+    steps,
+    row_stride,
+    dilation,
+    INPUTS: tl.constexpr,
+    OUTPUTS: tl.constexpr,
+    TAPS: tl.constexpr,
+    WAVE: tl.constexpr,
+    ADDED: tl.constexpr,
+    PRECISION: tl.constexpr,
+    STEPS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    AT_ONCE: tl.constexpr,
+):
+    """STEPS of the `total` steps of all rows, and BLOCK of their OUTPUTS, of a convolution over time.
+
+    `whole`: rows of `row_stride` numbers, (time, INPUTS) each, that make `steps` of output. `matrix`
+    (OUTPUTS, TAPS x INPUTS) and `bias` (OUTPUTS,). WAVE: `rate` and `size` (OUTPUTS,) of a wave of what comes
+    of it; ADDED: `added` (total, OUTPUTS) comes to it. A product of matrices (total, TAPS x INPUTS) and
+    `matrix`, of which the first is nowhere: it is read where it lies, AT_ONCE columns at a time.
+    """
+    step = tl.program_id(1) * STEPS + tl.arange(0, STEPS)
+    output = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    row = step // steps
+    begin = row.to(tl.int64) * row_stride + (step - row * steps).to(tl.int64) * INPUTS
+    width: tl.constexpr = TAPS * INPUTS
+    left = (step < total)[:, None]
+    right = (output < OUTPUTS)[None, :]
+    result = tl.full((STEPS, BLOCK), 0.0, tl.float32)
+    for start in range(0, width, AT_ONCE):
+        column = start + tl.arange(0, AT_ONCE)
+        tap = column // INPUTS
+        at = tap * (dilation - 1) * INPUTS + column
+        there = column < width
+        a = tl.load(whole + begin[:, None] + at[None, :], mask=left & there[None, :], other=0.0)
+        b = tl.load(
+            matrix + output.to(tl.int64)[None, :] * width + column[:, None],
+            mask=right & there[:, None],
+            other=0.0,
+        )
+        result = tl.dot(a, b, result, input_precision=PRECISION)
+    value = result + tl.load(bias + output, mask=output < OUTPUTS, other=0.0).to(tl.float32)[None, :]
+    if WAVE:
+        factor = tl.load(rate + output, mask=output < OUTPUTS, other=0.0).to(tl.float32)
+        height = tl.load(size + output, mask=output < OUTPUTS, other=0.0).to(tl.float32)
+        wave = _sine(value * factor[None, :])
+        value += wave * wave * height[None, :]
+    to = step.to(tl.int64)[:, None] * OUTPUTS + output[None, :]
+    if ADDED:
+        value += tl.load(added + to, mask=left & right, other=0.0).to(tl.float32)
+    tl.store(out + to, value.to(out.dtype.element_ty), mask=left & right)

@@ -22,6 +22,8 @@ from realtime.engines.qwen3.weights import Weights
 #: laid side by side: it reads the weights at full speed, where a kernel for convolutions would keep a few
 #: of the processors busy. Beyond it that copy costs more than it saves.
 MOST_STEPS_AS_PRODUCT = 2048
+#: Numbers that are laid side by side at once.
+_MOST_COPIED = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,69 +71,132 @@ class Tails:
         return torch.cat((*self._new, self._kept[:, sum(each.shape[1] for each in self._new) :]), dim=1)
 
 
-class Waves(Protocol):
-    """What a `Snake` does, and what is put before it; plain here, in one kernel in `codec_kernels`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Wave:
+    """x + size * sin(rate * x)^2 for each channel; both (channels,)."""
 
-    def __call__(self, x: Tensor, kept: Tensor | None, rate: Tensor, size: Tensor) -> Tensor:
-        """x + size * sin(rate * x)^2 for each channel, (batch, time, channels), after `kept` as it is."""
+    rate: Tensor
+    size: Tensor
 
 
-def plain_waves(x: Tensor, kept: Tensor | None, rate: Tensor, size: Tensor) -> Tensor:
-    """`Waves`."""
-    wave = torch.sin(x * rate)
-    x = torch.addcmul(x, wave * size, wave)
-    return x if kept is None else torch.cat((kept, x), dim=1)
+@dataclass(frozen=True, slots=True, eq=False)
+class Filter:
+    """Of a convolution over time: `matrix` (outputs, taps x inputs), `bias` (outputs,)."""
+
+    matrix: Tensor
+    bias: Tensor
+    taps: int = 1
+    dilation: int = 1
+
+    def steps(self, whole: Tensor) -> int:
+        """How many it makes of `whole`, (batch, time, inputs)."""
+        return whole.shape[1] - (self.taps - 1) * self.dilation
+
+
+class SoundOps(Protocol):
+    """Where most of the codec's time goes: plain here, by own kernels in `codec_kernels`."""
+
+    def waves(self, x: Tensor, kept: Tensor | None, wave: Wave) -> Tensor:
+        """`wave` of `x` (batch, time, channels), after `kept` as it is."""
+
+    def convolved(
+        self, whole: Tensor, by: Filter, wave: Wave | None = None, added: Tensor | None = None
+    ) -> Tensor:
+        """`whole` (batch, time, inputs) to (batch, `by.steps(whole)`, outputs); then `wave`; plus `added`."""
+
+
+class PlainSound:
+    """`SoundOps` by torch's own functions."""
+
+    def waves(self, x: Tensor, kept: Tensor | None, wave: Wave) -> Tensor:
+        sines = torch.sin(x * wave.rate)
+        x = torch.addcmul(x, sines * wave.size, sines)
+        return x if kept is None else torch.cat((kept, x), dim=1)
+
+    def convolved(
+        self, whole: Tensor, by: Filter, wave: Wave | None = None, added: Tensor | None = None
+    ) -> Tensor:
+        out = convolution(whole, by)
+        if wave is not None:
+            out = self.waves(out, None, wave)
+        return out if added is None else added + out
+
+
+def convolution(whole: Tensor, by: Filter) -> Tensor:
+    """As `SoundOps.convolved`.
+
+    On a GPU it is a product of matrices in any case: what cuDNN chooses for a shape without trying may take
+    five hundred times as long (22 ms for 20,000 steps, cuDNN 9, H200), and trying takes seconds for a shape.
+    """
+    batch, steps = len(whole), by.steps(whole)
+    if by.taps == 1:
+        return F.linear(whole, by.matrix, by.bias)
+    if batch * steps <= MOST_STEPS_AS_PRODUCT:
+        return _product(whole, by)
+    if whole.is_cuda:
+        at_once = max(1, _MOST_COPIED // (steps * by.matrix.shape[1]))
+        return torch.cat([_product(part, by) for part in torch.split(whole, at_once)])
+    # The same numbers in the same order: (outputs, inputs, 1, taps) with inputs last in memory.
+    image = by.matrix.view(len(by.matrix), 1, by.taps, -1).permute(0, 3, 1, 2)
+    out = F.conv2d(whole.transpose(1, 2).unsqueeze(2), image, by.bias, dilation=(1, by.dilation))
+    return out.squeeze(2).transpose(1, 2)
+
+
+def _product(whole: Tensor, by: Filter) -> Tensor:
+    span = (by.taps - 1) * by.dilation + 1
+    taps = whole.unfold(1, span, 1)[..., :: by.dilation]
+    # Without a copy it may be a view that overlaps itself, which no product takes.
+    return F.linear(taps.transpose(2, 3).flatten(2).contiguous(), by.matrix, by.bias)
 
 
 class Snake:
     """x + sin(a x)^2 / b for each channel (`SnakeBeta`), where the weights are the logarithms of a and b."""
 
-    def __init__(self, weights: Weights, channels: int, waves: Waves) -> None:
-        self._rate = weights.place(weights.take("alpha", channels).exp())
-        self._size = weights.place(1 / (weights.take("beta", channels).exp() + 1e-9))
-        self._waves = waves
+    def __init__(self, weights: Weights, channels: int, ops: SoundOps) -> None:
+        rate = weights.place(weights.take("alpha", channels).exp())
+        size = weights.place(1 / (weights.take("beta", channels).exp() + 1e-9))
+        self.wave = Wave(rate, size)
+        self._ops = ops
 
     def __call__(self, x: Tensor, kept: Tensor | None = None) -> Tensor:
         """Of (batch, time, channels), after what is `kept` of the past."""
-        return self._waves(x, kept, self._rate, self._size)
+        return self._ops.waves(x, kept, self.wave)
 
 
 class CausalConv:
     """A convolution over time that sees its input and what was before it: at first, zeros."""
 
     def __init__(
-        self, weights: Weights, weight: Tensor, bias: Tensor, plan: TailPlan, dilation: int = 1
+        self,
+        weights: Weights,
+        weight: Tensor,
+        bias: Tensor,
+        plan: TailPlan,
+        ops: SoundOps,
+        dilation: int = 1,
     ) -> None:
         """`weight` (outputs, inputs, taps) and `bias` (outputs,), as `torch.nn.Conv1d` has them."""
-        outputs, inputs, taps = weight.shape
-        self._matrix = weights.place(weight.transpose(1, 2).flatten(1))
-        # The same numbers in the same order: (outputs, inputs, 1, taps) with inputs last in memory.
-        self._filter = self._matrix.view(outputs, 1, taps, inputs).permute(0, 3, 1, 2)
-        self._bias = weights.place(bias)
-        self._span = (taps - 1) * dilation + 1
-        self._dilation = dilation
-        self._tail = plan.add(self._span - 1, inputs)
+        _, inputs, taps = weight.shape
+        matrix = weights.place(weight.transpose(1, 2).flatten(1))
+        self._filter = Filter(matrix, weights.place(bias), taps, dilation)
+        self._tail = plan.add((taps - 1) * dilation, inputs)
+        self._ops = ops
 
-    def __call__(self, x: Tensor, tails: Tails, snake: Snake | None = None) -> Tensor:
-        """(batch, time, inputs), which pass a `snake` before, to (batch, time, outputs)."""
-        batch, steps, _ = x.shape
+    def __call__(
+        self, x: Tensor, tails: Tails, snake: Snake | None = None, then: Snake | None = None
+    ) -> Tensor:
+        """(batch, time, inputs), which pass a `snake` before, to (batch, time, outputs), which do `then`."""
         whole = tails.before(x, self._tail, snake)
-        if batch * steps <= MOST_STEPS_AS_PRODUCT:
-            taps = whole.unfold(1, self._span, 1)[..., :: self._dilation]
-            # Without a copy it may be a view that overlaps itself, which no product takes.
-            taps = taps.transpose(2, 3).flatten(2).contiguous()
-            return F.linear(taps, self._matrix, self._bias)
-        image = whole.transpose(1, 2).unsqueeze(2)
-        out = F.conv2d(image, self._filter, self._bias, dilation=(1, self._dilation))
-        return out.squeeze(2).transpose(1, 2)
+        return self._ops.convolved(whole, self._filter, None if then is None else then.wave)
 
 
 def causal_conv(
-    weights: Weights, shape: tuple[int, int, int], plan: TailPlan, dilation: int = 1
+    weights: Weights, shape: tuple[int, int, int], plan: TailPlan, ops: SoundOps, dilation: int = 1
 ) -> CausalConv:
     """A `Qwen3TTSTokenizerV2CausalConvNet`; `shape` is (outputs, inputs, taps)."""
     conv = weights.at("conv")
-    return CausalConv(conv, conv.take("weight", *shape), conv.take("bias", shape[0]), plan, dilation)
+    weight, bias = conv.take("weight", *shape), conv.take("bias", shape[0])
+    return CausalConv(conv, weight, bias, plan, ops, dilation)
 
 
 class Upsampling:
@@ -141,7 +206,9 @@ class Upsampling:
     outputs, and `factor` outputs are a convolution of the input before and this one.
     """
 
-    def __init__(self, weights: Weights, shape: tuple[int, int, int], plan: TailPlan, factor: int) -> None:
+    def __init__(
+        self, weights: Weights, shape: tuple[int, int, int], plan: TailPlan, ops: SoundOps, factor: int
+    ) -> None:
         """`shape` is (inputs, outputs, taps of the kernel)."""
         inputs, outputs, length = shape
         conv = weights.at("conv")
@@ -150,7 +217,7 @@ class Upsampling:
         weight = weight.permute(3, 1, 0, 2).flip(3).flatten(0, 1)
         bias = conv.take("bias", outputs).repeat(factor)
         self._outputs = outputs
-        self._overlapping = CausalConv(conv, weight, bias, plan) if length > factor else None
+        self._overlapping = CausalConv(conv, weight, bias, plan, ops) if length > factor else None
         if self._overlapping is None:
             self._apart, self._bias = conv.place(weight.flatten(1)), conv.place(bias)
 
@@ -195,18 +262,19 @@ class ConvNeXt:
 class ResidualUnit:
     """`Qwen3TTSTokenizerV2DecoderDecoderResidualUnit`."""
 
-    def __init__(self, weights: Weights, channels: int, dilation: int, plan: TailPlan, waves: Waves) -> None:
-        self._first = Snake(weights.at("act1"), channels, waves)
-        self._conv = causal_conv(weights.at("conv1"), (channels, channels, 7), plan, dilation)
-        self._second = Snake(weights.at("act2"), channels, waves)
+    def __init__(self, weights: Weights, channels: int, dilation: int, plan: TailPlan, ops: SoundOps) -> None:
+        self._first = Snake(weights.at("act1"), channels, ops)
+        self._conv = causal_conv(weights.at("conv1"), (channels, channels, 7), plan, ops, dilation)
+        self._second = Snake(weights.at("act2"), channels, ops)
         mix = weights.at("conv2").at("conv")
-        self._mix = mix.place(mix.take("weight", channels, channels, 1).squeeze(2))
-        self._mix_bias = mix.keep("bias", channels)
+        matrix = mix.place(mix.take("weight", channels, channels, 1).squeeze(2))
+        self._mix = Filter(matrix, mix.keep("bias", channels))
+        self._ops = ops
 
     def __call__(self, x: Tensor, tails: Tails) -> Tensor:
         """The same shape, (batch, time, channels)."""
-        inner = self._second(self._conv(x, tails, self._first))
-        return x + F.linear(inner, self._mix, self._mix_bias)
+        inner = self._conv(x, tails, self._first, self._second)
+        return self._ops.convolved(inner, self._mix, added=x)
 
 
 class Ring:

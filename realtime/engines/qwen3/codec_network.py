@@ -14,11 +14,11 @@ from realtime.engines.qwen3.codec_layers import (
     ResidualUnit,
     Ring,
     Snake,
+    SoundOps,
     TailPlan,
     Tails,
     TransformerLayer,
     Upsampling,
-    Waves,
     causal_conv,
     head_size,
 )
@@ -29,7 +29,7 @@ from realtime.engines.qwen3.weights import Weights
 class CodecNetwork:
     """`Qwen3TTSTokenizerV2Decoder` without a state."""
 
-    def __init__(self, config: CodecDecoderConfig, weights: Weights, waves: Waves) -> None:
+    def __init__(self, config: CodecDecoderConfig, weights: Weights, ops: SoundOps) -> None:
         self.config = config
         self.plan = plan = TailPlan()
         width, latent, book = config.hidden_size, config.latent_dim, config.codebook_dim
@@ -42,7 +42,7 @@ class CodecNetwork:
         inner = into.take("weight", width, latent)
         weight = torch.einsum("wl,lct->wct", inner, conv.take("weight", latent, book, 3))
         bias = inner @ conv.take("bias", latent) + into.take("bias", width)
-        self._into = CausalConv(conv, weight, bias, plan)
+        self._into = CausalConv(conv, weight, bias, plan, ops)
         size = head_size(config)
         steps = torch.arange(0, size, 2, dtype=torch.int64).float() / size
         self.inverse_frequencies = (1.0 / config.rope_theta**steps).double().to(self._books.device)
@@ -56,28 +56,28 @@ class CodecNetwork:
         upsample = weights.at("upsample")
         self._upsample = [
             (
-                Upsampling(upsample.at(index).at(0), (latent, latent, factor), plan, factor),
+                Upsampling(upsample.at(index).at(0), (latent, latent, factor), plan, ops, factor),
                 ConvNeXt(upsample.at(index).at(1), latent, plan),
             )
             for index, factor in enumerate(config.upsampling_ratios)
         ]
         decoder, channels = weights.at("decoder"), config.decoder_dim
-        self._begin = causal_conv(decoder.at(0), (channels, latent, 7), plan)
+        self._begin = causal_conv(decoder.at(0), (channels, latent, 7), plan, ops)
         self._blocks = []
         for index, factor in enumerate(config.upsample_rates):
             block = decoder.at(index + 1).at("block")
             half = channels // 2
             self._blocks.append(
                 (
-                    Snake(block.at(0), channels, waves),
-                    Upsampling(block.at(1), (channels, half, 2 * factor), plan, factor),
-                    [ResidualUnit(block.at(2 + unit), half, 3**unit, plan, waves) for unit in range(3)],
+                    Snake(block.at(0), channels, ops),
+                    Upsampling(block.at(1), (channels, half, 2 * factor), plan, ops, factor),
+                    [ResidualUnit(block.at(2 + unit), half, 3**unit, plan, ops) for unit in range(3)],
                 )
             )
             channels = half
         last = len(config.upsample_rates) + 1
-        self._last = Snake(decoder.at(last), channels, waves)
-        self._end = causal_conv(decoder.at(last + 1), (1, channels, 7), plan)
+        self._last = Snake(decoder.at(last), channels, ops)
+        self._end = causal_conv(decoder.at(last + 1), (1, channels, 7), plan, ops)
         self.frame_samples = math.prod(config.upsampling_ratios) * math.prod(config.upsample_rates)
         self.sound_memory = _sound_memory(config)
 

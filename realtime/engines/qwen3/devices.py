@@ -137,7 +137,7 @@ def set_up(place: Place) -> dict[str, str]:
     """Sets torch up for serving with this model; in the thread of the steps, or the one that starts it.
 
     Returns what was done, for the log. TF32: only matrices of 32-bit floats are concerned, which on a GPU are
-    few. That cuDNN measures its algorithms is left to `Codec.capture`: while serving nothing is measured.
+    few. cuDNN's benchmark has nothing to measure: convolutions are products of matrices or own kernels here.
     """
     if not place.is_cuda:
         if not {"OMP_NUM_THREADS", "MKL_NUM_THREADS"} & os.environ.keys():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from realtime.engines.qwen3.attention import Places
 from realtime.engines.qwen3.fields import Field
@@ -44,12 +43,13 @@ class FrameFunction:
 
     def __call__(self, inputs: Tensor, bucket: int) -> Tensor:
         """The codes of one frame, (B, groups) int64, for `inputs` (fields, B) int32; moves the rows on."""
-        talker, state, sampler = self._talker, self._state, self._parts.sampler
+        talker, state = self._talker, self._state
+        sampler, ops = self._parts.sampler, self._parts.ops
         rows = inputs[Field.ROW].long()
         places = self._parts.attention.begin(inputs[Field.ROW], inputs[Field.LENGTH], bucket)
         hidden = self._talk(state.last[rows] + talker.text[inputs[Field.TEXT]], places)
         drawing = sampler.begin(inputs)
-        codes = [sampler.first(drawing, F.linear(hidden, talker.head), state.seen)]
+        codes = [sampler.first(drawing, ops.product(hidden, talker.head), state.seen)]
         kv = self._kv[:, :, : hidden.shape[0]]
         for group in range(1, talker.groups):
             x = talker.small_code(group - 1, codes[-1])
@@ -58,7 +58,7 @@ class FrameFunction:
                 x = self._pass(pair, group, kv)[1::2]
             else:
                 x = self._pass(x, group, kv)
-            codes.append(sampler.other(drawing, group, F.linear(x, talker.heads[group - 1])))
+            codes.append(sampler.other(drawing, group, ops.product(x, talker.heads[group - 1])))
         frame = torch.stack(codes, 1)
         state.last.index_copy_(0, rows, talker.codes[frame + self._offsets].sum(1))
         return frame

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 import triton
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from realtime.engines.qwen3 import triton_kernels as kernels
 from realtime.engines.qwen3.attention import Places
@@ -25,6 +26,11 @@ from realtime.engines.qwen3.sampling import (
 
 #: Programs that fill a card of 132 multiprocessors twice; of more splits than so many nothing comes.
 _PROGRAMS, _MOST_SPLITS = 264, 16
+#: Up to so many numbers of all tokens one's own products are faster than cuBLAS's, whose tiles are made for
+#: more: on an H200 four tokens of 1024, and two of 2048.
+_MOST_FUSED = 4096
+#: Numbers that a program of a product reads at once, of 128 threads.
+_READ_AT_ONCE = 128 * 64
 #: What a matrix multiplication has at least.
 _LEAST_QUERIES = 16
 
@@ -32,11 +38,26 @@ _LEAST_QUERIES = 16
 class KernelOps:
     """`Ops` by own kernels."""
 
+    def __init__(self, device: torch.device) -> None:
+        self._early = starts_early(device)
+        # The interpreter runs them one after another.
+        self._programs = _PROGRAMS if device.type == "cuda" else 1
+
     def add_norm(self, x: Tensor, more: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
         tokens, width = x.shape
         added, normed = torch.empty_like(x), torch.empty_like(x)
-        block = triton.next_power_of_2(width)
-        kernels.add_norm[(tokens,)](x, more, weight, added, normed, eps, WIDTH=width, BLOCK=block)
+        kernels.add_norm[(tokens,)](
+            x,
+            more,
+            weight,
+            added,
+            normed,
+            eps,
+            WIDTH=width,
+            BLOCK=triton.next_power_of_2(width),
+            EARLY=self._early,
+            launch_pdl=self._early,
+        )
         return added, normed
 
     def gated(self, gate_up: Tensor) -> Tensor:
@@ -44,8 +65,82 @@ class KernelOps:
         out = gate_up.new_empty(tokens, width)
         block = min(1024, triton.next_power_of_2(width))
         grid = (tokens, triton.cdiv(width, block))
-        kernels.gated[grid](gate_up, out, WIDTH=width, BLOCK=block)
+        kernels.gated[grid](gate_up, out, WIDTH=width, BLOCK=block, EARLY=self._early, launch_pdl=self._early)
         return out
+
+    def fuses(self, x: Tensor) -> bool:
+        return x.numel() <= _MOST_FUSED
+
+    def product(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        if not self.fuses(x):
+            return F.linear(x, weight, bias)
+        return self._product(x, weight, bias=bias)
+
+    def normed_product(
+        self, x: Tensor, norm: Tensor, eps: float, weight: Tensor, bias: Tensor | None = None
+    ) -> Tensor:
+        return self._product(x, weight, norm=norm, eps=eps, bias=bias)
+
+    def gated_product(self, x: Tensor, norm: Tensor, eps: float, weight: Tensor) -> Tensor:
+        return self._product(x, weight, norm=norm, eps=eps, gated=True)
+
+    def added_product(self, x: Tensor, more: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return self._product(more, weight, bias=bias, added=x)
+
+    def _product(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        *,
+        norm: Tensor | None = None,
+        eps: float = 0.0,
+        bias: Tensor | None = None,
+        added: Tensor | None = None,
+        gated: bool = False,
+    ) -> Tensor:
+        tokens, inputs = x.shape
+        outputs = len(weight) // 2 if gated else len(weight)
+        out = x.new_empty(tokens, outputs)
+        first = 1 << (inputs.bit_length() - 1)
+        rows = product_rows(inputs, outputs, gated, self._programs)
+        kernels.product[(triton.cdiv(outputs, rows),)](
+            x,
+            x.stride(0),
+            weight,
+            # What there is not is not touched.
+            x if norm is None else norm,
+            x if bias is None else bias,
+            x if added is None else added,
+            out,
+            eps,
+            TOKENS=tokens,
+            INPUTS=inputs,
+            OUTPUTS=outputs,
+            ROWS=rows,
+            FIRST=first,
+            SECOND=triton.next_power_of_2(inputs - first) if inputs > first else 0,
+            NORMED=norm is not None,
+            BIASED=bias is not None,
+            ADDED=added is not None,
+            GATED=gated,
+            EARLY=self._early,
+            launch_pdl=self._early,
+        )
+        return out
+
+
+def product_rows(inputs: int, outputs: int, gated: bool, programs: int = _PROGRAMS) -> int:
+    """Rows of a matrix that one program of `triton_kernels.product` takes: a power of two.
+
+    So many that a thread reads some 128 bytes at once, and so few that there are so many `programs`.
+    """
+    wanted = min(_READ_AT_ONCE // (inputs * (2 if gated else 1)), outputs // programs)
+    return min(16, 1 << max(0, wanted.bit_length() - 1))
+
+
+def starts_early(device: torch.device) -> bool:
+    """Whether kernels may be launched before those ahead of them are over: from Hopper on."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
 
 
 class KernelAttention:
@@ -56,6 +151,7 @@ class KernelAttention:
     def __init__(self, heads: Heads, rope: Tensor, block: int = 64) -> None:
         # What a block needs of a multiprocessor's own memory: float32 must make do with shorter ones.
         self._heads, self._rope, self._block = heads, rope, min(block, 256 // rope.element_size() // 2)
+        self._early = starts_early(rope.device)
 
     def begin(self, rows: Tensor, lengths: Tensor, bucket: int) -> Places:
         return Places(rows, lengths, bucket)
@@ -105,10 +201,20 @@ class KernelAttention:
             QUERIES=max(_LEAST_QUERIES, triton.next_power_of_2(heads.group)),
             BLOCK=self._block,
             SPLITS=splits,
+            EARLY=self._early,
+            launch_pdl=self._early,
         )
         if splits > 1:
             grid = (places * heads.heads,)
-            kernels.combine[grid](partial, weights, out, SIZE=heads.head_dim, SPLITS=splits)
+            kernels.combine[grid](
+                partial,
+                weights,
+                out,
+                SIZE=heads.head_dim,
+                SPLITS=splits,
+                EARLY=self._early,
+                launch_pdl=self._early,
+            )
 
 
 def splits(places: int, heads: Heads) -> int:
@@ -147,6 +253,7 @@ class KernelSampler:
 
     def __init__(self, config: TalkerConfig, device: torch.device) -> None:
         self._bars = bars(config).to(device)
+        self._early = starts_early(device)
 
     def begin(self, inputs: Tensor) -> Drawing:
         return Drawing(inputs)
@@ -185,6 +292,8 @@ class KernelSampler:
             FRAME_STEP=FRAME_STEP,
             GROUP_STEP=GROUP_STEP,
             ID_STEP=ID_STEP,
+            EARLY=self._early,
+            launch_pdl=self._early,
             num_warps=8,
         )
         return codes

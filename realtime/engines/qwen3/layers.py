@@ -7,7 +7,7 @@ one matrix: q, k and v, and gate and up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -111,6 +111,8 @@ class Stack(nn.Module):
     def forward(self, x: Tensor, attend: Attend, ops: Ops) -> Tensor:
         """What the layers make of tokens, (tokens, hidden); the same shape."""
         layers = [self.layer(index) for index in range(len(self.layers))]
+        if ops.fuses(x):
+            return self._fused(layers, x, attend, ops)
         norms = [layer.norm for layer in layers[1:]] + [self.last_norm]
         normed = rms_norm(x, layers[0].norm, self.eps)
         for index, (layer, norm) in enumerate(zip(layers, norms, strict=True)):
@@ -121,15 +123,43 @@ class Stack(nn.Module):
             x, normed = ops.add_norm(x, out, norm, self.eps)
         return normed
 
+    def _fused(self, layers: Sequence[Layer], x: Tensor, attend: Attend, ops: Ops) -> Tensor:
+        """`forward` with what lies about a matrix done with it: five launches a layer."""
+        for index, layer in enumerate(layers):
+            qkv = ops.normed_product(x, layer.norm, self.eps, layer.qkv, layer.qkv_bias)
+            x = ops.added_product(x, attend(index, qkv), layer.out, layer.out_bias)
+            inner = ops.gated_product(x, layer.mlp_norm, self.eps, layer.gate_up)
+            if layer is layers[-1]:
+                break
+            x = ops.added_product(x, inner, layer.down)
+        return ops.add_norm(x, ops.product(inner, layer.down), self.last_norm, self.eps)[1]
+
 
 class Ops(Protocol):
-    """What lies between the matrices of a layer."""
+    """The matrices of a layer and what lies between them."""
 
     def add_norm(self, x: Tensor, more: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
         """`x + more`, and its norm."""
 
     def gated(self, gate_up: Tensor) -> Tensor:
         """SiLU of the first half, times the second: half as wide."""
+
+    def product(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """As `torch.nn.functional.linear`."""
+
+    def fuses(self, x: Tensor) -> bool:
+        """Whether the following are the faster way for these tokens."""
+
+    def normed_product(
+        self, x: Tensor, norm: Tensor, eps: float, weight: Tensor, bias: Tensor | None = None
+    ) -> Tensor:
+        """`product` of the norm of `x`."""
+
+    def gated_product(self, x: Tensor, norm: Tensor, eps: float, weight: Tensor) -> Tensor:
+        """`gated` of `normed_product`."""
+
+    def added_product(self, x: Tensor, more: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """`x` and the `product` of `more`."""
 
 
 class PlainOps:
@@ -138,6 +168,23 @@ class PlainOps:
     def __init__(self, wrap: Callable[[Any], Any] = lambda x: x) -> None:
         self.add_norm: Callable[[Tensor, Tensor, Tensor, float], tuple[Tensor, Tensor]] = wrap(add_norm)
         self.gated: Callable[[Tensor], Tensor] = wrap(gated)
+
+    def product(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return F.linear(x, weight, bias)
+
+    def fuses(self, x: Tensor) -> bool:
+        return False
+
+    def normed_product(
+        self, x: Tensor, norm: Tensor, eps: float, weight: Tensor, bias: Tensor | None = None
+    ) -> Tensor:
+        return F.linear(rms_norm(x, norm, eps), weight, bias)
+
+    def gated_product(self, x: Tensor, norm: Tensor, eps: float, weight: Tensor) -> Tensor:
+        return self.gated(self.normed_product(x, norm, eps, weight))
+
+    def added_product(self, x: Tensor, more: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return x + F.linear(more, weight, bias)
 
 
 def add_norm(x: Tensor, more: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:

@@ -6,16 +6,15 @@ of its files, and what they hold is counted. So a weight that is missing or miss
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
 
 from realtime.engines.qwen3.clone import CloneEncoder
 from realtime.engines.qwen3.codec import Codec
 from realtime.engines.qwen3.configuration import ModelConfig
 from realtime.engines.qwen3.devices import Place
+from realtime.engines.qwen3.held import held_bytes
 from realtime.engines.qwen3.step import decoder_bytes
 from realtime.engines.qwen3.talker import Talker
 from realtime.engines.qwen3.tensors import Tensors
@@ -67,32 +66,6 @@ def needed(
     if config.kind == "base":
         once += held_bytes(CloneEncoder.from_states(config, outline, codec_outline, _meta))
     return Need(once + (WORKING_CUDA if place.is_cuda else WORKING_CPU), row)
-
-
-def held_bytes(part: object) -> int:
-    """Of the tensors that a part holds; those that are views of one another count once."""
-    storages = {
-        each.untyped_storage()._cdata: each.untyped_storage().nbytes() for each in _tensors(part, set())
-    }
-    return sum(storages.values())
-
-
-def _tensors(part: object, seen: set[int]) -> Iterator[Tensor]:
-    if id(part) in seen:
-        return
-    seen.add(id(part))
-    if isinstance(part, Tensor):
-        yield part
-    elif isinstance(part, dict):
-        for each in part.values():
-            yield from _tensors(each, seen)
-    elif isinstance(part, list | tuple):
-        for each in part:
-            yield from _tensors(each, seen)
-    elif isinstance(part, nn.Module) or type(part).__module__.startswith("realtime.engines.qwen3"):
-        names = (*getattr(part, "__dict__", ()), *getattr(part, "__slots__", ()))
-        for name in names:
-            yield from _tensors(getattr(part, name, None), seen)
 
 
 def gigabytes(size: float) -> str:

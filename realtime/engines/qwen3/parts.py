@@ -77,7 +77,7 @@ def make_parts(
         rope,
         attention if kind == "flash" else kernels.KernelAttention(heads, rope),
         kernels.KernelSmallAttention(small_heads, small_rope, places),
-        kernels.KernelOps(),
+        kernels.KernelOps(device),
         kernels.KernelSampler(config, device),
     )
 

@@ -102,7 +102,7 @@ class Talker(nn.Module):
     def small_code(self, group: int, codes: Tensor) -> Tensor:
         """`codes` (B,) of a group as the predictor takes them: (B, its width)."""
         end = self.code_offsets[group + 1] if group + 1 < self.groups else self.nothing
-        return self.small_codes[self.code_offsets[group] : end][codes]
+        return F.embedding(codes, self.small_codes[self.code_offsets[group] : end])
 
     def smaller(self, x: Tensor) -> Tensor:
         """Of the talker's width, as the predictor takes it."""

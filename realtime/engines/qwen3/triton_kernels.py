@@ -2,41 +2,149 @@
 
 Triton is imported here alone, and this module only where its kernels are asked for. With TRITON_INTERPRET=1
 they run on the CPU, slowly. All sums are in float32.
+
+EARLY: a kernel is launched as soon as all programs of the one ahead have begun (`programmatic dependent
+launch`, CUDA's programming guide), and `_wait` waits for what that one writes. Before it only weights may be
+read, as the kernel ahead of that one may not be over either.
 """
 # mypy: ignore-errors
 # ruff: noqa: N803 (names of what is fixed when a kernel is compiled are upper case, as usual in Triton)
 
 import triton
 import triton.language as tl
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
 
 @triton.jit
-def add_norm(x, more, weight, added, normed, eps, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
+def _wait(EARLY: tl.constexpr):
+    if EARLY:
+        gdc_launch_dependents()
+        gdc_wait()
+
+
+@triton.jit
+def add_norm(
+    x, more, weight, added, normed, eps, WIDTH: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr
+):
     """Of one token each, (tokens, WIDTH): `added` = x + more, `normed` = its RMS norm times `weight`."""
     at = tl.arange(0, BLOCK)
     mask = at < WIDTH
     here = tl.program_id(0).to(tl.int64) * WIDTH + at
     kind = added.dtype.element_ty
+    factor = tl.load(weight + at, mask=mask, other=0.0).to(tl.float32)
+    _wait(EARLY)
     left = tl.load(x + here, mask=mask, other=0.0).to(tl.float32)
     total = (left + tl.load(more + here, mask=mask, other=0.0).to(tl.float32)).to(kind)
     tl.store(added + here, total, mask=mask)
     total = total.to(tl.float32)
     scale = tl.rsqrt(tl.sum(total * total, 0) / WIDTH + eps)
-    factor = tl.load(weight + at, mask=mask, other=0.0).to(tl.float32)
     tl.store(normed + here, (factor * (total * scale).to(kind).to(tl.float32)).to(kind), mask=mask)
 
 
 @triton.jit
-def gated(gate_up, out, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
+def gated(gate_up, out, WIDTH: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr):
     """Of BLOCK numbers of a token: SiLU of the first half of `gate_up` (tokens, 2 WIDTH), times the rest."""
     token = tl.program_id(0).to(tl.int64)
     at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     mask = at < WIDTH
+    _wait(EARLY)
     gate = tl.load(gate_up + token * 2 * WIDTH + at, mask=mask, other=0.0).to(tl.float32)
     up = tl.load(gate_up + token * 2 * WIDTH + WIDTH + at, mask=mask, other=0.0).to(tl.float32)
     kind = out.dtype.element_ty
     silu = (gate / (1.0 + tl.exp(-gate))).to(kind).to(tl.float32)
     tl.store(out + token * WIDTH + at, (silu * up).to(kind), mask=mask)
+
+
+@triton.jit
+def _part(weight, rows, k, OUTPUTS: tl.constexpr, INPUTS: tl.constexpr):
+    """The numbers `k` of each of the `rows` of a matrix: (rows, k)."""
+    mask = (rows < OUTPUTS)[:, None] & (k < INPUTS)[None, :]
+    return tl.load(weight + rows.to(tl.int64)[:, None] * INPUTS + k[None, :], mask=mask, other=0.0)
+
+
+@triton.jit
+def _numbers(pointer, k, INPUTS: tl.constexpr):
+    """The numbers `k` of a row: (1, k)."""
+    return tl.load(pointer + k, mask=k < INPUTS, other=0.0).to(tl.float32)[None, :]
+
+
+@triton.jit
+def product(
+    x,
+    x_stride,
+    weight,
+    norm,
+    bias,
+    added,
+    out,
+    eps,
+    TOKENS: tl.constexpr,
+    INPUTS: tl.constexpr,
+    OUTPUTS: tl.constexpr,
+    ROWS: tl.constexpr,
+    FIRST: tl.constexpr,
+    SECOND: tl.constexpr,
+    NORMED: tl.constexpr,
+    BIASED: tl.constexpr,
+    ADDED: tl.constexpr,
+    GATED: tl.constexpr,
+    EARLY: tl.constexpr,
+):
+    """ROWS numbers of `out` (TOKENS, OUTPUTS): `x` (TOKENS, INPUTS) times those rows of a matrix.
+
+    From token to token of `x` are `x_stride`. NORMED: `x` passes the RMS norm with the factors `norm`. BIASED
+    and ADDED: `bias` (OUTPUTS,) and `added`, of the shape of `out`, are added. GATED: the matrix has OUTPUTS
+    rows more, and the result is SiLU of the first half times the second. A program has all of its part of the
+    matrix under way at once, FIRST numbers of each row and SECOND more.
+    """
+    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    mask = rows < OUTPUTS
+    kind = out.dtype.element_ty
+    k = tl.arange(0, FIRST)
+    matrix = _part(weight, rows, k, OUTPUTS, INPUTS)
+    if GATED:
+        matrix_up = _part(weight + OUTPUTS * INPUTS, rows, k, OUTPUTS, INPUTS)
+    if NORMED:
+        factors = _numbers(norm, k, INPUTS)
+    if SECOND > 0:
+        k_more = FIRST + tl.arange(0, SECOND)
+        matrix_more = _part(weight, rows, k_more, OUTPUTS, INPUTS)
+        if GATED:
+            matrix_up_more = _part(weight + OUTPUTS * INPUTS, rows, k_more, OUTPUTS, INPUTS)
+        if NORMED:
+            factors_more = _numbers(norm, k_more, INPUTS)
+    _wait(EARLY)
+    for token in tl.static_range(TOKENS):
+        value = _numbers(x + token * x_stride, k, INPUTS)
+        squares = tl.sum(value * value, 1)
+        if NORMED:
+            value *= factors
+        result = tl.sum(matrix.to(tl.float32) * value, 1)
+        if GATED:
+            up = tl.sum(matrix_up.to(tl.float32) * value, 1)
+        if SECOND > 0:
+            value = _numbers(x + token * x_stride, k_more, INPUTS)
+            squares += tl.sum(value * value, 1)
+            if NORMED:
+                value *= factors_more
+            result += tl.sum(matrix_more.to(tl.float32) * value, 1)
+            if GATED:
+                up += tl.sum(matrix_up_more.to(tl.float32) * value, 1)
+        scale = tl.rsqrt(squares / INPUTS + eps)
+        if NORMED:
+            result *= scale
+        if BIASED:
+            result += tl.load(bias + rows, mask=mask, other=0.0).to(tl.float32)
+        result = result.to(kind).to(tl.float32)
+        if GATED:
+            if NORMED:
+                up *= scale
+            silu = (result / (1.0 + tl.exp(-result))).to(kind).to(tl.float32)
+            result = silu * up.to(kind).to(tl.float32)
+        to = token * OUTPUTS + rows
+        if ADDED:
+            result += tl.load(added + to, mask=mask, other=0.0).to(tl.float32)
+        tl.store(out + to, result.to(kind), mask=mask)
 
 
 @triton.jit
@@ -74,6 +182,7 @@ def attend(
     QUERIES: tl.constexpr,
     BLOCK: tl.constexpr,
     SPLITS: tl.constexpr,
+    EARLY: tl.constexpr,
 ):
     """Attention of one place, one head of keys and one of SPLITS parts of the positions: flash-decoding.
 
@@ -83,6 +192,7 @@ def attend(
     """
     place, kv_head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     group: tl.constexpr = HEADS // KV_HEADS
+    _wait(EARLY)
     row, length = tl.load(rows + place).to(tl.int64), tl.load(lengths + place)
     kind = keys.dtype.element_ty
     d = tl.arange(0, SIZE)
@@ -140,11 +250,12 @@ def attend(
 
 
 @triton.jit
-def combine(partial, weights, out, SIZE: tl.constexpr, SPLITS: tl.constexpr):
+def combine(partial, weights, out, SIZE: tl.constexpr, SPLITS: tl.constexpr, EARLY: tl.constexpr):
     """Puts the splits of one head of one place together: `out` (B, heads, SIZE)."""
     head = tl.program_id(0)
     d = tl.arange(0, SIZE)
     at = head * SPLITS + tl.arange(0, SPLITS)
+    _wait(EARLY)
     weight = tl.load(weights + at)
     weight = tl.exp(weight - tl.max(weight, 0))
     parts = tl.load(partial + at[:, None] * SIZE + d[None, :])
@@ -192,6 +303,7 @@ def draw(
     FRAME_STEP: tl.constexpr,
     GROUP_STEP: tl.constexpr,
     ID_STEP: tl.constexpr,
+    EARLY: tl.constexpr,
 ):
     """Draws the code of one place, as `sampling.py` does, without sorting: limits are found bit by bit.
 
@@ -203,6 +315,7 @@ def draw(
     ids = tl.arange(0, BLOCK)
     mask = ids < VOCABULARY
     told = inputs + place
+    _wait(EARLY)
     x = tl.load(logits + place * VOCABULARY + ids, mask=mask, other=-float("inf")).to(tl.float32)
     frame = tl.load(told + FRAME * places)
     if FIRST:
@@ -215,16 +328,24 @@ def draw(
     x = x / _number(told + TEMPERATURE * places)
 
     # As whole numbers, the scores have the same order: limits among them are found from the highest bit on.
-    bits = x.to(tl.int32, bitcast=True)
-    order = tl.where(bits < 0, ~bits, bits | -2147483648).to(tl.uint32, bitcast=True)
+    whole = x.to(tl.int32, bitcast=True)
+    order = tl.where(whole < 0, ~whole, whole | -2147483648).to(tl.uint32, bitcast=True)
     order = tl.where(mask, order, 0)
     limit = tl.zeros((), tl.uint32)
     top_k = tl.load(told + TOP_K * places)
     if top_k < VOCABULARY:
-        # The largest limit that at least top_k scores reach: the top_k-th score.
-        for step in range(32):
-            higher = limit | (tl.full((), 1, tl.uint32) << (31 - step))
-            limit = tl.where(tl.sum((order >= higher).to(tl.int32), 0) >= top_k, higher, limit)
+        # The largest limit that at least top_k scores reach: the top_k-th score. Two bits at a time, as every
+        # sum costs a barrier: how many reach each of three limits is counted in 16 bits each.
+        for step in range(16):
+            shift = 30 - 2 * step
+            low = order >= (limit | (tl.full((), 1, tl.uint32) << shift))
+            middle = order >= (limit | (tl.full((), 2, tl.uint32) << shift))
+            high = order >= (limit | (tl.full((), 3, tl.uint32) << shift))
+            reach = low.to(tl.int64) + (middle.to(tl.int64) << 16) + (high.to(tl.int64) << 32)
+            reach = tl.sum(reach, 0)
+            bits = ((reach & 65535) >= top_k).to(tl.uint32) + (((reach >> 16) & 65535) >= top_k).to(tl.uint32)
+            bits += ((reach >> 32) >= top_k).to(tl.uint32)
+            limit |= bits << shift
     x = tl.where(order >= limit, x, -float("inf"))
     rest = _number(told + (TEMPERATURE + 1) * places)
     if rest >= 0.0:

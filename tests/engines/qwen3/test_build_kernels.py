@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.engines.qwen3.build_kernels import CONVOLUTIONS, PRODUCTS
+
 #: Bytes that a block may have on cards of consumers (8.6, 8.9, 12.0); of the others all have more.
 MOST_SHARED = 99 * 1024
 
@@ -25,7 +27,9 @@ def test_all_are_built_for_an_h200(tmp_path: Path) -> None:
     }
     assert found.keys() == {
         *("add_norm 1024", "add_norm 2048", "gated"),
+        *(f"product {name} {inputs}" for name, inputs, *_ in PRODUCTS),
         *("attend 16 64", "attend 1 64", "attend 1 16", "combine"),
+        *(f"convolution {inputs} {outputs} {taps}" for inputs, outputs, taps in CONVOLUTIONS),
         *("draw 3072", "draw 2048", "waves"),
     }
     assert 0 < max(int(shared) for shared, _ in found.values()) <= MOST_SHARED

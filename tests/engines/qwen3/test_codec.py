@@ -188,25 +188,6 @@ def test_sound_that_need_not_last_is_the_same_until_the_next_call(whole: Whole) 
         assert torch.equal(brief, kept) != is_one_pass
 
 
-def test_cudnn_tries_its_algorithms_while_shapes_are_recorded_but_not_for_ever(
-    whole: Whole, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    codec, tried = whole.codec(), []
-    run = codec._pass
-
-    def seen(rows: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        tried.append((tuple(codes.shape[:2]), torch.backends.cudnn.benchmark))
-        monkeypatch.setattr("realtime.engines.qwen3.codec.MOST_TRYING_S", 0.0)
-        return run(rows, codes)
-
-    monkeypatch.setattr(codec, "_pass", seen)
-    codec.capture((1, 2), (1, 2))
-    codec.capture((1, 2), (1, 4))
-    shapes = [(2, 2), (2, 1), (1, 2), (1, 1)]
-    assert tried == [*((each, True) for each in shapes), ((2, 4), False), ((1, 4), False)]
-    assert not torch.backends.cudnn.benchmark
-
-
 def test_a_stream_alone_and_among_others_is_the_same(whole: Whole) -> None:
     codec, codes = whole.codec(), some_codes(40)
     alone = in_pieces(codec, 2, codes, 4)
