@@ -5,6 +5,7 @@ The benchmark prints them; tests run those that a CPU can run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,6 @@ from realtime.engines.qwen3.sampling import PlainSampler, plain_draw
 
 #: Lengths that lie about the limits of blocks and splits.
 _LENGTHS = (0, 1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 500)
-_POSITIONS = 512
 #: How codes are drawn: whether, temperature, top-k, top-p.
 _WAYS = (
     (True, 0.9, 50, 1.0),
@@ -44,13 +44,24 @@ class Check:
         return self.error <= self.limit
 
 
-def check_parts(kind: str, config: TalkerConfig, device: torch.device, dtype: torch.dtype) -> list[Check]:
-    """All parts of the attention `kind`, for batches of 1, 4 and 12, with heads as in `config`."""
-    parts = make_parts(kind, config, _POSITIONS, len(_LENGTHS), device, dtype)
+def check_parts(
+    kind: str,
+    config: TalkerConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+    sizes: Sequence[int] = (1, 4, 12),
+    lengths: Sequence[int] = _LENGTHS,
+) -> list[Check]:
+    """All parts of the attention `kind`, for batches of these `sizes`, with heads as in `config`.
+
+    A batch has the last of `lengths`, one for each of its places; the largest has them all.
+    """
+    positions = 1 << max(lengths).bit_length()
+    parts = make_parts(kind, config, positions, len(lengths), device, dtype)
     found = []
-    for size in (1, 4, len(_LENGTHS)):
+    for size in sizes:
         found += [
-            _check_attention(parts, kind, config, size, device, dtype),
+            _check_attention(parts, kind, config, lengths[-size:], device, dtype),
             _check_small(parts, kind, config, size, device, dtype),
             _check_ops(parts, kind, config, size, device, dtype),
             _check_products(parts, kind, config, size, device, dtype),
@@ -93,27 +104,32 @@ def _limit(dtype: torch.dtype) -> float:
 
 
 def _check_attention(
-    parts: Parts, kind: str, config: TalkerConfig, size: int, device: torch.device, dtype: torch.dtype
+    parts: Parts,
+    kind: str,
+    config: TalkerConfig,
+    lengths: Sequence[int],
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> Check:
-    heads = Heads.of(config)
-    keys = _random(size + 3, _POSITIONS, heads.kv_heads, heads.head_dim, device=device, dtype=dtype)
+    heads, size, positions = Heads.of(config), len(lengths), parts.rope.shape[0]
+    keys = _random(size + 3, positions, heads.kv_heads, heads.head_dim, device=device, dtype=dtype)
     values = _random(*keys.shape, device=device, dtype=dtype, seed=1)
     norm = 1 + _random(heads.heads + heads.kv_heads, heads.head_dim, device=device, dtype=dtype) / 10
     qkv = _random(size, heads.width, device=device, dtype=dtype, seed=2)
     # Neither in order nor all of them.
     rows = torch.arange(size + 2, 2, -1, dtype=torch.int32, device=device)
-    lengths = torch.tensor(_LENGTHS[-size:], dtype=torch.int32, device=device)
+    places = torch.tensor(lengths, dtype=torch.int32, device=device)
     wanted = torch.stack(
         [
             exact_attention(qkv[i], norm, heads, config.rope_theta, keys[row], values[row], length)
-            for i, (row, length) in enumerate(zip(rows.tolist(), lengths.tolist(), strict=True))
+            for i, (row, length) in enumerate(zip(rows.tolist(), lengths, strict=True))
         ]
     )
     before = values.clone()
-    out = parts.attention(parts.attention.begin(rows, lengths, _POSITIONS), qkv, norm, keys, values)
+    out = parts.attention(parts.attention.begin(rows, places, positions), qkv, norm, keys, values)
     error = _difference(out, wanted)
     # Only what belongs there was written.
-    before[rows.long(), lengths.long()] = qkv.view(size, -1, heads.head_dim)[:, -heads.kv_heads :]
+    before[rows.long(), places.long()] = qkv.view(size, -1, heads.head_dim)[:, -heads.kv_heads :]
     if not torch.equal(before, values):
         error = float("inf")
     return Check(f"{kind}: attention of {size}", error, _limit(dtype))

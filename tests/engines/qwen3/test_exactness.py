@@ -1,11 +1,11 @@
 """Greedy codes are those of qwen-tts, frame for frame: of every kind of voice, in both layouts.
 
-Eight texts are decoded in one batch on our side, and in one batch by qwen-tts.
+Eight texts of sixty frames each are decoded in one batch on our side, and in one batch by qwen-tts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,17 @@ VOICES: dict[str, tuple[ModelKind, dict[str, Any]]] = {
     "in context": ("base", {"language": "auto"}),
     "design": ("voice_design", {"language": "chinese", "instruct": "An old man with a deep voice."}),
 }
-Begin = Callable[[Opening, list[int]], Start]
+#: A late word of each text, and what is said instead of it, which must make a difference.
+WORDS = (
+    ("nice", "cold"),
+    ("sun", "rain"),
+    ("Straße", "Brücke"),
+    ("散步", "跑步"),
+    ("Short", "Shout"),
+    ("written", "spoken"),
+    ("favor", "Dios"),
+    ("行きましょう", "行きました"),
+)
 
 
 class Spoken:
@@ -60,20 +70,31 @@ class Spoken:
     def by_reference(self, streaming: bool) -> list[NDArray[np.int64]]:
         return greedy_codes_of(self._reference, list(TEXTS), streaming=streaming, **self._asked)
 
-    def by_us(
-        self, start: Callable[[Opening, list[int]], Start], texts: tuple[str, ...] = TEXTS
-    ) -> list[Any]:
+    def starts(self, texts: Sequence[str], streaming: bool) -> list[Start]:
+        """In the layout asked for. Streaming, first with one token alone, unless the voice is in context."""
+        builder, opening = self.model.builder, self.opening
+
+        def start(ids: list[int]) -> Start:
+            if not streaming:
+                return builder.whole(opening, ids)
+            if opening.reference is not None:
+                return builder.streaming(opening, ids, complete=True)
+            begun = builder.streaming(opening, ids[:1])
+            return Start(begun.prompt, (*begun.trailing, *ids[1:]), begun.ends)
+
+        return [start(list(self.model.tokenizer.ids(text))) for text in texts]
+
+    def by_us(self, starts: Sequence[Start]) -> list[NDArray[np.int64]]:
         config, decoder = self.model.config, self.model.decoder
         tracks: list[list[int]] = []
-        for row, text in enumerate(texts):
-            begun = start(self.opening, list(self.model.tokenizer.ids(text)))
+        for row, begun in enumerate(starts):
             decoder.join(row, begun.prompt, GREEDY, 0)
             ends = [config.tts_eos] if begun.ends else []
             track = [int(begun.prompt.text_ids[-1]), *begun.trailing, *ends]
             tracks.append(track + [config.tts_pad] * FRAMES)
         codes, ended = zip(
             *(
-                decoder.step(range(len(texts)), [track[frame] for track in tracks]).read()
+                decoder.step(range(len(starts)), [track[frame] for track in tracks]).read()
                 for frame in range(FRAMES)
             ),
             strict=True,
@@ -81,8 +102,16 @@ class Spoken:
         over = np.array(ended)
         return [
             np.array(codes)[: int(over[:, row].argmax()) if over[:, row].any() else FRAMES, row]
-            for row in range(len(texts))
+            for row in range(len(starts))
         ]
+
+
+def told_apart(one: Start, other: Start) -> int:
+    """The first frame for which they are given different tokens; 0 if the prompts differ."""
+    if not np.array_equal(one.prompt.text_ids, other.prompt.text_ids):
+        return 0
+    pairs = zip(one.trailing, other.trailing, strict=False)
+    return 1 + next(at for at, (left, right) in enumerate(pairs) if left != right)
 
 
 @pytest.mark.parametrize("streaming", [True, False], ids=["streaming", "whole"])
@@ -91,24 +120,17 @@ def test_codes_are_those_of_qwen_tts(
     voice: str, streaming: bool, checkpoints: Checkpoints, references: References
 ) -> None:
     spoken = Spoken(voice, checkpoints, references)
-    builder = spoken.model.builder
-    in_context = spoken.opening.reference is not None
-
-    def start(opening: Opening, ids: list[int]) -> Start:
-        if not streaming:
-            return builder.whole(opening, ids)
-        if in_context:
-            return builder.streaming(opening, ids, complete=True)
-        begun = builder.streaming(opening, ids[:1])
-        return Start(begun.prompt, (*begun.trailing, *ids[1:]), begun.ends)
-
-    expected, codes = spoken.by_reference(streaming), spoken.by_us(start)
-    assert [len(each) for each in codes] == [len(each) for each in expected]
-    assert all(np.array_equal(ours, theirs) for ours, theirs in zip(codes, expected, strict=True))
-    assert sum(len(each) for each in codes) >= 7 * FRAMES, "hardly any ends before its 60 frames"
-    # That could not be so by chance, nor if the model were deaf: a late word makes another sound.
-    changed = tuple(f"{text[:-4]} other" for text in TEXTS)
-    others = spoken.by_us(start, changed)
-    late = [(a, b) for a, b in zip(codes, others, strict=True) if len(a) == FRAMES]
-    assert len(late) >= 6 and all(not np.array_equal(a, b) for a, b in late)
+    starts = spoken.starts(TEXTS, streaming)
+    expected, codes = spoken.by_reference(streaming), spoken.by_us(starts)
+    assert [len(each) for each in expected] == [FRAMES] * 8
+    assert np.array_equal(codes, expected)
+    # That could not be so by chance, nor if the model were deaf: a late word makes another sound, and not
+    # before it is said.
+    changed = [text.replace(*words) for text, words in zip(TEXTS, WORDS, strict=True)]
+    others = spoken.starts(changed, streaming)
+    told = [told_apart(one, other) for one, other in zip(starts, others, strict=True)]
+    assert sum(frame > 2 for frame in told) == (7 if streaming else 0), "all but one come late"
+    for frame, ours, other in zip(told, codes, spoken.by_us(others), strict=True):
+        differs = (ours != other).any(axis=1)
+        assert differs[frame:].any() and not differs[:frame].any()
     assert len({each.tobytes() for each in codes}) == len(TEXTS)

@@ -40,7 +40,7 @@ TEXTS = (
     "你好，今天天气很好，我们去公园散步吧。",
     "Short.",
     "Numbers like 1234 and names like Ms. O'Neill-Smith are read as they are written.",
-    "¿Qué tal? ¡Muy bien! Mañana iremos a la playa con los niños.",
+    "¿Dónde está la estación de trenes más cercana, por favor?",
     "今日はいい天気ですね、散歩に行きましょう。",
 )
 
