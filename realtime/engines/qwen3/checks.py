@@ -27,6 +27,8 @@ _WAYS = (
     (True, 1.0, 0, 0.9),
     (True, 0.7, 20, 0.8),
     (True, 1.0, 0, 1.0),
+    (True, 1.0, 2, 1.0),
+    (True, 1.0, 0, 0.0),
 )
 
 
@@ -64,7 +66,7 @@ def check_parts(
             _check_attention(parts, kind, config, lengths[-size:], device, dtype),
             _check_small(parts, kind, config, size, device, dtype),
             _check_ops(parts, kind, config, size, device, dtype),
-            _check_products(parts, kind, config, size, device, dtype),
+            *_check_products(parts, kind, config, size, device, dtype),
             _check_draws(parts, kind, config, size, device, dtype),
         ]
     return found
@@ -176,9 +178,9 @@ def _check_ops(
 
 def _check_products(
     parts: Parts, kind: str, config: TalkerConfig, size: int, device: torch.device, dtype: torch.dtype
-) -> Check:
-    """Products of few tokens with what is done besides, where this kind does them at once."""
-    predictor, error = config.code_predictor_config, 0.0
+) -> list[Check]:
+    """Products of few tokens and what is done with them, where this kind does that at once."""
+    predictor, errors = config.code_predictor_config, list[float]()
     sizes = {(each.hidden_size, each.intermediate_size) for each in (config, predictor)}
     for width, inner in sorted(sizes):
         # Tokens that lie apart, as those of the predictor's first pass do.
@@ -193,8 +195,8 @@ def _check_products(
         numbers = (x, added, norm[0], wide, more, narrow, bias)
         wanted = _products(PlainOps(), *(each.float() for each in numbers))
         found = _products(parts.ops, *numbers)
-        error = max([error, *(_difference(*pair) for pair in zip(found, wanted, strict=True))])
-    return Check(f"{kind}: products of {size}", error, 2 * _limit(dtype))
+        errors += [_difference(*pair) for pair in zip(found, wanted, strict=True)]
+    return [Check(f"{kind}: products of {size}", max(errors), 2 * _limit(dtype))] if errors else []
 
 
 def _products(
@@ -233,6 +235,7 @@ def _check_draws(
         marked = seen.to(device, copy=True)
         drawing, there = plain.begin(told), parts.sampler.begin(told.to(device))
         logits = 3 * _random(size, config.vocab_size, device=torch.device("cpu"), dtype=dtype, seed=frame)
+        logits -= 20 * (frame % 2)  # of a negative score the penalty makes less as well
         wanted = plain.first(drawing, logits, seen)
         found = parts.sampler.first(there, logits.to(device), marked)
         same = found.cpu() == wanted

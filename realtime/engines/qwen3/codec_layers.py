@@ -134,12 +134,17 @@ def convolution(whole: Tensor, by: Filter) -> Tensor:
     if batch * steps <= MOST_STEPS_AS_PRODUCT:
         return _product(whole, by)
     if whole.is_cuda:
-        at_once = max(1, _MOST_COPIED // (steps * by.matrix.shape[1]))
-        return torch.cat([_product(part, by) for part in torch.split(whole, at_once)])
+        return in_parts(whole, by, _MOST_COPIED)
     # The same numbers in the same order: (outputs, inputs, 1, taps) with inputs last in memory.
     image = by.matrix.view(len(by.matrix), 1, by.taps, -1).permute(0, 3, 1, 2)
     out = F.conv2d(whole.transpose(1, 2).unsqueeze(2), image, by.bias, dilation=(1, by.dilation))
     return out.squeeze(2).transpose(1, 2)
+
+
+def in_parts(whole: Tensor, by: Filter, most: int) -> Tensor:
+    """`convolution` as a product of some rows at a time, of which not more than `most` numbers are copied."""
+    at_once = max(1, most // (by.steps(whole) * by.matrix.shape[1]))
+    return torch.cat([_product(part, by) for part in torch.split(whole, at_once)])
 
 
 def _product(whole: Tensor, by: Filter) -> Tensor:

@@ -31,6 +31,8 @@ _PROGRAMS, _MOST_SPLITS = 264, 16
 _MOST_FUSED = 4096
 #: Numbers that a program of a product reads at once, of 128 threads.
 _READ_AT_ONCE = 128 * 64
+#: Where programs run one after another.
+_INTERPRETED_ROWS = 128
 #: What a matrix multiplication has at least.
 _LEAST_QUERIES = 16
 
@@ -40,8 +42,7 @@ class KernelOps:
 
     def __init__(self, device: torch.device) -> None:
         self._early = starts_early(device)
-        # The interpreter runs them one after another.
-        self._programs = _PROGRAMS if device.type == "cuda" else 1
+        self._interpreted = device.type != "cuda"
 
     def add_norm(self, x: Tensor, more: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
         tokens, width = x.shape
@@ -102,7 +103,7 @@ class KernelOps:
         outputs = len(weight) // 2 if gated else len(weight)
         out = x.new_empty(tokens, outputs)
         first = 1 << (inputs.bit_length() - 1)
-        rows = product_rows(inputs, outputs, gated, self._programs)
+        rows = _INTERPRETED_ROWS if self._interpreted else product_rows(inputs, outputs, gated)
         kernels.product[(triton.cdiv(outputs, rows),)](
             x,
             x.stride(0),
@@ -129,12 +130,12 @@ class KernelOps:
         return out
 
 
-def product_rows(inputs: int, outputs: int, gated: bool, programs: int = _PROGRAMS) -> int:
+def product_rows(inputs: int, outputs: int, gated: bool) -> int:
     """Rows of a matrix that one program of `triton_kernels.product` takes: a power of two.
 
-    So many that a thread reads some 128 bytes at once, and so few that there are so many `programs`.
+    So many that a thread reads some 128 bytes at once, and so few that all processors of a card have some.
     """
-    wanted = min(_READ_AT_ONCE // (inputs * (2 if gated else 1)), outputs // programs)
+    wanted = min(_READ_AT_ONCE // (inputs * (2 if gated else 1)), outputs // _PROGRAMS)
     return min(16, 1 << max(0, wanted.bit_length() - 1))
 
 

@@ -72,8 +72,8 @@ def load(
     tokenizer = Tokenizer.read(folder)
     done = set_up(place)
     with Tensors(folder) as tensors, Tensors(folder / "speech_tokenizer") as codec_tensors:
-        need = needed(config, tensors, codec_tensors, place, positions)
         least = settings.max_batch_size
+        need = needed(config, tensors, codec_tensors, place, positions, least)
         rows = need.rows(free_memory(place.device), least, most_rows or ROWS_PER_PLACE * least)
         _log.info(
             "engine_loads_model",

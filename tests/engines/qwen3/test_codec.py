@@ -294,6 +294,16 @@ def test_convolutions_are_the_same_in_both_ways(whole: Whole, monkeypatch: pytes
         assert len(calls) == times
 
 
+def test_a_convolution_may_copy_some_rows_at_a_time() -> None:
+    random = torch.Generator().manual_seed(0)
+    whole, matrix, bias = (torch.randn(*shape, generator=random) for shape in ((5, 40, 6), (4, 18), (4,)))
+    by = codec_layers.Filter(matrix, bias, taps=3, dilation=4)
+    expected = codec_layers.convolution(whole, by)
+    assert expected.shape == (5, 32, 4)
+    for most in (1, 2 * 32 * 18, 5 * 32 * 18):  # one row, two, all
+        assert torch.equal(codec_layers.in_parts(whole, by, most), expected)
+
+
 def test_it_can_be_compiled_in_one_piece(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = torch.compile
 

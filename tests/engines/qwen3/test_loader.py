@@ -164,12 +164,20 @@ def test_little_memory_leaves_fewer_rows_and_too_little_none(
     config = loader.read_config(custom_voice)
     place = loader.choose_place("cpu", "auto", "auto")
     with loader.Tensors(custom_voice) as tensors, loader.Tensors(custom_voice / "speech_tokenizer") as codec:
-        need = loader.needed(config, tensors, codec, place, POSITIONS)
+        need = loader.needed(config, tensors, codec, place, POSITIONS, 4)
     free = int((need.once + 5 * need.row) / 0.9) + 1
     assert loaded(custom_voice, batch=4, rows=None).decoder.rows == 5
     assert reads != []
     free *= 100
     assert loaded(custom_voice, batch=4, rows=None).decoder.rows == 4 * loader.ROWS_PER_PLACE
+
+
+def test_what_is_not_counted_grows_with_what_a_step_holds() -> None:
+    alone, many = (memory.working_bytes(True, places) for places in (1, 64))
+    # As measured with 64; and a card of 8 GB has room for one.
+    assert 6.8e9 < many < 7.5e9
+    assert alone < 2e9
+    assert memory.working_bytes(False, 64) == memory.WORKING_CPU
 
 
 @pytest.mark.parametrize(
