@@ -22,6 +22,7 @@ from realtime.types import TIMELINE_RATE
 
 DEFAULT_URL = "ws://127.0.0.1:8000"
 _SEND_CHARACTERS = 2000  # per message: far under the limit, in whatever alphabet
+_LOOK_S = 0.25  # how often a waiting context is looked at
 
 
 class Progress:
@@ -55,6 +56,15 @@ class Progress:
             self._segments = len(context.segments)
             sys.stderr.write(f"\r\x1b[K{self.audio_s:7.2f} s of sound")
             sys.stderr.flush()
+
+    async def watch(self, context: Context) -> None:
+        """Show how far the voice is loaded while a context waits for it; it never returns."""
+        while True:
+            if self._show and (loading := context.loading) is not None:
+                what = f": {loading.what}, {loading.fraction:.0%}" if loading.what else ""
+                sys.stderr.write(f"\r\x1b[Kthe voice is being loaded{what}")
+                sys.stderr.flush()
+            await asyncio.sleep(_LOOK_S)
 
     def next_context(self) -> None:
         """The next context counts its segments from 0."""
@@ -176,6 +186,14 @@ class Listener:
     async def hear(self, context: Context) -> float | None:
         """Take the sound of a context; None, or how many ms of it were taken when it is interrupted."""
         self._progress.next_context()
+        watching = asyncio.create_task(self._progress.watch(context))
+        try:
+            return await self._take(context)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _take(self, context: Context) -> float | None:
         taken = 0
         async for chunk in context:
             self._progress.received(chunk, context)

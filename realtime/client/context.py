@@ -80,6 +80,11 @@ class Context:
         return self._inbox.words
 
     @property
+    def loading(self) -> wire.Loading | None:
+        """How far the voice is loaded that it waits for; None when it does not wait for that."""
+        return self._inbox.loading
+
+    @property
     def done(self) -> wire.ContextDone | None:
         """How it ended by itself; None before that, and when it was cancelled first."""
         return self._inbox.done

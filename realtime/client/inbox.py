@@ -26,6 +26,7 @@ class Inbox:
         self.asked_under: wire.SessionReady | None = None
         self.segments: list[wire.Segment] = []
         self.words: list[wire.Word] = []
+        self.loading: wire.Loading | None = None
         self.done: wire.ContextDone | None = None
         self.cancelled: wire.ContextCancelled | None = None
         self.silenced = False
@@ -73,6 +74,7 @@ class Inbox:
         """A frame came."""
         if self.silenced:
             return
+        self.loading = None
         chunk = chunk_of(frame)
         self._chunks.append(chunk)
         self._backlog.add(chunk.duration)
@@ -87,6 +89,8 @@ class Inbox:
                 self.segments.append(message)
         elif isinstance(message, wire.Words):
             self.words += message.words
+        elif isinstance(message, wire.Loading):
+            self.loading = message
         elif isinstance(message, wire.ContextDone):
             self._finish(message)
         elif isinstance(message, wire.ContextCancelled):
@@ -101,7 +105,7 @@ class Inbox:
         self.silence()
 
     def _finish(self, message: wire.ContextDone) -> None:
-        self.done = message
+        self.done, self.loading = message, None
         if message.reason == "failed" and self._failure is None:
             unknown = wire.Error(ErrorCode.INTERNAL, "the context failed", context_id=self.context_id)
             self._failure = (ContextFailedError, unknown)
@@ -111,7 +115,7 @@ class Inbox:
 
     def silence(self) -> None:
         """Throw away its sound, that which has come and that which still comes."""
-        self.silenced = True
+        self.silenced, self.loading = True, None
         self._backlog.remove(sum(chunk.duration for chunk in self._chunks))
         self._chunks.clear()
         self._news.set()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -113,16 +116,43 @@ async def test_who_waits_at_a_websocket_is_told_how_far_it_is(serve: Serve, fold
         assert len(client.messages("loading")) == heard
 
 
-async def test_the_client_in_python_takes_it_for_granted(serve: Serve, folder: Path) -> None:
+async def test_the_client_in_python_tells_it(serve: Serve, folder: Path) -> None:
     (folder / "hold").touch()
     async with serve() as (server, _), connect(server.url) as session:
-        context = session.open()
-        await context.send("Hello.")
-        await context.end()
-        await eventually(lambda: server.scheduler.load.what == "weights")
+        context, given_up = session.open(), session.open()
+        assert context.loading is None
+        for each in (context, given_up):
+            await each.send("Hello.")
+            await each.end()
+        await eventually(lambda: context.loading is not None and context.loading.what == "weights")
+        assert context.loading is not None and context.loading.fraction == 0.42
+        await given_up.cancel()
         (folder / "hold").unlink()
-        assert [chunk async for chunk in context]
+        async for _ in context:
+            assert context.loading is None
         assert context.done is not None and context.done.timing.load_ms > 0
+        assert given_up.loading is None
+
+
+async def test_say_shows_it_on_a_terminal(serve: Serve, folder: Path, tmp_path: Path) -> None:
+    (folder / "hold").touch()
+    terminal, end = pty.openpty()
+    async with serve() as (server, _):
+        command = ("-m", "realtime", "say", "Hello.", "--out", str(tmp_path / "x.wav"), "--url", server.url)
+        saying = await asyncio.create_subprocess_exec(sys.executable, *command, stderr=end)
+        os.close(end)
+        shown = b""
+        try:
+            async with asyncio.timeout(30):
+                while b"the voice is being loaded: weights, 42%" not in shown:
+                    shown += await asyncio.to_thread(os.read, terminal, 4096)
+                (folder / "hold").unlink()
+                assert await saying.wait() == 0
+        finally:
+            if saying.returncode is None:
+                saying.kill()
+            os.close(terminal)
+        assert (tmp_path / "x.wav").stat().st_size > 10_000
 
 
 async def test_a_cancel_while_it_loads_is_answered_at_once(serve: Serve, folder: Path) -> None:
