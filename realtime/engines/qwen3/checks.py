@@ -51,7 +51,7 @@ def check_parts(
     config: TalkerConfig,
     device: torch.device,
     dtype: torch.dtype,
-    sizes: Sequence[int] = (1, 4, 12),
+    sizes: Sequence[int] = (1, 2, 4, 12),
     lengths: Sequence[int] = _LENGTHS,
 ) -> list[Check]:
     """All parts of the attention `kind`, for batches of these `sizes`, with heads as in `config`.

@@ -82,8 +82,8 @@ class Codec:
     ) -> Codec:
         """Of the tensors in `speech_tokenizer/model.safetensors`.
 
-        `compile`: by `torch.compile`, which joins small kernels itself. Else `kernels` brings own ones for
-        that, which need Triton.
+        `compile`: by `torch.compile`, which joins small kernels itself. Else `kernels` brings own ones, for
+        that and for convolutions, which need Triton.
         Raises `EngineError` that names a weight which is missing or has a shape other than `config` says.
         """
         ops: SoundOps = PlainSound()

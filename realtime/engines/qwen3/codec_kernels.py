@@ -66,7 +66,7 @@ def convolution(whole: Tensor, by: Filter, wave: Wave | None = None, added: Tens
     out = whole.new_empty((batch, steps, outputs))
     block = max(_LEAST_OUTPUTS, min(BLOCK_OUTPUTS, triton.next_power_of_2(outputs)))
     grid = (triton.cdiv(outputs, block), triton.cdiv(batch * steps, BLOCK_STEPS))
-    is_exact = whole.dtype == torch.float32 and not torch.backends.cudnn.allow_tf32
+    is_exact = whole.dtype == torch.float32 and not torch.backends.cuda.matmul.allow_tf32
     _convolution[grid](
         whole,
         by.matrix,
@@ -97,7 +97,7 @@ def convolution(whole: Tensor, by: Filter, wave: Wave | None = None, added: Tens
 
 @triton.jit
 def _sine(x):
-    """The sine but for its sign, as it is squared: of float32, up to some thousands, to 1e-7.
+    """The sine but for its sign, as it is squared: of float32, to 2e-7 up to ten thousand.
 
     The nearest multiple of pi is taken off in two parts, and the rest is a series (Taylor's, to the 11th
     power). CUDA's own sine goes another way for large numbers, and would bring that code for every number.
@@ -128,8 +128,8 @@ def _waves(x, kept, stride, rate, size, whole, before, after, CHANNELS: tl.const
     tl.store(whole + row * (before + after) + at, tl.where(new, value.to(kind), old), mask=inside)
 
 
-# One kernel for all dilations: there are many layers, and each takes a second to compile.
-@triton.jit(do_not_specialize=["dilation"])
+# One kernel for all lengths and dilations: there are many layers, and each takes a second to compile.
+@triton.jit(do_not_specialize=["total", "steps", "dilation"])
 def _convolution(
     whole,
     matrix,

@@ -27,7 +27,7 @@ _MOST_CPU_THREADS = 8
 class Place:
     """`attention` as `Decoder` takes it; `why`: what decided on it, in words.
 
-    `kernels`: whether own kernels do what lies between matrices and convolutions.
+    `kernels`: whether own kernels do what lies between matrices, and convolutions.
     """
 
     device: torch.device
@@ -137,7 +137,7 @@ def set_up(place: Place) -> dict[str, str]:
     """Sets torch up for serving with this model; in the thread of the steps, or the one that starts it.
 
     Returns what was done, for the log. TF32: only matrices of 32-bit floats are concerned, which on a GPU are
-    few. cuDNN's benchmark has nothing to measure: convolutions are products of matrices or own kernels here.
+    few. cuDNN's benchmark has nothing to measure: what makes sound is products of matrices or own kernels.
     """
     if not place.is_cuda:
         if not {"OMP_NUM_THREADS", "MKL_NUM_THREADS"} & os.environ.keys():

@@ -26,8 +26,8 @@ from realtime.engines.qwen3.sampling import (
 
 #: Programs that fill a card of 132 multiprocessors twice; of more splits than so many nothing comes.
 _PROGRAMS, _MOST_SPLITS = 264, 16
-#: Up to so many numbers of all tokens one's own products are faster than cuBLAS's, whose tiles are made for
-#: more: on an H200 four tokens of 1024, and two of 2048.
+#: Up to so many numbers of all tokens, on the narrower side of a matrix, one's own products are faster than
+#: cuBLAS's, whose tiles are made for more: on an H200 of four tokens of 1024, and two of 2048.
 _MOST_FUSED = 4096
 #: Numbers that a program of a product reads at once, of 128 threads.
 _READ_AT_ONCE = 128 * 64
@@ -73,7 +73,7 @@ class KernelOps:
         return x.numel() <= _MOST_FUSED
 
     def product(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        if not self.fuses(x):
+        if len(x) * min(weight.shape) > _MOST_FUSED:
             return F.linear(x, weight, bias)
         return self._product(x, weight, bias=bias)
 
@@ -141,7 +141,8 @@ def product_rows(inputs: int, outputs: int, gated: bool) -> int:
 
 def starts_early(device: torch.device) -> bool:
     """Whether kernels may be launched before those ahead of them are over: from Hopper on."""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (9, 0)
+    is_nvidia = device.type == "cuda" and torch.version.hip is None
+    return is_nvidia and torch.cuda.get_device_capability(device) >= (9, 0)
 
 
 class KernelAttention:

@@ -124,7 +124,7 @@ class Stack(nn.Module):
         return normed
 
     def _fused(self, layers: Sequence[Layer], x: Tensor, attend: Attend, ops: Ops) -> Tensor:
-        """`forward` with what lies about a matrix done with it: five launches a layer."""
+        """`forward` with what lies about a matrix done with it: four launches a layer, and its attention."""
         for index, layer in enumerate(layers):
             qkv = ops.normed_product(x, layer.norm, self.eps, layer.qkv, layer.qkv_bias)
             x = ops.added_product(x, attend(index, qkv), layer.out, layer.out_bias)

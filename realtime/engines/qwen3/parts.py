@@ -1,4 +1,4 @@
-"""What a step is made of, besides matrices: each part by torch's own functions or by kernels of one's own."""
+"""What a step is made of: each part by torch's own functions or by kernels of one's own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = ("sdpa", "triton", "flash")
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`attention` of the talker, `small` of the predictor, what lies between matrices, how codes are drawn.
+    """`attention` of the talker, `small` of the predictor, matrices and what is between, how codes are drawn.
 
     `rope`: (positions, 2, head_dim), of the talker.
     """

@@ -63,8 +63,8 @@ def _part(weight, rows, k, OUTPUTS: tl.constexpr, INPUTS: tl.constexpr):
 
 
 @triton.jit
-def _numbers(pointer, k, INPUTS: tl.constexpr):
-    """The numbers `k` of a row: (1, k)."""
+def _row(pointer, k, INPUTS: tl.constexpr):
+    """The numbers `k` of one row: (1, k)."""
     return tl.load(pointer + k, mask=k < INPUTS, other=0.0).to(tl.float32)[None, :]
 
 
@@ -105,33 +105,33 @@ def product(
     if GATED:
         matrix_up = _part(weight + OUTPUTS * INPUTS, rows, k, OUTPUTS, INPUTS)
     if NORMED:
-        factors = _numbers(norm, k, INPUTS)
+        factors = _row(norm, k, INPUTS)
     if SECOND > 0:
         k_more = FIRST + tl.arange(0, SECOND)
         matrix_more = _part(weight, rows, k_more, OUTPUTS, INPUTS)
         if GATED:
             matrix_up_more = _part(weight + OUTPUTS * INPUTS, rows, k_more, OUTPUTS, INPUTS)
         if NORMED:
-            factors_more = _numbers(norm, k_more, INPUTS)
+            factors_more = _row(norm, k_more, INPUTS)
     _wait(EARLY)
     for token in tl.static_range(TOKENS):
-        value = _numbers(x + token * x_stride, k, INPUTS)
-        squares = tl.sum(value * value, 1)
+        value = _row(x + token * x_stride, k, INPUTS)
         if NORMED:
+            squares = tl.sum(value * value, 1)
             value *= factors
         result = tl.sum(matrix.to(tl.float32) * value, 1)
         if GATED:
             up = tl.sum(matrix_up.to(tl.float32) * value, 1)
         if SECOND > 0:
-            value = _numbers(x + token * x_stride, k_more, INPUTS)
-            squares += tl.sum(value * value, 1)
+            value = _row(x + token * x_stride, k_more, INPUTS)
             if NORMED:
+                squares += tl.sum(value * value, 1)
                 value *= factors_more
             result += tl.sum(matrix_more.to(tl.float32) * value, 1)
             if GATED:
                 up += tl.sum(matrix_up_more.to(tl.float32) * value, 1)
-        scale = tl.rsqrt(squares / INPUTS + eps)
         if NORMED:
+            scale = tl.rsqrt(squares / INPUTS + eps)
             result *= scale
         if BIASED:
             result += tl.load(bias + rows, mask=mask, other=0.0).to(tl.float32)
@@ -305,12 +305,13 @@ def draw(
     ID_STEP: tl.constexpr,
     EARLY: tl.constexpr,
 ):
-    """Draws the code of one place, as `sampling.py` does, without sorting: limits are found bit by bit.
+    """Draws the code of one place, as `sampling.py` does, without sorting: limits are found by their bits.
 
     `inputs`: (fields, places), whose rows ROW, FRAME, SEED (low, high), TOP_K, TEMPERATURE (then rest and
     noise) and PENALTY are read. FIRST: the first code of a frame, with penalty and `bars`; it is marked in
     `seen`.
     """
+    tl.static_assert(VOCABULARY < 65536)
     place = tl.program_id(0)
     ids = tl.arange(0, BLOCK)
     mask = ids < VOCABULARY

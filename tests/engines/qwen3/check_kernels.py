@@ -113,19 +113,19 @@ def _spoil() -> None:
     """Makes kernels wrong: heads and inputs a hundredth too large, open gates, noise of other numbers."""
     from realtime.engines.qwen3 import kernels, triton_kernels
 
-    turned, numbers = triton_kernels._turned, triton_kernels._numbers
+    turned, row = triton_kernels._turned, triton_kernels._row
 
     def longer(*given: Any) -> Any:
         return turned(*given) * 1.01
 
     def larger(*given: Any) -> Any:
-        return numbers(*given) * 1.01
+        return row(*given) * 1.01
 
     def open_gates(self: kernels.KernelOps, gate_up: Tensor) -> Tensor:
         return gate_up.chunk(2, -1)[1].contiguous()
 
     triton_kernels._turned = longer
-    triton_kernels._numbers = larger
+    triton_kernels._row = larger
     kernels.KernelOps.gated = open_gates  # type: ignore[method-assign]
     kernels.ID_STEP += 2  # type: ignore[attr-defined]
 

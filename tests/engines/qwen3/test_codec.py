@@ -302,6 +302,8 @@ def test_a_convolution_may_copy_some_rows_at_a_time() -> None:
     assert expected.shape == (5, 32, 4)
     for most in (1, 2 * 32 * 18, 5 * 32 * 18):  # one row, two, all
         assert torch.equal(codec_layers.in_parts(whole, by, most), expected)
+    whole_graph = torch.compile(codec_layers.in_parts, fullgraph=True, backend="eager")
+    assert torch.equal(whole_graph(whole, by, 2 * 32 * 18), expected)
 
 
 def test_it_can_be_compiled_in_one_piece(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,7 +173,7 @@ def test_torch_is_set_up_for_a_gpu_only(monkeypatch: pytest.MonkeyPatch) -> None
     assert done == {"allocator": "expandable_segments:True", "processors": "1 next to the GPU"}
     assert os.environ["PYTORCH_CUDA_ALLOC_CONF"] == "expandable_segments:True"
     assert torch.get_float32_matmul_precision() == "high"
-    assert not torch.backends.cudnn.benchmark  # that is for those who record graphs, while they do
+    assert not torch.backends.cudnn.benchmark
     assert used == [torch.device("cuda", 1)]
 
     # What somebody has set remains.
