@@ -27,6 +27,17 @@ NOTE = """() => {
   const note = () => told.at(-1) !== status.textContent && told.push(status.textContent);
   new MutationObserver(note).observe(status, { subtree: true, childList: true, characterData: true });
 }"""
+#: A browser that lets no page sound before it was touched.
+SILENCED = """
+  const resume = AudioContext.prototype.resume;
+  AudioContext.prototype.resume = function () {
+    return window.touched ? resume.call(this) : new Promise(() => {});
+  };
+  const Context = AudioContext;
+  globalThis.AudioContext = class extends Context {
+    constructor(options) { super(options); this.suspend(); }
+  };
+  addEventListener("pointerdown", () => { window.touched = true; }, { capture: true });"""
 LOADING = "The voice is being loaded"
 
 
@@ -142,6 +153,28 @@ async def test_the_page_says_no_more_of_it_to_who_does_not_wait(
         await expect(page.locator("#problem")).to_contain_text("there is no such card")
         (folder / "fail").unlink()
         await speak(page, "Hello.")
+        await says(page, "Heard to the end.")
+        assert listened.complaints == []
+
+
+async def test_that_a_click_is_needed_is_more_important(
+    server: Server, open_page: OpenPage, folder: Path
+) -> None:
+    async with open_page("about:blank") as listened:
+        page = listened.page
+        await page.add_init_script(SILENCED)
+        await page.goto(place(server))
+        await ready(page)
+        await page.fill("#text", "Hello.")
+        await page.evaluate("document.querySelector('#speak').click()")
+        status = page.locator("#status")
+        await expect(status).to_contain_text("lick to")
+        download(folder, 0.75)
+        await eventually(lambda: server.scheduler.load.fraction == 0.75)
+        await expect(status).to_contain_text("lick to")
+        await page.click("#unlock")
+        await says(page, f"{LOADING}: download, 75 %")
+        download(folder, 1)
         await says(page, "Heard to the end.")
         assert listened.complaints == []
 
