@@ -121,6 +121,15 @@ export interface Opened extends OfContext {
   language: string;
 }
 
+/** `loading`: the first sound waits until the voice is loaded, which is under way. */
+export interface Loading extends OfContext {
+  type: "loading";
+  /** What is being done, for people; empty when nothing is known of it. */
+  what: string;
+  /** How much of that is done, 0 to 1; more than one thing may be done in turn. */
+  fraction: number;
+}
+
 /** `segment`: a sentence, or a part of a long one, is about to sound. */
 export interface Segment extends OfContext {
   type: "segment";
@@ -286,6 +295,7 @@ export interface SessionEvents {
 
 export interface ContextEvents {
   opened: CustomEvent<Opened>;
+  loading: CustomEvent<Loading>;
   segment: CustomEvent<Segment>;
   words: CustomEvent<Words>;
   frame: CustomEvent<Frame>;

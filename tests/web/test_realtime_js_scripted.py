@@ -95,6 +95,41 @@ async def test_what_it_does_not_know_it_leaves_out(client: ClientPage) -> None:
     assert told["told"] == ["open"]
 
 
+async def test_what_makes_no_sense_of_a_load_can_be_shown(client: ClientPage) -> None:
+    told_so = (
+        '"weights", "fraction": 0.5',
+        '7, "fraction": "half"',
+        'null, "fraction": null',
+        '[], "fraction": {}',
+    )
+    out_of_range = ("1e999", "-1e999", "17", "-0.1")
+
+    async def speak(script: Script) -> None:
+        await script.start()
+        context_id = await script.open(7)
+        of_it = f'{{"type": "loading", "context_id": "{context_id}", "handle": 7'
+        for what in (*told_so, *(f'"x", "fraction": {fraction}' for fraction in out_of_range)):
+            await script.connection.send(f'{of_it}, "what": {what}}}')
+        await script.connection.send(f"{of_it}}}")
+        await script.connection.send(of_it.replace("7", "99") + "}")  # of nobody
+        await script.until(wire.Cancel)
+        late = wire.Loading(context_id, 7, "late", 0.9)
+        await script.send(late, cancelled(context_id, 7), late)
+        await _closed(script)
+
+    async with scripted(speak, subprotocols=["realtime.v1"]) as url:
+        await client.run("begin", url, {}, "loading", "Hello.")
+        silenced = await client.run("silence", "loading", False)
+        told = await client.run("finish", "loading", True)
+    assert told["loading"] == [
+        *(["weights", 0.5], ["", 0], ["", 0], ["", 0]),
+        *(["x", fraction] for fraction in (1, 0, 1, 0)),
+        ["", 0],
+    ]
+    assert silenced["cancelled"]["value"]["type"] == "context.cancelled"
+    assert told["order"] == ["opened", "loading", "cancelled"] and told["errors"] == []
+
+
 async def test_text_is_sent_again_from_the_character_that_is_missing(client: ClientPage) -> None:
     received: list[wire.ClientMessage] = []
 

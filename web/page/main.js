@@ -12,6 +12,7 @@ import { Settings } from "./settings.js";
 import { Sound } from "./sound.js";
 import { Speaking } from "./speaking.js";
 import { Stage } from "./stage.js";
+import { Status } from "./status.js";
 import { offerCopies, offerDownloads } from "./take-away.js";
 import { bytesOf, counted, sentence } from "./text.js";
 
@@ -29,6 +30,7 @@ export async function begin() {
 class Page {
   #server = new Server();
   #sound = new Sound();
+  #status = new Status(elements.status);
   #settings = new Settings(elements);
   #speaking = new Speaking(
     () => this.#server.session,
@@ -199,6 +201,10 @@ class Page {
       this.#say(isConnected ? "" : "There is no connection yet: it is spoken as soon as there is.");
       this.#draw();
     });
+    on("loading", ({ loading }) => {
+      // What has to be done by the listener is not overwritten.
+      if (loading !== null && elements.unlock.hidden) this.#status.sayLoading(loading);
+    });
     on("playing", () => this.#say("Speaking."));
     on("over", (utterance) => {
       if (this.#speaking.current === null) this.#setSpeaking(false);
@@ -339,7 +345,7 @@ class Page {
 
   /** @param {string} text */
   #say(text) {
-    elements.status.textContent = text;
+    this.#status.say(text);
   }
 
   /** @param {string} text @param {...Node} more */

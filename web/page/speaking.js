@@ -22,6 +22,7 @@ const LOST = "The connection was away, and the server has forgotten this text. S
  *
  * Events (CustomEvent, `detail` is the `Utterance`):
  * - `began`: its first text was sent
+ * - `loading`: it waits for a voice that is being loaded; its `loading` says how far that is
  * - `playing`: its first sound
  * - `over`: nothing more of it will be heard; its `state` says how it ended
  * - `answered`: the server has said what was heard of one that was interrupted
@@ -233,6 +234,7 @@ export class Speaking extends EventTarget {
       },
       listening,
     );
+    context.addEventListener("loading", ({ detail }) => this.#loading(turn, detail), listening);
     context.addEventListener("segment", ({ detail }) => log.segment(detail, detail.at), listening);
     context.addEventListener("words", ({ detail }) => log.words(detail, detail.at), listening);
     context.addEventListener("flow", ({ detail }) => log.flow(detail, detail.at), listening);
@@ -261,6 +263,12 @@ export class Speaking extends EventTarget {
       if (log.frameCount === 0 || utterance.isOver) this.#close(turn, "failed");
       this.#failed(turn, error.message, error);
     });
+  }
+
+  /** @type {(turn: Turn, loading: import("./utterance.js").Loading) => void} */
+  #loading({ utterance }, loading) {
+    utterance.loading = loading;
+    this.#tell("loading", utterance);
   }
 
   /** @type {(turn: Turn, at: number) => void} */

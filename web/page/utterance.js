@@ -14,10 +14,14 @@ import { firstBehind, unitsOf } from "./units.js";
  * @typedef {"waiting" | "sounding" | "heard" | "interrupted" | "unspoken" | "failed"} State
  */
 
+/** How a voice is being loaded. @typedef {{what: string, fraction: number}} Loading */
+
 /** One utterance as it is shown: its text, and how much of it was sent, is sounding and was heard. */
 export class Utterance {
   /** @type {State} */
   state = "waiting";
+  /** How the voice that it waits for is being loaded, as it was told last. @type {Loading | null} */
+  loading = null;
   /** How far the text was sent; the text is known before, also when it is sent token by token. */
   sentEnd = 0;
   /** What lies before this was heard. */

@@ -164,6 +164,9 @@ export class Context extends EventTarget {
    */
   _message(message, at) {
     switch (message.type) {
+      case "loading":
+        this.#heard("loading", { ...message, ...progressOf(message), at });
+        break;
       case "segment":
         this.#heard("segment", { ...message, range: this.#text.range(message.source ?? [0, 0]), at });
         break;
@@ -341,6 +344,17 @@ export function rangedCancelled(message, at) {
   const spokenEnd = message.text_spoken?.length ?? 0;
   const ranged = { ...message, range: [0, spokenEnd], spokenEnd, at };
   return /** @type {Cancelled} */ (/** @type {unknown} */ (ranged));
+}
+
+/**
+ * How far a `loading` says that it is, in a form that everybody can show.
+ * @param {ServerMessage} message
+ */
+function progressOf({ what, fraction }) {
+  return {
+    what: typeof what === "string" ? what : "",
+    fraction: typeof fraction === "number" ? Math.min(1, Math.max(0, fraction)) : 0,
+  };
 }
 
 /**

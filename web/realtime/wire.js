@@ -31,6 +31,8 @@ const KINDS = 4;
  * @property {string} [reason]
  * @property {number} [drain_ms]
  * @property {unknown} [t]
+ * @property {unknown} [what]
+ * @property {unknown} [fraction]
  * @property {number} [index]
  * @property {boolean} [final]
  * @property {number} [segment]

@@ -52,6 +52,20 @@ export async function takenUp(_, name, times) {
 }
 
 /**
+ * Returns when the voice is being loaded, and so far.
+ * @param {Realtime} _
+ * @param {string} name
+ * @param {string} what
+ * @param {number} fraction
+ */
+export async function loads(_, name, what, fraction) {
+  const { loading, context } = keptOf(name).record;
+  while (!loading.some(([done, far]) => done === what && far === fraction)) {
+    await new Promise((resolve) => context.addEventListener("loading", resolve, { once: true }));
+  }
+}
+
+/**
  * The end of a session that was begun: ended by us (`end`), or by the other side.
  * @param {Realtime} _
  * @param {string} name
@@ -75,6 +89,8 @@ export async function finish(_, name, end) {
     frames,
     words,
     errors: record.errors,
+    loading: record.loading,
+    order: record.order,
   };
 }
 

@@ -51,6 +51,8 @@ export class Record {
   segments = [];
   /** @type {unknown[]} */
   words = [];
+  /** What is done, and how much of it. @type {[string, number][]} */
+  loading = [];
   /** Types of events, in order; the same one after another is told once. @type {string[]} */
   order = [];
   /** @type {unknown[]} */
@@ -62,6 +64,7 @@ export class Record {
     this.context = context;
     for (const type of [
       "opened",
+      "loading",
       "segment",
       "words",
       "frame",
@@ -88,6 +91,9 @@ export class Record {
         this.words.push([detail.segment, text, source, context.text.slice(...range), start_ms, end_ms]);
       }
     });
+    context.addEventListener("loading", ({ detail: { what, fraction } }) =>
+      this.loading.push([what, fraction]),
+    );
     context.addEventListener("error", ({ detail }) => this.errors.push(failure(detail)));
   }
 

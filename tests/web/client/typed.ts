@@ -47,6 +47,9 @@ export async function speak(
   context.addEventListener("words", ({ detail }) => {
     for (const { range, start_ms } of detail.words) console.log(context.text.slice(...range), start_ms);
   });
+  context.addEventListener("loading", ({ detail }) =>
+    console.log(detail.what.trim(), detail.fraction.toFixed()),
+  );
   context.addEventListener("segment", ({ detail }) =>
     console.log(detail.index, detail.range, detail.language),
   );
