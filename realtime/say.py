@@ -61,8 +61,9 @@ class Progress:
         """Show how far the voice is loaded while a context waits for it; it never returns."""
         while True:
             if self._show and (loading := context.loading) is not None:
-                what = f": {loading.what}, {loading.fraction:.0%}" if loading.what else ""
-                sys.stderr.write(f"\r\x1b[Kthe voice is being loaded{what}")
+                what = f"{loading.what}, " if loading.what != "loading" else ""
+                told = f": {what}{loading.fraction:.0%}" if loading.what else ""
+                sys.stderr.write(f"\r\x1b[Kthe voice is being loaded{told}")
                 sys.stderr.flush()
             await asyncio.sleep(_LOOK_S)
 
