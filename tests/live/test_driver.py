@@ -221,7 +221,10 @@ async def test_a_failure_before_its_turn_is_told_at_once_and_ends_in_its_turn() 
         check_promises(wire)
         dones = [(message["handle"], message["reason"]) for message in wire.told("context.done")]
         assert dones == [(1, "completed"), (2, "failed")]
-        assert len(wire.told("error")) == 1
+        refused = [error for error in wire.told("error") if error["code"] == "queue_full"]
+        assert len(refused) == 1
+        # Its `end` may be read before it fails or after, and then it is late.
+        assert [error["code"] for error in wire.told("error")[1:]] in ([], ["context_closed"])
         assert built.reasons() == {1: "completed", 2: "failed"}
         assert built.codes() == {1: None, 2: ErrorCode.QUEUE_FULL}
 
