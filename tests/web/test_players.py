@@ -128,7 +128,8 @@ async def test_stop_is_silence_and_a_new_beginning(
 @KINDS
 async def test_pause_and_resume(tone_server: Server, open_page: OpenPage, kind: str) -> None:
     """What is told is what is heard, and it goes on from there."""
-    frames = await frames_of(tone_server, "abcdefghijkl")
+    # Long enough that a slow machine is not at its end before it pauses.
+    frames = await frames_of(tone_server, "abcdefghijklmnopqrstuvwxyzabcdefghij")
     async with playing(open_page, tone_server, kind) as player:
         await player.push("a", frames)
         await player.until("playing")
