@@ -13,6 +13,17 @@ from tests.web.conftest import Sound, audible, recorded, silences
 RATE = 48_000
 WORDS = """() => [...document.querySelectorAll("#said .word")]
   .map((each) => [each.textContent, each.dataset.state])"""
+#: A browser that lets no page sound before it was touched.
+SILENCED = """
+  const resume = AudioContext.prototype.resume;
+  AudioContext.prototype.resume = function () {
+    return window.touched ? resume.call(this) : new Promise(() => {});
+  };
+  const Context = AudioContext;
+  globalThis.AudioContext = class extends Context {
+    constructor(options) { super(options); this.suspend(); }
+  };
+  addEventListener("pointerdown", () => { window.touched = true; }, { capture: true });"""
 
 
 def place(server: Server | ServerProcess) -> str:

@@ -14,7 +14,7 @@ from realtime.app import Server, building, running
 from tests.app.pretending import write_settings
 from tests.web.client_page import client_page
 from tests.web.conftest import PAGE_TONE, OpenPage
-from tests.web.driving import place, ready, speak
+from tests.web.driving import SILENCED, place, ready, speak
 from tests.web.slow_voice import MODULE, download
 from tests.wire_client import eventually
 
@@ -27,17 +27,6 @@ NOTE = """() => {
   const note = () => told.at(-1) !== status.textContent && told.push(status.textContent);
   new MutationObserver(note).observe(status, { subtree: true, childList: true, characterData: true });
 }"""
-#: A browser that lets no page sound before it was touched.
-SILENCED = """
-  const resume = AudioContext.prototype.resume;
-  AudioContext.prototype.resume = function () {
-    return window.touched ? resume.call(this) : new Promise(() => {});
-  };
-  const Context = AudioContext;
-  globalThis.AudioContext = class extends Context {
-    constructor(options) { super(options); this.suspend(); }
-  };
-  addEventListener("pointerdown", () => { window.touched = true; }, { capture: true });"""
 LOADING = "The voice is being loaded"
 
 

@@ -18,7 +18,18 @@ from bench.server import ServerProcess
 from realtime.app import Server, running
 from tests.cutting_proxy import cutting
 from tests.web.conftest import PAGE_TONE, ROOT, OpenPage, audible
-from tests.web.driving import begun, loud_s, over, place, ready, sounded, speak, while_sounding, words
+from tests.web.driving import (
+    SILENCED,
+    begun,
+    loud_s,
+    over,
+    place,
+    ready,
+    sounded,
+    speak,
+    while_sounding,
+    words,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -372,19 +383,9 @@ async def test_a_server_that_was_started_anew_is_met_again(open_page: OpenPage) 
 
 async def test_what_may_not_sound_yet_waits_for_a_click(tone_server: Server, open_page: OpenPage) -> None:
     """A browser that lets no page sound before it was touched, and a program that presses the button."""
-    refuse = """
-      const resume = AudioContext.prototype.resume;
-      AudioContext.prototype.resume = function () {
-        return window.touched ? resume.call(this) : new Promise(() => {});
-      };
-      const Context = AudioContext;
-      globalThis.AudioContext = class extends Context {
-        constructor(options) { super(options); this.suspend(); }
-      };
-      addEventListener("pointerdown", () => { window.touched = true; }, { capture: true });"""
     async with open_page("about:blank") as listened:
         page = listened.page
-        await page.add_init_script(refuse)
+        await page.add_init_script(SILENCED)
         await page.goto(place(tone_server))
         await ready(page)
         await page.fill("#text", "Alpha beta gamma.")
