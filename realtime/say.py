@@ -58,9 +58,9 @@ class Progress:
             sys.stderr.flush()
 
     async def watch(self, context: Context) -> None:
-        """Show how far the voice is loaded while a context waits for it; it never returns."""
-        while True:
-            if self._show and (loading := context.loading) is not None:
+        """Show how far the voice is loaded while a context waits for it, until it is cancelled."""
+        while self._show:
+            if (loading := context.loading) is not None:
                 what = f"{loading.what}, " if loading.what != "loading" else ""
                 told = f": {what}{loading.fraction:.0%}" if loading.what else ""
                 sys.stderr.write(f"\r\x1b[Kthe voice is being loaded{told}")

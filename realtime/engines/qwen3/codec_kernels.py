@@ -14,16 +14,16 @@ import triton.language as tl
 from torch import Tensor
 
 from realtime.engines.qwen3 import codec_layers
-from realtime.engines.qwen3.codec_layers import Filter, Wave
+from realtime.engines.qwen3.codec_layers import Filter, PlainSound, Wave
 
 _BLOCK = 1024
-#: Steps and outputs of one program of a convolution at most, and bytes of an input that it reads at once.
-BLOCK_STEPS, BLOCK_OUTPUTS, BLOCK_BYTES = 128, 128, 128
-_LEAST_OUTPUTS = 16
+#: Steps of one program of a convolution, bytes of an input that it reads at once, and how often ahead.
+BLOCK_STEPS, BLOCK_BYTES, STAGES = 128, 128, 3
+_LEAST_OUTPUTS, _MOST_OUTPUTS = 16, 128
 
 
-class KernelSound:
-    """`codec_layers.SoundOps`; sines and sums are of float32 in any case."""
+class KernelSound(PlainSound):
+    """`codec_layers.SoundOps`; sines and sums of own kernels are of float32 in any case."""
 
     def waves(self, x: Tensor, kept: Tensor | None, wave: Wave) -> Tensor:
         x = x.contiguous()
@@ -52,10 +52,7 @@ class KernelSound:
     ) -> Tensor:
         if len(whole) * by.steps(whole) > codec_layers.MOST_STEPS_AS_PRODUCT:
             return convolution(whole, by, wave, added)
-        out = codec_layers.convolution(whole, by)
-        if wave is not None:
-            out = self.waves(out, None, wave)
-        return out if added is None else added + out
+        return super().convolved(whole, by, wave, added)
 
 
 def convolution(whole: Tensor, by: Filter, wave: Wave | None = None, added: Tensor | None = None) -> Tensor:
@@ -64,7 +61,7 @@ def convolution(whole: Tensor, by: Filter, wave: Wave | None = None, added: Tens
     batch, length, inputs = whole.shape
     steps, outputs = by.steps(whole), len(by.matrix)
     out = whole.new_empty((batch, steps, outputs))
-    block = max(_LEAST_OUTPUTS, min(BLOCK_OUTPUTS, triton.next_power_of_2(outputs)))
+    block, warps = output_block(outputs)
     grid = (triton.cdiv(outputs, block), triton.cdiv(batch * steps, BLOCK_STEPS))
     is_exact = whole.dtype == torch.float32 and not torch.backends.cuda.matmul.allow_tf32
     _convolution[grid](
@@ -89,10 +86,16 @@ def convolution(whole: Tensor, by: Filter, wave: Wave | None = None, added: Tens
         STEPS=BLOCK_STEPS,
         BLOCK=block,
         AT_ONCE=BLOCK_BYTES // whole.element_size(),
-        num_warps=8 if block == BLOCK_OUTPUTS else 4,
-        num_stages=3,
+        num_warps=warps,
+        num_stages=STAGES,
     )
     return out
+
+
+def output_block(outputs: int) -> tuple[int, int]:
+    """How many of its outputs a program of a convolution makes, a power of two, and by how many warps."""
+    block = max(_LEAST_OUTPUTS, min(_MOST_OUTPUTS, triton.next_power_of_2(outputs)))
+    return block, 8 if block == _MOST_OUTPUTS else 4
 
 
 @triton.jit

@@ -102,7 +102,7 @@ class KernelOps:
         tokens, inputs = x.shape
         outputs = len(weight) // 2 if gated else len(weight)
         out = x.new_empty(tokens, outputs)
-        first = 1 << (inputs.bit_length() - 1)
+        first, second = two_parts(inputs)
         rows = _INTERPRETED_ROWS if self._interpreted else product_rows(inputs, outputs, gated)
         kernels.product[(triton.cdiv(outputs, rows),)](
             x,
@@ -119,7 +119,7 @@ class KernelOps:
             OUTPUTS=outputs,
             ROWS=rows,
             FIRST=first,
-            SECOND=triton.next_power_of_2(inputs - first) if inputs > first else 0,
+            SECOND=second,
             NORMED=norm is not None,
             BIASED=bias is not None,
             ADDED=added is not None,
@@ -128,6 +128,12 @@ class KernelOps:
             launch_pdl=self._early,
         )
         return out
+
+
+def two_parts(inputs: int) -> tuple[int, int]:
+    """Powers of two that cover so many inputs; the second is 0 where the first does."""
+    first = 1 << (inputs.bit_length() - 1)
+    return first, triton.next_power_of_2(inputs - first) if inputs > first else 0
 
 
 def product_rows(inputs: int, outputs: int, gated: bool) -> int:

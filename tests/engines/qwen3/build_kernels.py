@@ -17,7 +17,7 @@ from triton.compiler import ASTSource
 from realtime.engines.qwen3 import codec_kernels
 from realtime.engines.qwen3 import triton_kernels as kernels
 from realtime.engines.qwen3.fields import Field
-from realtime.engines.qwen3.kernels import product_rows, splits
+from realtime.engines.qwen3.kernels import product_rows, splits, two_parts
 from realtime.engines.qwen3.layers import Heads
 from realtime.engines.qwen3.sampling import FRAME_STEP, FRAMES_BEFORE_END, GROUP_STEP, ID_STEP
 
@@ -50,8 +50,8 @@ def main() -> None:
             "OUTPUTS": outputs,
             "ROWS": product_rows(inputs, outputs, gated),
         }
-        first = 1 << inputs.bit_length() - 1
-        fixed |= {"FIRST": first, "SECOND": inputs - first, "NORMED": name == "qkv" or gated}
+        first, second = two_parts(inputs)
+        fixed |= {"FIRST": first, "SECOND": second, "NORMED": name == "qkv" or gated}
         fixed |= {"BIASED": False, "ADDED": name in ("out", "down"), "GATED": gated}
         _build(target, f"product {name} {inputs}", kernels.product, types, fixed)
     _build(target, "gated", kernels.gated, {}, {"WIDTH": 6144, "BLOCK": 1024})
@@ -81,11 +81,11 @@ def main() -> None:
         types = dict.fromkeys(("total", "steps", "row_stride", "dilation"), "i32")
         fixed = {"INPUTS": inputs, "OUTPUTS": outputs, "TAPS": taps, "PRECISION": "tf32"}
         fixed |= {"WAVE": taps == 7, "ADDED": taps == 1, "STEPS": codec_kernels.BLOCK_STEPS}
-        block = max(16, min(codec_kernels.BLOCK_OUTPUTS, triton.next_power_of_2(outputs)))
+        block, warps = codec_kernels.output_block(outputs)
         fixed |= {"BLOCK": block, "AT_ONCE": codec_kernels.BLOCK_BYTES // 2}
-        warps = 8 if block == codec_kernels.BLOCK_OUTPUTS else 4
+        options = {"num_warps": warps, "num_stages": codec_kernels.STAGES}
         name = f"convolution {inputs} {outputs} {taps}"
-        _build(target, name, codec_kernels._convolution, types, fixed, num_warps=warps, num_stages=3)
+        _build(target, name, codec_kernels._convolution, types, fixed, **options)
     types = dict.fromkeys(("stride", "before", "after"), "i32")
     _build(target, "waves", codec_kernels._waves, types, {"CHANNELS": 96, "BLOCK": 1024})
 
