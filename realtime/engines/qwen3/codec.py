@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from realtime.engines.qwen3.codec_graph import CodecGraph
-from realtime.engines.qwen3.codec_layers import PlainSound, Ring, SoundOps, Tails, head_size
+from realtime.engines.qwen3.codec_layers import Ring, Tails, head_size
 from realtime.engines.qwen3.codec_network import CodecNetwork
+from realtime.engines.qwen3.codec_sound import PlainSound, SoundOps
 from realtime.engines.qwen3.configuration import CodecConfig
 from realtime.engines.qwen3.graphs import Recorder
 from realtime.engines.qwen3.weights import Weights

@@ -13,8 +13,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from realtime.engines.qwen3 import codec_layers
-from realtime.engines.qwen3.codec_layers import Filter, PlainSound, Wave
+from realtime.engines.qwen3 import codec_sound
+from realtime.engines.qwen3.codec_sound import Filter, PlainSound, Wave
 
 _BLOCK = 1024
 #: Steps of one program of a convolution, bytes of an input that it reads at once, and how often ahead.
@@ -23,7 +23,7 @@ _LEAST_OUTPUTS, _MOST_OUTPUTS = 16, 128
 
 
 class KernelSound(PlainSound):
-    """`codec_layers.SoundOps`; sines and sums of own kernels are of float32 in any case."""
+    """`codec_sound.SoundOps`; sines and sums of own kernels are of float32 in any case."""
 
     def waves(self, x: Tensor, kept: Tensor | None, wave: Wave) -> Tensor:
         x = x.contiguous()
@@ -50,7 +50,7 @@ class KernelSound(PlainSound):
     def convolved(
         self, whole: Tensor, by: Filter, wave: Wave | None = None, added: Tensor | None = None
     ) -> Tensor:
-        if len(whole) * by.steps(whole) > codec_layers.MOST_STEPS_AS_PRODUCT:
+        if len(whole) * by.steps(whole) > codec_sound.MOST_STEPS_AS_PRODUCT:
             return convolution(whole, by, wave, added)
         return super().convolved(whole, by, wave, added)
 

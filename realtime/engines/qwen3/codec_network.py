@@ -14,7 +14,6 @@ from realtime.engines.qwen3.codec_layers import (
     ResidualUnit,
     Ring,
     Snake,
-    SoundOps,
     TailPlan,
     Tails,
     TransformerLayer,
@@ -22,6 +21,7 @@ from realtime.engines.qwen3.codec_layers import (
     causal_conv,
     head_size,
 )
+from realtime.engines.qwen3.codec_sound import SoundOps
 from realtime.engines.qwen3.configuration import CodecDecoderConfig
 from realtime.engines.qwen3.weights import Weights
 

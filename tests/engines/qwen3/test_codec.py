@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor
 
-from realtime.engines.qwen3 import codec_layers
+from realtime.engines.qwen3 import codec_sound
 from realtime.engines.qwen3.codec import Codec, CodecState
 from realtime.engines.qwen3.configuration import CodecConfig, read_config
 from realtime.errors import EngineError
@@ -280,15 +280,15 @@ def test_the_end_of_speech_and_no_code_at_all_are_taken_for_codes(whole: Whole) 
 def test_convolutions_are_the_same_in_both_ways(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
     codec, codes = whole.codec(), some_codes(10)
     expected = whole(codes)
-    convolve, calls = codec_layers.F.conv2d, []
+    convolve, calls = codec_sound.F.conv2d, []
 
     def counted(*arguments: Any, **keywords: Any) -> Tensor:
         calls.append(arguments)
         return convolve(*arguments, **keywords)
 
-    monkeypatch.setattr(codec_layers.F, "conv2d", counted)
+    monkeypatch.setattr(codec_sound.F, "conv2d", counted)
     for most, times in ((1_000_000, 0), (0, 19)):
-        monkeypatch.setattr(codec_layers, "MOST_STEPS_AS_PRODUCT", most)
+        monkeypatch.setattr(codec_sound, "MOST_STEPS_AS_PRODUCT", most)
         calls.clear()
         assert distance(in_pieces(codec, 0, codes, 10), expected) < NEAR
         assert len(calls) == times
@@ -297,12 +297,12 @@ def test_convolutions_are_the_same_in_both_ways(whole: Whole, monkeypatch: pytes
 def test_a_convolution_may_copy_some_rows_at_a_time() -> None:
     random = torch.Generator().manual_seed(0)
     whole, matrix, bias = (torch.randn(*shape, generator=random) for shape in ((5, 40, 6), (4, 18), (4,)))
-    by = codec_layers.Filter(matrix, bias, taps=3, dilation=4)
-    expected = codec_layers.convolution(whole, by)
+    by = codec_sound.Filter(matrix, bias, taps=3, dilation=4)
+    expected = codec_sound.convolution(whole, by)
     assert expected.shape == (5, 32, 4)
     for most in (1, 2 * 32 * 18, 5 * 32 * 18):  # one row, two, all
-        assert torch.equal(codec_layers.in_parts(whole, by, most), expected)
-    whole_graph = torch.compile(codec_layers.in_parts, fullgraph=True, backend="eager")
+        assert torch.equal(codec_sound.in_parts(whole, by, most), expected)
+    whole_graph = torch.compile(codec_sound.in_parts, fullgraph=True, backend="eager")
     assert torch.equal(whole_graph(whole, by, 2 * 32 * 18), expected)
 
 

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from realtime.engines.qwen3 import codec_kernels, codec_layers
+from realtime.engines.qwen3 import codec_kernels, codec_sound
 from realtime.engines.qwen3.codec import Codec
-from realtime.engines.qwen3.codec_layers import Filter, PlainSound, Wave
+from realtime.engines.qwen3.codec_sound import Filter, PlainSound, Wave
 from realtime.engines.qwen3.configuration import read_config
 
 
@@ -99,7 +99,7 @@ def test_convolutions(
 
 
 def test_a_codec_with_own_kernels(interpreted: Any, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec_layers, "MOST_STEPS_AS_PRODUCT", 1000)
+    monkeypatch.setattr(codec_sound, "MOST_STEPS_AS_PRODUCT", 1000)
     config, state = read_config(base).codec, load_file(base / "speech_tokenizer" / "model.safetensors")
     plain, own = Codec.from_state(config, state, 2), Codec.from_state(config, state, 2, kernels=True)
     codes = torch.randint(0, 2048, (2, 3, 16), generator=torch.Generator().manual_seed(0))
