@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from realtime.errors import RealtimeError
 from realtime.session import frames
-from realtime.session.messages import ResumeRequest
+from realtime.session.messages import PlaybackState, ResumeRequest
 from realtime.session.replay import Piece
 from realtime.types import AudioSettings, Failed, Packet, SpeechEvent, VoiceSettings
 
@@ -195,6 +195,34 @@ class Machine(Protocol):
 
     def played_ms(self, handle: int, now: float) -> float:
         """How much of a context was heard."""
+        ...
+
+    # -- its track --------------------------------------------------------------------------------------
+
+    @property
+    def over_track(self) -> bool:
+        """Whether its sound goes over a track, and not in frames of its socket."""
+        ...
+
+    @property
+    def track_token(self) -> str:
+        """What ties a peer connection to it; empty where sound goes over no track."""
+        ...
+
+    def is_paused(self, handle: int) -> bool:
+        """Whether nothing of a context is to be heard now."""
+        ...
+
+    def on_track(self, handle: int, played_ms: float, now: float) -> None:
+        """So much of a context has left over the track."""
+        ...
+
+    def on_track_state(self, handle: int, state: PlaybackState, played_ms: float, now: float) -> list[Action]:
+        """As `on_track`, at a moment of which the client is told."""
+        ...
+
+    def on_track_connected(self, connected: bool, now: float) -> list[Action]:
+        """A peer connection takes its sound from now on, or none does."""
         ...
 
     def sent_ms(self, handle: int) -> float:

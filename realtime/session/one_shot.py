@@ -29,7 +29,14 @@ from realtime.session.actions import (
     SendPayload,
     StopSpeaker,
 )
-from realtime.session.messages import ContextOpen, Name, ResumeRequest, SessionStart, decode_as
+from realtime.session.messages import (
+    ContextOpen,
+    Name,
+    PlaybackState,
+    ResumeRequest,
+    SessionStart,
+    decode_as,
+)
 from realtime.session.offer import Offer, SessionSettings
 from realtime.session.replay import Piece
 from realtime.types import AudioSettings, Failed, Finished, Packet, SpeechEvent, VoiceSettings
@@ -179,6 +186,31 @@ class OneShot:
     def played_ms(self, handle: int, now: float) -> float:
         """Nobody tells: as if nothing was."""
         return 0.0
+
+    @property
+    def over_track(self) -> bool:
+        """It does not: its frames are all that it is for."""
+        return False
+
+    @property
+    def track_token(self) -> str:
+        """There is none."""
+        return ""
+
+    def is_paused(self, handle: int) -> bool:
+        """Never."""
+        return False
+
+    def on_track(self, handle: int, played_ms: float, now: float) -> None:
+        """There is no track."""
+
+    def on_track_state(self, handle: int, state: PlaybackState, played_ms: float, now: float) -> list[Action]:
+        """There is no track."""
+        return []
+
+    def on_track_connected(self, connected: bool, now: float) -> list[Action]:
+        """There is no track."""
+        return []
 
     def sent_ms(self, handle: int) -> float:
         """See `played_ms`."""

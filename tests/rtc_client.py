@@ -1,0 +1,185 @@
+"""A WebRTC client: a real aiortc peer that keeps every packet, every sample and every message it gets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import numpy as np
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from aiortc.rtp import RtpPacket
+
+ROUTE = "/v1/audio/speech/rtc"
+SDP = "application/sdp"
+
+
+@dataclass
+class Heard:
+    """A packet as it came: when (monotonic seconds), its RTP time and number, and what it holds."""
+
+    at: float
+    timestamp: int
+    sequence: int
+    marker: int
+    payload: bytes
+
+
+@dataclass
+class RtcClient:
+    """One peer connection. `messages` are those of the data channel, `packets` those of the track."""
+
+    pc: RTCPeerConnection
+    http: aiohttp.ClientSession
+    url: str
+    headers: dict[str, str]
+    channel: RTCDataChannel | None = None
+    location: str = ""
+    etag: str = ""
+    answer: str = ""
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    packets: list[Heard] = field(default_factory=list)
+    samples: list[np.ndarray] = field(default_factory=list)  # int16 at 48 kHz, mono
+    frame_times: list[float] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _taking: asyncio.Task[None] | None = None
+
+    def send(self, **message: object) -> None:
+        """Send a message of realtime.v1."""
+        assert self.channel is not None
+        self.channel.send(json.dumps(message))
+
+    async def until(self, kind: str, timeout: float = 20.0, **fields: object) -> dict[str, Any]:
+        """The first message of a type, with these fields, that has come or comes."""
+        async with asyncio.timeout(timeout):
+            while True:
+                for message in self.messages:
+                    if message["type"] == kind and all(message.get(k) == v for k, v in fields.items()):
+                        return message
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def until_packets(self, count: int, timeout: float = 20.0) -> None:
+        """Returns when so many packets have come."""
+        async with asyncio.timeout(timeout):
+            while len(self.packets) < count:
+                await asyncio.sleep(0.01)
+
+    async def until_closed(self, timeout: float = 20.0) -> None:
+        """Returns when the connection is closed."""
+        async with asyncio.timeout(timeout):
+            while self.pc.connectionState not in ("closed", "failed"):
+                await asyncio.sleep(0.02)
+
+    def sound(self) -> np.ndarray:
+        """All that was decoded, float32 at 48 kHz."""
+        if not self.samples:
+            return np.zeros(0, np.float32)
+        return np.concatenate(self.samples).astype(np.float32) / 32768
+
+    def _on_message(self, data: str | bytes) -> None:
+        assert isinstance(data, str), "a data channel has no binary messages"
+        self.messages.append({**json.loads(data), "_at": time.monotonic()})
+        self._changed.set()
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        self._taking = asyncio.create_task(self._take(track))
+
+    async def _take(self, track: MediaStreamTrack) -> None:
+        last: int | None = None
+        while True:
+            try:
+                frame = await track.recv()
+            except MediaStreamError:
+                return
+            data = frame.to_ndarray().reshape(-1, 2)[:, 0]
+            if last is not None and frame.pts > last:  # lost packets leave their time
+                self.samples.append(np.zeros(frame.pts - last, np.int16))
+            last = frame.pts + len(data)
+            self.samples.append(data)
+            self.frame_times.append(time.monotonic())
+
+    def _tap(self) -> None:
+        """Keep every packet of the track as it comes."""
+        (receiver,) = self.pc.getReceivers()
+        handle = receiver._handle_rtp_packet
+
+        async def tapped(packet: RtpPacket, arrival_time_ms: int) -> None:
+            self.packets.append(
+                Heard(
+                    time.monotonic(), packet.timestamp, packet.sequence_number, packet.marker, packet.payload
+                )
+            )
+            await handle(packet, arrival_time_ms)
+
+        receiver._handle_rtp_packet = tapped  # type: ignore[method-assign]
+
+    async def post(self, sdp: str, content_type: str = SDP, body: object = None) -> aiohttp.ClientResponse:
+        """POST an offer."""
+        data = sdp if body is None else json.dumps(body)
+        return await self.http.post(
+            self.url + ROUTE, data=data, headers={**self.headers, "Content-Type": content_type}
+        )
+
+    async def offer(self) -> str:
+        """An offer, with all candidates in it."""
+        await self.pc.setLocalDescription(await self.pc.createOffer())
+        return self.pc.localDescription.sdp
+
+    async def connect(self, token: str | None = None) -> None:
+        """Offer, and take the answer."""
+        if token is not None:
+            self.headers = {**self.headers, "Authorization": f"Bearer {token}"}
+        response = await self.post(await self.offer())
+        text = await response.text()
+        assert response.status == 201, text
+        self.location, self.etag = response.headers["Location"], response.headers["ETag"]
+        await self.accept(text)
+
+    async def accept(self, answer: str) -> None:
+        """Take an answer."""
+        self.answer = answer
+        self._tap()
+        await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        if self.channel is not None:
+            async with asyncio.timeout(10):
+                while self.channel.readyState != "open":
+                    await asyncio.sleep(0.005)
+
+    async def hang_up(self) -> int:
+        """DELETE; the status."""
+        async with self.http.delete(self.url + self.location, headers=self.headers) as response:
+            return response.status
+
+
+@asynccontextmanager
+async def rtc_client(
+    url: str,
+    *,
+    label: str | None = "realtime.v1",
+    key: str | None = None,
+    configuration: RTCConfiguration | None = None,
+) -> AsyncIterator[RtcClient]:
+    """A peer that has offered nothing yet; `label` of its data channel, None: it has none."""
+    pc = RTCPeerConnection(configuration or RTCConfiguration(iceServers=[]))
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    async with aiohttp.ClientSession() as http:
+        client = RtcClient(pc, http, url, headers)
+        pc.addTransceiver("audio", "recvonly")
+        pc.on("track", client._on_track)
+        if label is not None:
+            client.channel = pc.createDataChannel(label)
+            client.channel.on("message", client._on_message)
+        try:
+            yield client
+        finally:
+            await pc.close()
+            if client._taking is not None:
+                client._taking.cancel()
+                await asyncio.gather(client._taking, return_exceptions=True)
