@@ -281,9 +281,6 @@ async def test_two_minutes_of_a_bad_network(story: TwoMinutes) -> None:
     drift_ms = offset_ms([packets[0], *last]) - offset_ms(first)
     assert abs(drift_ms) < 20, f"{drift_ms} ms in two minutes"
     assert any(packet.payload == silent_packet() for packet in packets)
-    # As a browser decodes it, and as aiortc does, which fills no gaps.
+    # As browsers decode it: aiortc's own decoder leaves a hole for what is lost.
     heard = await asyncio.to_thread(transcribe, decoded(packets), 48_000)
     assert word_error_rate([" ".join(story.said)], [heard]) <= 0.08, heard
-    heard = await asyncio.to_thread(transcribe, story.client.sound()[: 48_000 * 60], 48_000)
-    said = " ".join(story.said).split()[: len(heard.split())]
-    assert word_error_rate([" ".join(said)], [heard]) <= 0.15, heard
