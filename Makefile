@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What only the tests need of the system, as program:Debian package: decoders of our files that are not ours, a Redis, the
-# program for SPEED_QUALITY=high, what the README calls, and browsers with what checks the page.
+# program for SPEED_QUALITY=high, what the README calls, browsers with what checks the page, and a TURN server.
 TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberband-cli redis-server:redis-server \
   openssl:openssl curl:curl node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr turnserver:coturn
 # Most of the slow tests wait in real time: two of them at a time keep two cores busy.
