@@ -16,8 +16,12 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessi
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.rtp import RtpPacket
 
+from tests.wire_client import eventually
+
 ROUTE = "/v1/audio/speech/rtc"
 SDP = "application/sdp"
+#: A test that hangs is ended; nothing is measured by it.
+HANGS_S = 30.0
 
 
 @dataclass
@@ -55,9 +59,9 @@ class RtcClient:
         assert self.channel is not None
         self.channel.send(json.dumps(message))
 
-    async def until(self, kind: str, timeout: float = 20.0, **fields: object) -> dict[str, Any]:
+    async def until(self, kind: str, **fields: object) -> dict[str, Any]:
         """The first message of a type, with these fields, that has come or comes."""
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(HANGS_S):
             while True:
                 for message in self.messages:
                     if message["type"] == kind and all(message.get(k) == v for k, v in fields.items()):
@@ -65,17 +69,13 @@ class RtcClient:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def until_packets(self, count: int, timeout: float = 20.0) -> None:
+    async def until_packets(self, count: int) -> None:
         """Returns when so many packets have come."""
-        async with asyncio.timeout(timeout):
-            while len(self.packets) < count:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: len(self.packets) >= count)
 
-    async def until_closed(self, timeout: float = 20.0) -> None:
+    async def until_closed(self) -> None:
         """Returns when the connection is closed."""
-        async with asyncio.timeout(timeout):
-            while self.pc.connectionState not in ("closed", "failed"):
-                await asyncio.sleep(0.02)
+        await eventually(lambda: self.pc.connectionState in ("closed", "failed"))
 
     def sound(self) -> np.ndarray:
         """All that was decoded, float32 at 48 kHz."""
@@ -147,10 +147,15 @@ class RtcClient:
         self.answer = answer
         self._tap()
         await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-        if self.channel is not None:
-            async with asyncio.timeout(10):
-                while self.channel.readyState != "open":
-                    await asyncio.sleep(0.005)
+        channel = self.channel
+        if channel is not None:
+            await eventually(lambda: channel.readyState != "connecting")
+
+    async def vanish(self) -> None:
+        """Be gone without a word: nothing is sent any more, and nothing is answered."""
+        (receiver,) = self.pc.getReceivers()
+        for protocol in receiver.transport.transport._connection._protocols:
+            protocol.transport.abort()
 
     async def hang_up(self) -> int:
         """DELETE; the status."""

@@ -77,7 +77,9 @@ def test_packets_leave_in_order_and_silence_follows(track: Track, owner: Owner) 
     track.put(1, packets("a", 3, last=True))
     assert pulled(track, 5) == ["a0", "a1", "a2", ".", "."]
     assert owner.told == [(1, "playing", 20.0), (1, "ended", 60.0)]
-    assert track.position == (1, 60.0)
+    assert track.positions == [(1, 60.0)]
+    track.put(2, packets("b", 2))
+    assert track.positions == [(1, 60.0), (2, 0.0)]
 
 
 def test_between_two_contexts_is_one_packet_of_silence(track: Track) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from realtime.app import Server
 from realtime.audio.opus import silent_packet
 from tests.conftest import Serve
 from tests.rtc_client import RtcClient, rtc_client
+from tests.wire_client import eventually
 
 TICKS = 960
 #: Some 12 s of sound.
@@ -25,9 +27,9 @@ def audible(client: RtcClient) -> list[int]:
 
 async def until_gone(server: Server) -> None:
     """No session and no peer is left."""
-    async with asyncio.timeout(10):
-        while server.registry.count or server.peers is None or server.peers.count:
-            await asyncio.sleep(0.02)
+    assert server.peers is not None
+    peers = server.peers
+    await eventually(lambda: not server.registry.count and not peers.count)
 
 
 async def test_text_goes_in_and_sound_comes_out(server: Server) -> None:
@@ -79,7 +81,7 @@ async def test_contexts_follow_each_other_with_a_silence_between(server: Server)
         await client.until("playback", context_id="b", state="ended")
         await client.until_packets(audible(client)[-1] + 20)
         heard = audible(client)
-        gaps = [b - a for a, b in zip(heard, heard[1:], strict=False)]
+        gaps = [b - a for a, b in pairwise(heard)]
         assert sorted(gaps)[-2:] == [1, 2], "one packet between the two"
 
 
@@ -175,10 +177,9 @@ async def test_the_session_is_closed_when_all_was_heard(server: Server) -> None:
         client.send(type="text", text="One two three four. ")
         client.send(type="session.close")
         done = await client.until("context.done")
-        assert client.channel is not None
-        async with asyncio.timeout(20):
-            while client.channel.readyState == "open":
-                await asyncio.sleep(0.01)
+        channel = client.channel
+        assert channel is not None
+        await eventually(lambda: channel.readyState != "open")
         assert len(audible(client)) == done["last_seq"] + 1
         await client.until_closed()
         await until_gone(server)
@@ -250,6 +251,6 @@ async def test_many_large_messages_arrive_whole_and_in_order(server: Server) -> 
         await client.until("session.ready")
         for number in range(40):
             client.send(type="ping", t=f"{number} " + "x" * 60_000)
-        await client.until("pong", t="39 " + "x" * 60_000, timeout=30)
+        await client.until("pong", t="39 " + "x" * 60_000)
         numbers = [m["t"].split()[0] for m in client.messages if m["type"] == "pong"]
         assert numbers == [str(number) for number in range(40)]
