@@ -46,7 +46,6 @@ class Size:
     streams: int
     sentences: int
     seconds: float
-    minutes: int  # rounds of `seconds`
 
 
 # -- the first sound, and the last --------------------------------------------------------------------------
@@ -239,7 +238,7 @@ async def punctual(size: Size) -> list[Row]:
     timers: dict[str, list[float]] = {name: [] for name in _SHARES}
     lost = 0
     with ServerProcess() as server:
-        for _ in progress("punctual", range(size.minutes)):
+        for _ in progress("punctual", range(size.rounds)):
             async with AsyncExitStack() as stack:
                 peers = await _peers(stack, server, size.streams)
                 late, bare, missing = await _one_minute(peers, size.seconds)
@@ -291,9 +290,9 @@ async def measure(arguments: argparse.Namespace) -> list[Row]:
     """All figures, in the order of the table."""
     seconds = arguments.seconds or (3.0 if arguments.quick else 60.0)
     if arguments.quick:
-        size = Size(3, 1, 3, 2, seconds, 1)
+        size = Size(3, 1, 3, 2, seconds)
     else:
-        size = Size(60, 5, arguments.streams, 6, seconds, 3)
+        size = Size(60, arguments.rounds, arguments.streams, 6, seconds)
     rows: list[Row] = []
     for part in arguments.parts or PARTS:
         _lean(False)
@@ -306,6 +305,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; without any: all")
     parser.add_argument("--streams", type=int, default=20, help="how many speak at once")
+    parser.add_argument("--rounds", type=int, default=3, help="of everything but the first sounds")
     parser.add_argument("--seconds", type=float, help="how long they do while packets are timed (60)")
     parser.add_argument("--quick", action="store_true", help="fewer runs")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
