@@ -19,10 +19,11 @@ import structlog
 
 from realtime.clock import Clock
 from realtime.errors import INTERNAL_MESSAGE, CloseCode, ErrorCode, RealtimeError
+from realtime.live.carried import CarriedTrack
 from realtime.live.contexts import Contexts, Observer, OpenSpeakerFor
 from realtime.live.outbox import Outbox, Ping
 from realtime.live.socket import STALL_S, Ending, Socket, SocketSettings
-from realtime.live.track import Outlet, Track
+from realtime.live.track import Outlet
 from realtime.live.transport import Transport, TransportClosedError
 from realtime.session.actions import (
     Action,
@@ -37,7 +38,7 @@ from realtime.session.actions import (
     StopSpeaker,
     Unheard,
 )
-from realtime.session.messages import PlaybackState, ResumeRequest
+from realtime.session.messages import ResumeRequest
 from realtime.session.replay import Piece
 from realtime.session.session import Session
 from realtime.session.sockets import no_such_session
@@ -91,7 +92,7 @@ class Driver:
         self._find = find
         self._settings = settings or SocketSettings()
         self._outbox = Outbox(session)
-        self.track = Track(self)
+        self.track = CarriedTrack(session, clock, self._perform, self._wake)
         self._contexts = Contexts(session, session.session_id, open_speaker, clock, observe)
         self._closing: Close | None = None
         self._socket: Socket | None = None
@@ -140,8 +141,7 @@ class Driver:
         self._over = True
         self._closing = self._closing or Close(CloseCode.GOING_AWAY, "going away", at_once=True)
         self._changed.set()
-        if self._socket is not None:
-            self._socket.wake()
+        self._wake()
         self._contexts.drop_all()
         self.track.end()
 
@@ -193,7 +193,7 @@ class Driver:
             return
         self._on_begin = on_begin
         if outlet is not None:
-            self.track.connect(outlet)
+            self.track.lead(outlet)
         self._socket = socket = Socket(transport, self, self._clock, self._settings)
         self._contexts.text_was_lost()
         self._changed.set()
@@ -270,7 +270,7 @@ class Driver:
         """The first message asks for another session."""
         try:
             other = self._find(request.session_id)
-            if other is None or other is self or (self.has_data_channel and not other.over_track):
+            if other is None or other is self or (self.has_data_channel and not other.track.is_used):
                 raise no_such_session()
             self._handed_to = other, other.resume(request)
         except RealtimeError as error:
@@ -291,7 +291,7 @@ class Driver:
 
     def receive(self, frame: str | bytes) -> None:
         """A frame of the client."""
-        self._perform(self._session.receive(frame, self._now()))
+        self._perform(self._session.receive(frame, self.track.now()))
         if self._session.has_moved():
             self._contexts.listener_moved()
         if self._on_begin is not None and self._handed_to is None:
@@ -318,7 +318,7 @@ class Driver:
 
     def unheard_s(self) -> float:
         """How long the listener still plays what was sent, in seconds; infinite while it is paused."""
-        return self._session.unheard_s(self._now())
+        return self._session.unheard_s(self.track.now())
 
     def next_deadline(self) -> float:
         """When `on_deadline` wants to be called, in monotonic seconds."""
@@ -326,7 +326,7 @@ class Driver:
 
     def on_deadline(self) -> None:
         """Time has passed."""
-        self._perform(self._session.on_deadline(self._now()))
+        self._perform(self._session.on_deadline(self.track.now()))
 
     def next_piece(self) -> Piece | list[bytes] | Ping | None:
         """What is to be sent now: answers, what is sent again, what the head's speaker has made."""
@@ -342,9 +342,9 @@ class Driver:
         speaker = self._contexts.speaker(head)
         if head is None or speaker is None:
             return False
-        if self._session.track.is_used and not self.track.has_room:
+        if not self.track.has_room:
             return False
-        now = self._now()
+        now = self.track.now()
         must_wait = self._session.must_wait(now)
         if must_wait and speaker.has_more and (told := self._session.hold(head, now)):
             self._perform(told)
@@ -363,7 +363,7 @@ class Driver:
 
     def _send_packets(self, handle: int, packets: list[Packet], now: float) -> None:
         frames = self._session.on_packets(handle, packets, now)
-        if self._session.track.is_used:
+        if self.track.is_used:
             self.track.put(handle, packets)
         else:
             self._outbox.put_frames(frames)
@@ -399,11 +399,15 @@ class Driver:
                 self._contexts.cut_late(action)
                 self.track.drop(action.handle)
             elif isinstance(action, Become):
-                self._session = self._outbox.machine = self._contexts.machine = action.machine
+                machine = action.machine
+                self._session = self._outbox.machine = self._contexts.machine = self.track.machine = machine
             elif isinstance(action, Resume):
                 self._hand_over(action.request)
             elif not isinstance(action, SendFrame | SendPayload):
                 self._contexts.instruct(action)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._socket is not None:
             self._socket.wake()
 
@@ -424,8 +428,7 @@ class Driver:
         speaker = self._contexts.speaker(handle)
         if speaker is not None and speaker.failure is not None:
             self._perform(self._session.on_failure(handle, speaker.failure, self._clock.now()))
-        if self._socket is not None:
-            self._socket.wake()
+        self._wake()
 
     def dry_at(self, handle: int) -> float:
         """When the listener will have heard all that was sent, in monotonic seconds.
@@ -433,58 +436,10 @@ class Driver:
         Infinite without a socket: nothing is needed then, and text that is late may be lost on its way; and
         where nobody carries the track.
         """
-        if self._socket is None or (self._session.track.is_used and not self.track.has_outlet):
+        if self._socket is None or not self.track.is_heard:
             return inf
-        return self._session.dry_at(handle, self._now())
+        return self._session.dry_at(handle, self.track.now())
 
     def credit_ms(self) -> float:
         """How much more sound the listener may be sent."""
-        return self._session.credit_ms(self._now())
-
-    # -- its track --------------------------------------------------------------------------------------
-
-    @property
-    def over_track(self) -> bool:
-        """Whether its sound goes over a track."""
-        return self._session.track.is_used
-
-    @property
-    def track_token(self) -> str:
-        """What ties a peer connection to it; empty where there is no track, and when it is over."""
-        return "" if self._over else self._session.track.token
-
-    def connect_track(self, outlet: Outlet) -> None:
-        """`outlet` carries its sound from now on, and is let go when another one does, or it is over."""
-        if self._over:
-            outlet.let_go()
-            return
-        was_carried = self.track.has_outlet
-        self.track.connect(outlet)
-        if not was_carried:
-            self._perform(self._session.track.on_connected(True, self._now()))
-
-    def disconnect_track(self, outlet: Outlet) -> None:
-        """`outlet` is gone: sound waits for the next one."""
-        if self.track.disconnect(outlet):
-            self._perform(self._session.track.on_connected(False, self._now()))
-
-    def is_paused(self, handle: int) -> bool:
-        """Whether nothing of a context is to be heard now."""
-        return self._session.track.is_paused(handle)
-
-    def on_track(self, handle: int, state: PlaybackState, played_ms: float) -> None:
-        """So much of a context has left over the track."""
-        self._perform(self._session.track.on_state(handle, state, played_ms, self._clock.now()))
-
-    def on_track_room(self) -> None:
-        """There is room for more in the track, or nothing is left in it."""
-        if self._socket is not None:
-            self._socket.wake()
-
-    def _now(self) -> float:
-        """The present, at which the session knows how far the listener is who hears a track."""
-        now = self._clock.now()
-        if self._session.track.is_used:
-            for position in self.track.positions:
-                self._session.track.on_position(*position, now)
-        return now
+        return self._session.credit_ms(self.track.now())

@@ -61,7 +61,7 @@ class Registry:
         """The running session whose track a token is for."""
         session_id, _, _ = token.removeprefix(TRACK_TOKEN_PREFIX).partition(".")
         driver = self.find(session_id)
-        if driver is None or not secrets.compare_digest(driver.track_token.encode(), token.encode()):
+        if driver is None or not secrets.compare_digest(driver.track.token.encode(), token.encode()):
             return None
         return driver
 

@@ -135,9 +135,9 @@ class Peers:
     async def _carry(self, peer: Peer, driver: Driver) -> None:
         """A peer that carries the sound of a session that is led over another connection."""
         try:
-            await peer.run(None, lambda: driver.connect_track(peer))
+            await peer.run(None, lambda: driver.track.connect(peer))
         finally:
-            driver.disconnect_track(peer)
+            driver.track.disconnect(peer)
 
     async def _lead(self, peer: Peer, request_id: str) -> None:
         """A peer whose data channel leads a session."""
