@@ -277,7 +277,7 @@ class Page {
     });
     on("refused", (/** @type {RealtimeError} */ error) => {
       if (error.code === "unauthorized") this.#askForKey(error.message);
-      else if (error.code === "unsupported") this.#playback.fallBack(error.message);
+      else if (error.code === "unsupported") this.#playback.fallBack("This server has no WebRTC");
     });
   }
 

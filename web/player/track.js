@@ -21,6 +21,8 @@ const SEEN = 4096;
 const COUNT_MS = 500;
 /** Who has never had a connection, and is told to come again, does so not more often than this. */
 const MOST_FAILURES = 3;
+/** As long as nothing sounds it is asked more seldom. */
+const COUNT_IDLE_MS = 1000;
 /** Before it was measured, the jitter buffer is taken to hold so much, in ms. */
 const USUAL_BUFFER_MS = 60;
 /** What passes between the jitter buffer and the audio graph, in ms: one packet is cut into quanta. */
@@ -36,7 +38,8 @@ const EARLY_MS = 30;
  * @property {number} lost packets that never came
  * @property {number} jitterMs
  * @property {number} roundTripMs
- * @property {number} bufferMs how long a sample waited in the jitter buffer, on average
+ * @property {number} bufferedS how long all samples waited in the jitter buffer, added up, in seconds
+ * @property {number} bufferedSamples how many those were
  * @property {number} samples that were played
  * @property {number} concealedSamples those of them that were made up
  */
@@ -80,6 +83,7 @@ class TrackPlayer extends Player {
   /** What was counted last. @type {Reception | null} */
   #counted = null;
   #countsAt = 0;
+  #idle;
   /** When the first sound of it is looked for: since then. @type {{key: string, since: number} | null} */
   #listening = null;
 
@@ -94,6 +98,8 @@ class TrackPlayer extends Player {
     // is heard comes out of the graph, where it can be drawn, and made silent at once.
     this.#element.muted = true;
     this.#element.autoplay = true;
+    // How late sound is must be known when the next one comes.
+    this.#idle = setInterval(() => this.#live.size === 0 && this.#count(null), COUNT_IDLE_MS);
   }
 
   /**
@@ -201,6 +207,7 @@ class TrackPlayer extends Player {
   /** @override */
   async close() {
     await super.close();
+    clearInterval(this.#idle);
     this.#leave();
     this.ticker?.close();
     this.#gate.disconnect();
@@ -209,6 +216,7 @@ class TrackPlayer extends Player {
   /** What happens now, by what was told; called by the audio itself, and so in the background as well. */
   tick() {
     const now = performance.now();
+    this.#listen(now);
     const graph = now - this.#delayMs;
     for (const [key, one] of [...this.#live]) {
       for (const { type, at, gapMs, positionMs } of one.happened(graph)) {
@@ -224,7 +232,6 @@ class TrackPlayer extends Player {
       if (this.#live.get(key) !== one) continue;
       if (one.hasBegun) this.heardUpTo(key, one.at(now - this.#heardLateMs), false);
     }
-    this.#listen(now);
     const [sounding] = this.#live.keys();
     if (sounding !== undefined && now >= this.#countsAt) this.#count(sounding);
   }
@@ -286,7 +293,10 @@ class TrackPlayer extends Player {
     for (let index = first; index < SEEN; index += 1) {
       if (Math.abs(this.#samples[index] ?? 0) < AUDIBLE) continue;
       this.#listening = null;
-      this.emit("audible", { utterance: key, at: now - ((SEEN - index) * 1000) / RATE });
+      const at = now - ((SEEN - index) * 1000) / RATE;
+      // It is not heard before it plays: the jitter buffer holds less than was thought.
+      this.#bufferMs = Math.min(this.#bufferMs, Math.max(0, at - since - HANDED_ON_MS));
+      this.emit("audible", { utterance: key, at });
       return;
     }
   }
@@ -316,7 +326,8 @@ class TrackPlayer extends Player {
     this.#counted = counted;
     if (before === null) return;
     const carried = difference(before, counted);
-    if (carried.bufferMs >= 0) this.#bufferMs = carried.bufferMs;
+    const { bufferedS, bufferedSamples } = carried;
+    if (bufferedSamples > 0) this.#bufferMs = (bufferedS * 1000) / bufferedSamples;
     if (key !== null) this.emit("carried", { utterance: key, at: counted.at, carried });
   }
 }
@@ -327,14 +338,14 @@ class TrackPlayer extends Player {
  * @returns {Carried}
  */
 function difference(before, now) {
-  const waited = now.bufferedS - before.bufferedS;
   return {
     packets: now.packets - before.packets,
     bytes: now.bytes - before.bytes,
     lost: now.lost - before.lost,
     jitterMs: now.jitterMs,
     roundTripMs: now.roundTripMs,
-    bufferMs: (waited * 1000) / (now.bufferedSamples - before.bufferedSamples),
+    bufferedS: now.bufferedS - before.bufferedS,
+    bufferedSamples: now.bufferedSamples - before.bufferedSamples,
     samples: now.samples - before.samples,
     concealedSamples: now.concealedSamples - before.concealedSamples,
   };

@@ -1,4 +1,4 @@
-import { CONNECTION_FAILED, RealtimeError, SESSION_CLOSED } from "./errors.js";
+import { CONNECTION_FAILED, RealtimeError } from "./errors.js";
 import { receptionOf } from "./reception.js";
 
 /** @import {Ready, TrackState} from "../realtime.js" */
@@ -48,8 +48,9 @@ export class Track extends EventTarget {
     this.#url.pathname = this.#url.pathname.replace(PATH_END, "/rtc");
     this.#url.search = "";
     const listening = { signal: this.#stop.signal };
-    const over = (/** @type {RealtimeError} */ error) => this.#end(error);
-    session.addEventListener("state", () => session.state === "closed" && this.#end(null), listening);
+    // Why a session is over it tells itself.
+    const over = () => session.state === "closed" && this.#end(null, "the session is over");
+    session.addEventListener("state", over, listening);
     session.addEventListener("resumed", () => this.#look(), listening);
     session.addEventListener(
       "track",
@@ -67,7 +68,7 @@ export class Track extends EventTarget {
   }
 
   close() {
-    this.#end(null);
+    this.#end(null, "closed here");
   }
 
   /** @param {Ready} ready */
@@ -182,8 +183,8 @@ export class Track extends EventTarget {
     }, inMs);
   }
 
-  /** @param {RealtimeError | null} error */
-  #end(error) {
+  /** @type {(error: RealtimeError | null, why?: string) => void} */
+  #end(error, why = error?.message ?? "") {
     if (this.state === "closed") return;
     clearTimeout(this.#timer);
     this.#stop.abort();
@@ -192,8 +193,8 @@ export class Track extends EventTarget {
     this.#peer = this.#next = null;
     for (const each of this.stream.getTracks()) this.stream.removeTrack(each);
     this.state = "closed";
-    if (error !== null && error.code !== SESSION_CLOSED) this.#tell("error", error);
-    this.#setState("closed", { reason: error?.message ?? "closed here" });
+    if (error !== null) this.#tell("error", error);
+    this.#setState("closed", { reason: why });
   }
 
   /** @type {(state: TrackState, more?: {reason?: string, retryInMs?: number}) => void} */

@@ -9,15 +9,15 @@
  */
 export function addedUp(before, more) {
   if (before === null) return more;
-  const samples = before.samples + more.samples;
   return {
     packets: before.packets + more.packets,
     bytes: before.bytes + more.bytes,
     lost: before.lost + more.lost,
     jitterMs: more.jitterMs,
     roundTripMs: Number.isNaN(more.roundTripMs) ? before.roundTripMs : more.roundTripMs,
-    bufferMs: (before.bufferMs * before.samples + more.bufferMs * more.samples) / samples,
-    samples,
+    bufferedS: before.bufferedS + more.bufferedS,
+    bufferedSamples: before.bufferedSamples + more.bufferedSamples,
+    samples: before.samples + more.samples,
     concealedSamples: before.concealedSamples + more.concealedSamples,
   };
 }

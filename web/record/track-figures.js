@@ -28,7 +28,7 @@ export function trackFiguresOf(log) {
     ),
     counted(
       "jitter buffer",
-      carried?.bufferMs,
+      carried ? (carried.bufferedS * 1000) / carried.bufferedSamples : undefined,
       duration,
       "How long sound waits on average, so that what comes unevenly is heard evenly.",
     ),
