@@ -477,20 +477,20 @@ export interface TrackEvents {
   state: CustomEvent<{ state: TrackState; reason?: string; retryInMs?: number }>;
   /** A peer connection could not be had; it is tried again unless `state` is `"closed"`. */
   error: CustomEvent<RealtimeError>;
-  /** The track of a new peer connection; it is in `stream` by then. */
+  /** The track of a new peer connection; it is in `stream` by then, which has to be played. */
   track: CustomEvent<MediaStreamTrack>;
 }
 
 /**
- * The sound of a session with `audio: "rtc"`: `audio.srcObject = track.stream`. A peer connection that is lost is
+ * The sound of a session with `audio: "rtc"`: at each event `track`, `audio.srcObject = track.stream`. A peer connection that is lost is
  * replaced, and the sound goes on where it was; it ends with the session.
  */
 export class Track extends EventTarget {
   /** @throws {RealtimeError} where there is no WebRTC */
   constructor(session: Session);
   readonly state: TrackState;
-  /** The same for its whole life, whichever connection fills it. */
-  readonly stream: MediaStream;
+  /** That of the latest connection; null before the first, and at the end. */
+  readonly stream: MediaStream | null;
   /** What has come on the present connection; null while there is none. */
   stats(): Promise<Reception | null>;
   /** Ends the connection; the session goes on, and its sound waits for another one. */

@@ -119,7 +119,7 @@ class TrackPlayer extends Player {
       track.addEventListener(type, (event) => {
         if (track === this.#track) take(/** @type {CustomEvent} */ (event).detail);
       });
-    on("track", () => this.#take(track.stream));
+    on("track", () => this.#take());
     on("state", ({ state, reason = "" }) => {
       if (state === "connected") this.#count(null);
       hasBeen ||= state === "connected";
@@ -249,8 +249,10 @@ class TrackPlayer extends Player {
 
   // -- its sound ------------------------------------------------------------------------------------------
 
-  /** @param {MediaStream} stream */
-  #take(stream) {
+  /** There is a new connection. */
+  #take() {
+    const stream = this.#track?.stream;
+    if (!stream) return;
     this.#source?.disconnect();
     this.#element.srcObject = stream;
     // Muted it may always play; a browser that does not let it says so by silence, as for all pages.

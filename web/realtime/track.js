@@ -11,6 +11,9 @@ const PATIENCE_MS = 10_000;
 const DISCONNECTED_MS = 2000;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
+/** Of SDP: the address of each. */
+const CANDIDATE = /^a=candidate:\S+ \d+ \S+ \d+ (\S+)/gm;
+const LOOPBACK = /^(127\.|::1$)/;
 /** With these it is of no use to try again: no such server, no such session, no right to it. */
 const FINAL_STATUSES = new Set([400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 422]);
 
@@ -25,6 +28,8 @@ const FINAL_STATUSES = new Set([400, 401, 403, 404, 405, 406, 409, 410, 413, 415
 export class Track extends EventTarget {
   /** @type {TrackState} */
   state = "connecting";
+  /** @type {MediaStream | null} */
+  stream = null;
   #session;
   #url;
   /** The one that sounds. @type {RTCPeerConnection | null} */
@@ -41,7 +46,6 @@ export class Track extends EventTarget {
     super();
     if (!("RTCPeerConnection" in globalThis))
       throw new RealtimeError(CONNECTION_FAILED, "there is no RTCPeerConnection here");
-    this.stream = new MediaStream();
     this.#session = session;
     this.#url = new URL(session._address);
     this.#url.protocol = this.#url.protocol.replace(/^ws/, "http");
@@ -97,7 +101,7 @@ export class Track extends EventTarget {
     const { rtc_token: token = "", ice_servers: iceServers = [] } = this.#session.settings ?? {};
     const peer = new RTCPeerConnection({ iceServers });
     this.#next = peer;
-    this.#timer = setTimeout(() => this.#failed(peer, unconnected()), PATIENCE_MS);
+    this.#timer = setTimeout(() => this.#failed(peer, unconnected(peer)), PATIENCE_MS);
     peer.ontrack = ({ track }) => this.#take(peer, track);
     peer.onconnectionstatechange = () => this.#changed(peer);
     peer.addTransceiver("audio", { direction: "recvonly" });
@@ -123,8 +127,7 @@ export class Track extends EventTarget {
   /** @type {(peer: RTCPeerConnection, track: MediaStreamTrack) => void} */
   #take(peer, track) {
     if (this.#next !== peer) return;
-    for (const each of this.stream.getTracks()) this.stream.removeTrack(each);
-    this.stream.addTrack(track);
+    this.stream = new MediaStream([track]);
     this.#tell("track", track);
   }
 
@@ -133,7 +136,7 @@ export class Track extends EventTarget {
     const state = peer.connectionState;
     if (peer === this.#next) {
       if (state === "connected") this.#connected(peer);
-      else if (state === "failed" || state === "closed") this.#failed(peer, unconnected());
+      else if (state === "failed" || state === "closed") this.#failed(peer, unconnected(peer));
     } else if (peer === this.#peer && this.#next === null) {
       if (state === "connected") this.#setState("connected");
       else if (state === "disconnected") this.#again(DISCONNECTED_MS, "nothing comes any more");
@@ -191,7 +194,7 @@ export class Track extends EventTarget {
     end(this.#peer);
     end(this.#next);
     this.#peer = this.#next = null;
-    for (const each of this.stream.getTracks()) this.stream.removeTrack(each);
+    this.stream = null;
     this.state = "closed";
     if (error !== null) this.#tell("error", error);
     this.#setState("closed", { reason: why });
@@ -216,9 +219,15 @@ function end(peer) {
   peer.close();
 }
 
-function unconnected() {
-  return new RealtimeError(
-    CONNECTION_FAILED,
-    "no peer connection to the server came about: it may be that a firewall lets no UDP through",
+/** @param {RTCPeerConnection} peer */
+function unconnected(peer) {
+  const offered = [...(peer.remoteDescription?.sdp ?? "").matchAll(CANDIDATE)].map(
+    ([, address = ""]) => address,
   );
+  const why =
+    offered.length > 0 && offered.every((address) => LOOPBACK.test(address))
+      ? `the server is only at ${offered.join(" and ")}, to which some browsers, as Firefox, make none: its ` +
+        "RTC_ADDRESSES can name another address of its machine"
+      : "it may be that a firewall lets no UDP through";
+  return new RealtimeError(CONNECTION_FAILED, `no peer connection to the server came about; ${why}`);
 }

@@ -61,7 +61,7 @@ export function overTrack(realtime, url) {
       played: played.map(({ state, played_ms }) => [state, played_ms]),
       audio_ms: done.type === "context.done" ? done.audio_ms : null,
       frames: record.frames.length,
-      tracks: track.stream.getTracks().length,
+      stream: track.stream,
       lost: reception?.lost,
       packets: reception?.packets,
       spoken: cancelled.text_spoken,

@@ -80,9 +80,11 @@ export async function hear(audio: HTMLAudioElement): Promise<number> {
   const session = connect(undefined, { audio: "rtc" });
   session.addEventListener("track", ({ detail }) => console.log(detail.state === "connected", detail.at));
   const track = new Track(session);
-  audio.srcObject = track.stream;
   track.addEventListener("state", ({ detail }) => console.log(detail.state, detail.reason, detail.retryInMs));
-  track.addEventListener("track", ({ detail }) => console.log(detail.kind));
+  track.addEventListener("track", ({ detail }) => {
+    audio.srcObject = track.stream;
+    console.log(detail.kind);
+  });
   const context = session.open();
   context.addEventListener("playback", ({ detail }) =>
     console.log(detail.played_ms, detail.state === "ended"),
