@@ -76,6 +76,16 @@ def _address_or_none(value: str) -> str:
         raise ConfigError("an IP address, or `none`") from None
 
 
+def _addresses(value: str) -> str:
+    addresses = value.strip()
+    if addresses.lower() == "auto":
+        return "auto"
+    try:
+        return ",".join(str(ip_address(each.strip())) for each in addresses.split(","))
+    except ValueError:
+        raise ConfigError("IP addresses separated by commas, or `auto`") from None
+
+
 _PORTS = re.compile(r"(\d{1,5})-(\d{1,5})")
 
 
@@ -298,7 +308,7 @@ class Config:
     rtc: bool = _setting(True, _switch, "serve WebRTC: sound as a track")
     rtc_addresses: str = _setting(
         "auto",
-        _text,
+        _addresses,
         "addresses for WebRTC (UDP), separated by commas; `auto`: `HOST`, or those of all networks",
     )
     rtc_public_address: str = _setting(
@@ -353,6 +363,15 @@ _OF_MODEL = (
     "max_new_tokens",
 )
 _OF_LIFE = ("preload_model", "idle_timeout")
+_OF_WEBRTC = (
+    "rtc_addresses",
+    "rtc_public_address",
+    "rtc_ports",
+    "rtc_connect_s",
+    "rtc_lost_s",
+    "stun_urls",
+    "turn_urls",
+)
 #: Environment variables that hold secrets, or say where they are.
 SECRETS = (*(each.name.upper() for each in fields(Config) if each.metadata["secret"]), "API_KEYS_FILE")
 
@@ -386,6 +405,16 @@ def without_effect(config: Config) -> list[str]:
             "TRUSTED_PROXIES: ADDRESS_CONCURRENCY and ADDRESS_REQUESTS_PER_MINUTE are 0",
         ),
         (config.uds_mode != Config().uds_mode and config.uds == "none", "UDS_MODE: there is no UDS"),
+        *(
+            (getattr(config, name) != getattr(Config(), name), f"{name.upper()}: there are no TURN_URLS")
+            for name in ("turn_username", "turn_password", "turn_secret")
+            if config.turn_urls == "none"
+        ),
+        *(
+            (getattr(config, name) != getattr(Config(), name), f"{name.upper()}: RTC is 0")
+            for name in _OF_WEBRTC
+            if not config.rtc
+        ),
         *(
             (getattr(config, name) != getattr(Config(), name), f"{name.upper()}: ENGINE is not `qwen3`")
             for name in (*_OF_MODEL, *_OF_LIFE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,13 +12,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import aioice
 import numpy as np
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.rtp import RtpPacket
 
+from tests.wire_client import eventually
+
 ROUTE = "/v1/audio/speech/rtc"
 SDP = "application/sdp"
+FRAGMENT = "application/trickle-ice-sdpfrag"
+#: A test that hangs is ended; nothing is measured by it.
+HANGS_S = 30.0
 
 
 @dataclass
@@ -43,6 +50,7 @@ class RtcClient:
     location: str = ""
     etag: str = ""
     answer: str = ""
+    answer_ports: list[str] = field(default_factory=list)  # of a new begin
     messages: list[dict[str, Any]] = field(default_factory=list)
     packets: list[Heard] = field(default_factory=list)
     samples: list[np.ndarray] = field(default_factory=list)  # int16 at 48 kHz, mono
@@ -55,9 +63,9 @@ class RtcClient:
         assert self.channel is not None
         self.channel.send(json.dumps(message))
 
-    async def until(self, kind: str, timeout: float = 20.0, **fields: object) -> dict[str, Any]:
+    async def until(self, kind: str, **fields: object) -> dict[str, Any]:
         """The first message of a type, with these fields, that has come or comes."""
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(HANGS_S):
             while True:
                 for message in self.messages:
                     if message["type"] == kind and all(message.get(k) == v for k, v in fields.items()):
@@ -65,17 +73,13 @@ class RtcClient:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def until_packets(self, count: int, timeout: float = 20.0) -> None:
+    async def until_packets(self, count: int) -> None:
         """Returns when so many packets have come."""
-        async with asyncio.timeout(timeout):
-            while len(self.packets) < count:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: len(self.packets) >= count)
 
-    async def until_closed(self, timeout: float = 20.0) -> None:
+    async def until_closed(self) -> None:
         """Returns when the connection is closed."""
-        async with asyncio.timeout(timeout):
-            while self.pc.connectionState not in ("closed", "failed"):
-                await asyncio.sleep(0.02)
+        await eventually(lambda: self.pc.connectionState in ("closed", "failed"))
 
     def sound(self) -> np.ndarray:
         """All that was decoded, float32 at 48 kHz."""
@@ -119,6 +123,18 @@ class RtcClient:
             await handle(packet, arrival_time_ms)
 
         receiver._handle_rtp_packet = tapped  # type: ignore[method-assign]
+        transport = receiver.transport.transport
+
+        async def received() -> bytes:
+            while True:
+                connection = transport._connection
+                try:
+                    return await connection.recv()
+                except ConnectionError:
+                    if connection is transport._connection:  # else ICE has begun anew
+                        raise
+
+        transport._recv = received  # type: ignore[method-assign]
 
     async def post(self, sdp: str, content_type: str = SDP, body: object = None) -> aiohttp.ClientResponse:
         """POST an offer."""
@@ -147,10 +163,42 @@ class RtcClient:
         self.answer = answer
         self._tap()
         await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-        if self.channel is not None:
-            async with asyncio.timeout(10):
-                while self.channel.readyState != "open":
-                    await asyncio.sleep(0.005)
+        channel = self.channel
+        if channel is not None:
+            await eventually(lambda: channel.readyState != "connecting")
+
+    async def restart_ice(self) -> None:
+        """Begin ICE anew, as a browser does with `restartIce`; what DTLS has agreed on stays."""
+        (receiver,) = self.pc.getReceivers()
+        transport = receiver.transport.transport
+        former = transport._connection
+        fresh = aioice.Connection(ice_controlling=True)
+        await fresh.gather_candidates()
+        lines = [f"a=ice-ufrag:{fresh.local_username}", f"a=ice-pwd:{fresh.local_password}"]
+        lines += [f"a=candidate:{each.to_sdp()}" for each in fresh.local_candidates]
+        sent = {**self.headers, "Content-Type": FRAGMENT, "If-Match": self.etag}
+        body = "\r\n".join(lines) + "\r\n"
+        async with self.http.patch(self.url + self.location, data=body, headers=sent) as response:
+            answer = await response.text()
+            assert response.status == 200, answer
+            self.etag = response.headers["ETag"]
+        attributes = dict(line[2:].split(":", 1) for line in answer.splitlines() if ":" in line)
+        fresh.remote_username, fresh.remote_password = attributes["ice-ufrag"], attributes["ice-pwd"]
+        for line in re.findall(r"a=candidate:(.*)", answer):
+            candidate = aioice.Candidate.from_sdp(line)
+            self.answer_ports.append(str(candidate.port))
+            await fresh.add_remote_candidate(candidate)
+        await fresh.add_remote_candidate(None)
+        await fresh.connect()
+        transport._connection = fresh
+        transport._send = fresh.send
+        await former.close()
+
+    async def vanish(self) -> None:
+        """Be gone without a word: nothing is sent any more, and nothing is answered."""
+        (receiver,) = self.pc.getReceivers()
+        for protocol in receiver.transport.transport._connection._protocols:
+            protocol.transport.abort()
 
     async def hang_up(self) -> int:
         """DELETE; the status."""

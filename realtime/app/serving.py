@@ -90,6 +90,7 @@ class Server:
     scheduler: Scheduler
     cache: AudioCache
     gate: Gate
+    peers: Peers | None
     load: Callable[[], Coroutine[None, None, None]]
 
     @property
@@ -270,7 +271,9 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
                 runner, config.request_timeout_s, host, config.port, uds, int(config.uds_mode, 8)
             ) as addresses:
                 warn_if_open(host, addresses.port or 0, bool(keys.keys))
-                yield Server(host, addresses.port, addresses.uds, registry, scheduler, cache, gate, load)
+                yield Server(
+                    host, addresses.port, addresses.uds, registry, scheduler, cache, gate, peers, load
+                )
         finally:
             await registry.close_all(CLOSE_SESSIONS_S)
             if peers is not None:

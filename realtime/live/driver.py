@@ -484,6 +484,7 @@ class Driver:
     def _now(self) -> float:
         """The present, at which the session knows how far the listener is who hears a track."""
         now = self._clock.now()
-        if self._session.over_track and (position := self.track.position) is not None:
-            self._session.on_track(*position, now)
+        if self._session.over_track:
+            for position in self.track.positions:
+                self._session.on_track(*position, now)
         return now

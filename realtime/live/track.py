@@ -168,10 +168,14 @@ class Track:
     # -- what leaves ------------------------------------------------------------------------------------
 
     @property
-    def position(self) -> tuple[int, float] | None:
-        """The context that sounded last, and how much of it has left, in ms; None before the first."""
-        sounding = self._sounding
-        return None if sounding is None else (sounding.handle, sounding.played_ms)
+    def positions(self) -> list[tuple[int, float]]:
+        """How much has left, in ms by handle: of the context that sounded last, and of the next: nothing."""
+        sounding, found = self._sounding, []
+        if sounding is not None:
+            found.append((sounding.handle, sounding.played_ms))
+        if self._packets and (sounding is None or self._packets[0][0] != sounding.handle):
+            found.append((self._packets[0][0], 0.0))
+        return found
 
     def pull(self) -> bytes | None:
         """The packet that leaves now; None: silence."""

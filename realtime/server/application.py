@@ -102,7 +102,12 @@ def make_application(
         rooms.catalogue, rooms.decoders, Uploads(clones), rooms.forget, rooms.check_room, rooms.wall_clock
     )
     document = make_document(
-        version, offer.default_voice or EXAMPLE_ID, models[0], bool(keys.keys), text_bytes
+        version,
+        offer.default_voice or EXAMPLE_ID,
+        models[0],
+        bool(keys.keys),
+        text_bytes,
+        rooms.peers is not None,
     )
     sample = sample_handler(rooms.catalogue, rules, rooms.answers, clones)
     files = {file.path: file for file in rooms.page}

@@ -53,7 +53,7 @@ def ready(
             limits=offer.limits.report(),
             max_lead_ms=settings.max_lead_ms,
             audio=settings.audio,
-            rtc_token=rtc_token if settings.audio == "rtc" else UNSET,
+            rtc_token=rtc_token or UNSET,
             ice_servers=offer.ice_servers() if settings.audio == "rtc" else UNSET,
             resumed=UNSET if resumed is None else True,
             contexts=UNSET if resumed is None else [_report(context) for context in resumed],

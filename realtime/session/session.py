@@ -64,7 +64,8 @@ class Session:
         """
         self.session_id = session_id
         self._data_channel = data_channel
-        self._track_token = f"{TRACK_TOKEN_PREFIX}{session_id}.{new_token()}"
+        self._new_token = new_token
+        self._track_token = ""
         self._sockets = Sockets(new_token, offer.limits.resume_window_s)
         self._offer = offer
         self._phase = _Phase.NEW
@@ -237,7 +238,9 @@ class Session:
     @property
     def track_token(self) -> str:
         """What ties a peer connection to it; empty where sound goes over no track."""
-        return self._track_token if self.over_track else ""
+        if self.over_track and not self._track_token:
+            self._track_token = f"{TRACK_TOKEN_PREFIX}{self.session_id}.{self._new_token()}"
+        return self._track_token
 
     def is_paused(self, handle: int) -> bool:
         """Whether nothing of a context is to be heard now."""
@@ -314,7 +317,7 @@ class Session:
         token = self._sockets.tokens.new()
         return [
             replies.ready(
-                self.session_id, token, self._offer, self._settings, self._turns.known(), self._track_token
+                self.session_id, token, self._offer, self._settings, self._turns.known(), self.track_token
             )
         ]
 
@@ -381,7 +384,7 @@ class Session:
             self._sockets.tokens.new(),
             self._offer,
             self._settings,
-            rtc_token=self._track_token,
+            rtc_token=self.track_token,
         )
 
     def _ping(self, message: wire.Ping, now: float) -> list[Action]:

@@ -119,7 +119,7 @@ class DataChannelTransport:
         """There are no pings."""
 
     async def close(self, code: int, reason: str) -> bool:
-        """Close, after what was sent, which the peer confirms. There is no code: the last message says why."""
+        """Close, after what was sent, which the peer confirms. There are no codes: a message says why."""
         if self._is_over:
             return self._code is not None
         self._code = CloseCode.DONE

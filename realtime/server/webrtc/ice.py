@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import hmac
 import random
+import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,7 +27,6 @@ from aioice.ice import (
     relayed_candidate,
     server_reflexive_candidate,
 )
-from aiortc.rtcicetransport import parse_stun_turn_uri
 
 #: Servers that tell of addresses of ours, or lend us some, are waited for so long; who does not answer is not
 #: asked again for a while.
@@ -41,6 +41,10 @@ _PORT_TRIES = 100
 #: A peer is asked so often within the time after which it counts as gone, but no more often than this.
 _ASKED = 6
 _MOST_OFTEN_S = 0.5
+_URL = re.compile(
+    r"(?P<scheme>stuns?|turns?):(?P<host>\[[0-9a-fA-F:.]+\]|[^:?,\s]+)(:(?P<port>\d{1,5}))?"
+    r"(\?transport=(?P<transport>udp|tcp))?"
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -57,11 +61,13 @@ class IceServerSettings:
 
 def ice_server(url: str, login: Callable[[], tuple[str, str]] | None) -> IceServerSettings:
     """The server of a URL (RFC 7064, RFC 7065); raises `ValueError` for what is none."""
-    parsed = parse_stun_turn_uri(url)
-    tls = parsed["scheme"] in ("stuns", "turns")
-    return IceServerSettings(
-        parsed["host"].strip("[]"), parsed["port"], parsed.get("transport") or "udp", tls, login
-    )
+    match = _URL.fullmatch(url)
+    if match is None:
+        raise ValueError(f"{url!r} is neither stun:host[:port] nor turn:host[:port]")
+    tls = match["scheme"].endswith("s")
+    port = int(match["port"] or (5349 if tls else 3478))
+    transport = match["transport"] or ("tcp" if tls else "udp")
+    return IceServerSettings(match["host"].strip("[]"), port, transport, tls, login)
 
 
 def turn_login(secret: str, name: str, now: float) -> tuple[str, str]:
