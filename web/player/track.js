@@ -221,7 +221,6 @@ class TrackPlayer extends Player {
     for (const [key, one] of [...this.#live]) {
       for (const { type, at, gapMs, positionMs } of one.happened(graph)) {
         const detail = { utterance: key, at: at + this.#delayMs };
-        // While it stood still by our own wish nothing was missing.
         if (type === "continued") this.emit(type, { ...detail, gapMs, positionMs });
         else if (type !== "played") this.emit(type, { ...detail, heardAt: detail.at + this.#latencyMs });
         else {

@@ -36,6 +36,8 @@ export class Track extends EventTarget {
   #peer = null;
   /** The one that is to take its place. @type {RTCPeerConnection | null} */
   #next = null;
+  /** @type {WeakMap<RTCPeerConnection, MediaStreamTrack>} */
+  #sounds = new WeakMap();
   #tries = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -126,7 +128,14 @@ export class Track extends EventTarget {
 
   /** @type {(peer: RTCPeerConnection, track: MediaStreamTrack) => void} */
   #take(peer, track) {
-    if (this.#next !== peer) return;
+    this.#sounds.set(peer, track);
+    if (this.#peer?.connectionState !== "connected") this.#play(peer);
+  }
+
+  /** What comes over this connection is to be heard. @param {RTCPeerConnection} peer */
+  #play(peer) {
+    const track = this.#sounds.get(peer);
+    if (track === undefined || this.stream?.getTracks()[0] === track) return;
     this.stream = new MediaStream([track]);
     this.#tell("track", track);
   }
@@ -151,6 +160,7 @@ export class Track extends EventTarget {
     this.#peer = peer;
     this.#next = null;
     this.#tries = 0;
+    this.#play(peer);
     this.#setState("connected");
   }
 
@@ -171,6 +181,12 @@ export class Track extends EventTarget {
     end(peer);
     const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#tries) * (0.5 + Math.random() / 2);
     this.#tries += 1;
+    if (this.#peer?.connectionState === "connected") {
+      // It has come back by itself.
+      this.#play(this.#peer);
+      this.#setState("connected");
+      return;
+    }
     this.#tell("error", error);
     this.#again(Math.max(waitMs, error.retryAfterMs ?? 0), error.message);
   }
