@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # What only the tests need of the system, as program:Debian package: decoders of our files that are not ours, a Redis, the
 # program for SPEED_QUALITY=high, what the README calls, and browsers with what checks the page.
 TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberband-cli redis-server:redis-server \
-  openssl:openssl curl:curl node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr
+  openssl:openssl curl:curl node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr turnserver:coturn
 # Most of the slow tests wait in real time: two of them at a time keep two cores busy.
 TEST_PROCESSES ?= 2
 OUT ?=

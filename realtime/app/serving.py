@@ -229,6 +229,7 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
                 cache,
                 registry,
                 lambda: readings.count,
+                lambda: 0 if peers is None else peers.count,
                 lambda: VoicesHealth(len(catalogue.built_in()), len(store.all())),
                 lambda: thrown_away.seconds,
             ),

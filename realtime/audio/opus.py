@@ -122,9 +122,3 @@ class OpusDecoder:
     def decode(self, packet: bytes) -> Pcm:
         """The samples of one packet, float32 in [-1, 1]."""
         return np.frombuffer(self._decoder.decode_float(packet, self._longest), dtype=np.float32)
-
-    def decode_lost(self, following: bytes | None, samples: int) -> Pcm:
-        """So many samples that were lost, out of the packet after them, if that is there; else silence."""
-        if following is None:
-            return np.zeros(samples, np.float32)
-        return np.frombuffer(self._decoder.decode_float(following, samples, True), dtype=np.float32)

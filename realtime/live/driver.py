@@ -342,7 +342,7 @@ class Driver:
         speaker = self._contexts.speaker(head)
         if head is None or speaker is None:
             return False
-        if self._session.over_track and not self.track.has_room:
+        if self._session.track.is_used and not self.track.has_room:
             return False
         now = self._now()
         must_wait = self._session.must_wait(now)
@@ -363,7 +363,7 @@ class Driver:
 
     def _send_packets(self, handle: int, packets: list[Packet], now: float) -> None:
         frames = self._session.on_packets(handle, packets, now)
-        if self._session.over_track:
+        if self._session.track.is_used:
             self.track.put(handle, packets)
         else:
             self._outbox.put_frames(frames)
@@ -433,7 +433,7 @@ class Driver:
         Infinite without a socket: nothing is needed then, and text that is late may be lost on its way; and
         where nobody carries the track.
         """
-        if self._socket is None or (self._session.over_track and not self.track.has_outlet):
+        if self._socket is None or (self._session.track.is_used and not self.track.has_outlet):
             return inf
         return self._session.dry_at(handle, self._now())
 
@@ -446,12 +446,12 @@ class Driver:
     @property
     def over_track(self) -> bool:
         """Whether its sound goes over a track."""
-        return self._session.over_track
+        return self._session.track.is_used
 
     @property
     def track_token(self) -> str:
         """What ties a peer connection to it; empty where there is no track, and when it is over."""
-        return "" if self._over else self._session.track_token
+        return "" if self._over else self._session.track.token
 
     def connect_track(self, outlet: Outlet) -> None:
         """`outlet` carries its sound from now on, and is let go when another one does, or it is over."""
@@ -461,20 +461,20 @@ class Driver:
         was_carried = self.track.has_outlet
         self.track.connect(outlet)
         if not was_carried:
-            self._perform(self._session.on_track_connected(True, self._now()))
+            self._perform(self._session.track.on_connected(True, self._now()))
 
     def disconnect_track(self, outlet: Outlet) -> None:
         """`outlet` is gone: sound waits for the next one."""
         if self.track.disconnect(outlet):
-            self._perform(self._session.on_track_connected(False, self._now()))
+            self._perform(self._session.track.on_connected(False, self._now()))
 
     def is_paused(self, handle: int) -> bool:
         """Whether nothing of a context is to be heard now."""
-        return self._session.is_paused(handle)
+        return self._session.track.is_paused(handle)
 
     def on_track(self, handle: int, state: PlaybackState, played_ms: float) -> None:
         """So much of a context has left over the track."""
-        self._perform(self._session.on_track_state(handle, state, played_ms, self._clock.now()))
+        self._perform(self._session.track.on_state(handle, state, played_ms, self._clock.now()))
 
     def on_track_room(self) -> None:
         """There is room for more in the track, or nothing is left in it."""
@@ -484,7 +484,7 @@ class Driver:
     def _now(self) -> float:
         """The present, at which the session knows how far the listener is who hears a track."""
         now = self._clock.now()
-        if self._session.over_track:
+        if self._session.track.is_used:
             for position in self.track.positions:
-                self._session.on_track(*position, now)
+                self._session.track.on_position(*position, now)
         return now

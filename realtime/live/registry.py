@@ -12,7 +12,7 @@ from realtime.errors import QueueFullError
 from realtime.live.driver import Driver
 from realtime.live.track import Outlet
 from realtime.live.transport import Transport
-from realtime.session.session import TRACK_TOKEN_PREFIX
+from realtime.session.track import TRACK_TOKEN_PREFIX
 
 _RETRY_AFTER_MS = 1000
 

@@ -135,11 +135,44 @@ Action = (
 )
 
 
+class Tracked(Protocol):
+    """What a session knows of the track that its sound goes over, if it does; as `track.TrackSide`."""
+
+    #: Whether it does.
+    is_used: bool
+
+    @property
+    def token(self) -> str:
+        """What ties a peer connection to the session; empty where sound goes over no track."""
+        ...
+
+    def is_paused(self, handle: int) -> bool:
+        """Whether nothing of a context is to be heard now."""
+        ...
+
+    def on_position(self, handle: int, played_ms: float, now: float) -> None:
+        """So much of a context has left."""
+        ...
+
+    def on_state(self, handle: int, state: PlaybackState, played_ms: float, now: float) -> list[Action]:
+        """As `on_position`, at a moment of which the client is told."""
+        ...
+
+    def on_connected(self, connected: bool, now: float) -> list[Action]:
+        """A peer connection takes the sound from now on, or none does."""
+        ...
+
+
 class Machine(Protocol):
     """What runs a session, without I/O and without a clock: `Session`, or `OneShot`.
 
     Every method is given the present in monotonic seconds, and returns what is to be done.
     """
+
+    @property
+    def track(self) -> Tracked:
+        """What it knows of its track."""
+        ...
 
     def receive(self, frame: str | bytes, now: float) -> list[Action]:
         """A frame of the client."""
@@ -195,34 +228,6 @@ class Machine(Protocol):
 
     def played_ms(self, handle: int, now: float) -> float:
         """How much of a context was heard."""
-        ...
-
-    # -- its track --------------------------------------------------------------------------------------
-
-    @property
-    def over_track(self) -> bool:
-        """Whether its sound goes over a track, and not in frames of its socket."""
-        ...
-
-    @property
-    def track_token(self) -> str:
-        """What ties a peer connection to it; empty where sound goes over no track."""
-        ...
-
-    def is_paused(self, handle: int) -> bool:
-        """Whether nothing of a context is to be heard now."""
-        ...
-
-    def on_track(self, handle: int, played_ms: float, now: float) -> None:
-        """So much of a context has left over the track."""
-        ...
-
-    def on_track_state(self, handle: int, state: PlaybackState, played_ms: float, now: float) -> list[Action]:
-        """As `on_track`, at a moment of which the client is told."""
-        ...
-
-    def on_track_connected(self, connected: bool, now: float) -> list[Action]:
-        """A peer connection takes its sound from now on, or none does."""
         ...
 
     def sent_ms(self, handle: int) -> float:

@@ -32,13 +32,14 @@ from realtime.session.actions import (
 from realtime.session.messages import (
     ContextOpen,
     Name,
-    PlaybackState,
     ResumeRequest,
     SessionStart,
     decode_as,
 )
 from realtime.session.offer import Offer, SessionSettings
 from realtime.session.replay import Piece
+from realtime.session.track import TrackSide
+from realtime.session.turns import Turns
 from realtime.types import AudioSettings, Failed, Finished, Packet, SpeechEvent, VoiceSettings
 
 _PCM = "pcm_s16le"
@@ -98,6 +99,7 @@ class OneShot:
         self._texts: deque[tuple[int, str]] = deque(maxlen=2)  # of what is spoken, and what was before it
         self._closed = False
         self._draining = False
+        self.track = TrackSide(Turns(offer), "", str, is_used=False)  # frames are all that it is for
 
     def receive(self, frame: str | bytes, now: float) -> list[Action]:
         """An input, or what is not one."""
@@ -186,31 +188,6 @@ class OneShot:
     def played_ms(self, handle: int, now: float) -> float:
         """Nobody tells: as if nothing was."""
         return 0.0
-
-    @property
-    def over_track(self) -> bool:
-        """It does not: its frames are all that it is for."""
-        return False
-
-    @property
-    def track_token(self) -> str:
-        """There is none."""
-        return ""
-
-    def is_paused(self, handle: int) -> bool:
-        """Never."""
-        return False
-
-    def on_track(self, handle: int, played_ms: float, now: float) -> None:
-        """There is no track."""
-
-    def on_track_state(self, handle: int, state: PlaybackState, played_ms: float, now: float) -> list[Action]:
-        """There is no track."""
-        return []
-
-    def on_track_connected(self, connected: bool, now: float) -> list[Action]:
-        """There is no track."""
-        return []
 
     def sent_ms(self, handle: int) -> float:
         """See `played_ms`."""

@@ -7,8 +7,7 @@ The rules:
 3. The first `text` of an id opens a context; so does `text` after `end`. After a cancel or a failure only
    `context.open` does, and late text is dropped with one `context_closed`.
 4. What becomes of contexts then, their order and their endings, is in `turns`.
-5. Where sound goes over a track (WebRTC), no frames are made, and where the listener is is known by what has
-   left over that.
+5. Where sound goes over a track (WebRTC) is in `track`.
 6. A session outlives its socket (`sockets`). While there is none, nothing is taken from the speakers. What
    went out is in `replay`.
 
@@ -32,11 +31,9 @@ from realtime.session.contexts import Context, State
 from realtime.session.offer import NoFormatError, Offer, SessionSettings, check_context_id
 from realtime.session.replay import Piece
 from realtime.session.sockets import Sockets
+from realtime.session.track import TrackSide
 from realtime.session.turns import Turns
 from realtime.types import TIMELINE_PER_MS, Failed, Packet, SpeechEvent
-
-#: By which a token for a track is told from a key.
-TRACK_TOKEN_PREFIX = "rtc_"
 
 
 class _Phase(Enum):
@@ -64,12 +61,11 @@ class Session:
         """
         self.session_id = session_id
         self._data_channel = data_channel
-        self._new_token = new_token
-        self._track_token = ""
         self._sockets = Sockets(new_token, offer.limits.resume_window_s)
         self._offer = offer
         self._phase = _Phase.NEW
         self._turns = Turns(offer)
+        self.track = TrackSide(self._turns, session_id, new_token, is_used=data_channel)
         self._settings = replace(offer.defaults, audio="rtc") if data_channel else offer.defaults
         self._last_activity = now
         self._has_moved = False
@@ -166,7 +162,7 @@ class Session:
             return self._sockets.waits_until
         if self._phase is _Phase.CLOSED:
             return inf
-        return self._last_activity + self._offer.limits.idle_s
+        return max(self._last_activity, self.track.last_activity) + self._offer.limits.idle_s
 
     def _over(self, close: Close) -> list[Action]:
         """It is over, and is not resumed any more."""
@@ -228,48 +224,6 @@ class Session:
         context = self._turns.get(handle)
         return context.sent / TIMELINE_PER_MS if context else 0.0
 
-    # -- its track --------------------------------------------------------------------------------------
-
-    @property
-    def over_track(self) -> bool:
-        """Whether its sound goes over a track, and not in frames of its socket."""
-        return self._settings.audio == "rtc"
-
-    @property
-    def track_token(self) -> str:
-        """What ties a peer connection to it; empty where sound goes over no track."""
-        if self.over_track and not self._track_token:
-            self._track_token = f"{TRACK_TOKEN_PREFIX}{self.session_id}.{self._new_token()}"
-        return self._track_token
-
-    def is_paused(self, handle: int) -> bool:
-        """Whether nothing of a context is to be heard now."""
-        return self._turns.is_paused(handle)
-
-    def on_track(self, handle: int, played_ms: float, now: float) -> None:
-        """So much of a context has left over the track."""
-        context = self._turns.get(handle)
-        if context is not None and context.cut is None:
-            self._turns.on_track(context, played_ms, now)
-
-    def on_track_state(
-        self, handle: int, state: wire.PlaybackState, played_ms: float, now: float
-    ) -> list[Action]:
-        """As `on_track`, at a moment of which the client is told."""
-        context = self._turns.get(handle)
-        if context is None or context.cut is not None or self._phase is _Phase.NEW:
-            return []
-        self._turns.on_track(context, played_ms, now)
-        self._last_activity = now
-        return [replies.playback(context, state, played_ms)]
-
-    def on_track_connected(self, connected: bool, now: float) -> list[Action]:
-        """A peer connection takes its sound from now on, or none does."""
-        if self._phase is _Phase.NEW or self._phase is _Phase.CLOSED:
-            return []
-        self._last_activity = now
-        return [Send(wire.Track("connected" if connected else "disconnected"))]
-
     # -- how far it may run ahead -----------------------------------------------------------------------
 
     def credit_ms(self, now: float) -> float:
@@ -317,7 +271,7 @@ class Session:
         token = self._sockets.tokens.new()
         return [
             replies.ready(
-                self.session_id, token, self._offer, self._settings, self._turns.known(), self.track_token
+                self.session_id, token, self._offer, self._settings, self._turns.known(), self.track.token
             )
         ]
 
@@ -369,7 +323,9 @@ class Session:
     def _wished(self, message: wire.SessionStart) -> SessionSettings:
         if self._data_channel and message.audio == "frames":
             raise InvalidMessageError("a data channel carries no frames: sound goes over the track (`rtc`)")
-        return self._offer.session_settings(message, self._settings)
+        settings = self._offer.session_settings(message, self._settings)
+        self.track.is_used = settings.audio == "rtc"
+        return settings
 
     def _update(self, message: wire.SessionUpdate, now: float) -> list[Action]:
         self._settings = self._offer.session_settings(message, self._settings)
@@ -384,7 +340,7 @@ class Session:
             self._sockets.tokens.new(),
             self._offer,
             self._settings,
-            rtc_token=self.track_token,
+            rtc_token=self.track.token,
         )
 
     def _ping(self, message: wire.Ping, now: float) -> list[Action]:
@@ -453,7 +409,7 @@ class Session:
 
     def _playback(self, message: wire.Playback, now: float) -> list[Action]:
         check_context_id(message.context_id)
-        if self.over_track:  # what has left over it is known here, and to the sample
+        if self.track.is_used:  # what has left over it is known here, and to the sample
             return []
         self._turns.played(message.context_id, message.played_ms, now)
         self._has_moved = True

@@ -14,7 +14,8 @@ from realtime.session import messages as wire
 from realtime.session.actions import Become, OpenSpeaker, Unheard
 from realtime.session.frames import FrameKind
 from realtime.session.offer import Format
-from realtime.session.session import TRACK_TOKEN_PREFIX, Session
+from realtime.session.session import Session
+from realtime.session.track import TRACK_TOKEN_PREFIX
 from realtime.types import AudioSettings, Finished, FrameFlags, Packet
 from tests.session.talk import MS, OFFER, Talk, only
 
@@ -55,8 +56,8 @@ def test_it_is_asked_for_and_answered_with_a_token_and_servers() -> None:
     talk = talk_over()
     ready = only(talk.send("session.start", audio="rtc"), wire.SessionReady)
     assert (ready.audio, ready.format, ready.frame_ms, ready.sample_rate) == ("rtc", "opus", 20, 48_000)
-    assert ready.rtc_token == talk.session.track_token
-    assert talk.session.track_token.startswith(f"{TRACK_TOKEN_PREFIX}sid.secret-")
+    assert ready.rtc_token == talk.session.track.token
+    assert talk.session.track.token.startswith(f"{TRACK_TOKEN_PREFIX}sid.secret-")
     assert ready.ice_servers == [wire.IceServer(["turn:turn.example:3478"], "name", "secret")]
     later = only(talk.send("session.update", speed=2), wire.SessionReady)
     assert later.rtc_token == ready.rtc_token, "it is the same as long as the session lasts"
@@ -66,12 +67,12 @@ def test_frames_are_the_default_and_have_no_token() -> None:
     talk = talk_over()
     ready = only(talk.send("session.start"), wire.SessionReady)
     assert (ready.audio, ready.rtc_token, ready.ice_servers) == ("frames", UNSET, UNSET)
-    assert talk.session.track_token == "" and not talk.session.over_track
+    assert talk.session.track.token == "" and not talk.session.track.is_used
 
 
 def test_a_data_channel_has_a_track_by_itself() -> None:
     talk = talk_over(data_channel=True)
-    assert talk.session.over_track
+    assert talk.session.track.is_used
     assert only(talk.send("session.start"), wire.SessionReady).audio == "rtc"
 
 
@@ -130,16 +131,16 @@ def test_the_listener_is_where_the_track_is(talk: Talk) -> None:
     """And stands still with it, whatever the clock says."""
     talk.send("text", text="One two.")
     talk.session.on_packets(1, [packet(1000)], talk.now)
-    talk.session.on_track(1, 240.0, talk.now)
+    talk.session.track.on_position(1, 240.0, talk.now)
     talk.now += 5
-    talk.session.on_track(1, 240.0, talk.now)
+    talk.session.track.on_position(1, 240.0, talk.now)
     assert only(talk.send("cancel"), wire.ContextCancelled).played_ms == 240
 
 
 def test_reports_of_the_client_count_for_nothing(talk: Talk) -> None:
     talk.send("text", text="One two.")
     talk.session.on_packets(1, [packet(1000)], talk.now)
-    talk.session.on_track(1, 100.0, talk.now)
+    talk.session.track.on_position(1, 100.0, talk.now)
     assert talk.send("playback", played_ms=900) == []
     assert only(talk.send("cancel"), wire.ContextCancelled).played_ms == 100
 
@@ -150,24 +151,20 @@ def test_what_waits_in_the_track_is_silenced(talk: Talk) -> None:
     talk.send("end")
     talk.session.on_packets(1, [packet(1000)], talk.now)
     talk.event(1, Finished(1000 * MS))
-    talk.session.on_track(1, 300.0, talk.now)
+    talk.session.track.on_position(1, 300.0, talk.now)
     assert Unheard(1, 300.0) in talk.send("cancel")
 
 
 def test_the_client_is_told_how_the_track_goes(talk: Talk) -> None:
     talk.send("text", text="One two.")
     talk.session.on_packets(1, [packet(1000)], talk.now)
-    told = only(talk.session.on_track_state(1, "playing", 20.0, talk.now), wire.TrackPlayback)
+    told = only(talk.session.track.on_state(1, "playing", 20.0, talk.now), wire.TrackPlayback)
     assert (told.context_id, told.handle, told.played_ms, told.state) == ("default", 1, 20, "playing")
     assert talk.session.played_ms(1, talk.now) == 20
     talk.send("cancel")
-    assert talk.session.on_track_state(1, "waiting", 20.0, talk.now) == []
+    assert talk.session.track.on_state(1, "waiting", 20.0, talk.now) == []
 
 
 def test_the_client_is_told_whether_there_is_a_track(talk: Talk) -> None:
-    assert only(talk.session.on_track_connected(True, 0.0), wire.Track).state == "connected"
-    assert only(talk.session.on_track_connected(False, 0.0), wire.Track).state == "disconnected"
-
-
-def test_before_the_first_message_nothing_is_told() -> None:
-    assert talk_over(data_channel=True).session.on_track_connected(True, 0.0) == []
+    assert only(talk.session.track.on_connected(True, 0.0), wire.Track).state == "connected"
+    assert only(talk.session.track.on_connected(False, 0.0), wire.Track).state == "disconnected"

@@ -19,7 +19,7 @@ from realtime.server.keys import offered_keys
 from realtime.server.webrtc.peers import Peers
 from realtime.server.webrtc.sdp import MAX_SDP_BYTES, read_fragment, read_offer
 from realtime.session.messages import IceServer, decode_as
-from realtime.session.session import TRACK_TOKEN_PREFIX
+from realtime.session.track import TRACK_TOKEN_PREFIX
 
 ROUTE = "/v1/audio/speech/rtc"
 PEER_ROUTE = ROUTE + "/{id}"

@@ -59,17 +59,17 @@ async def test_text_goes_in_and_sound_comes_out(server: Server) -> None:
 
 
 async def test_the_rtp_clock_runs_through(server: Server) -> None:
-    """Silence, sound, silence: 20 ms for every packet."""
+    """Silence, sound, silence: 20 ms for every packet; what a busy machine leaves out, it leaves time for."""
     async with rtc_client(server.url) as client:
         await client.connect()
         client.send(type="text", text="One. ")
         client.send(type="end")
         await client.until("playback", state="ended")
         await client.until_packets(60)
-        first = client.packets[0]
-        for number, packet in enumerate(client.packets):
-            assert (packet.timestamp - first.timestamp) % 2**32 == number * TICKS
-            assert (packet.sequence - first.sequence) % 2**16 == number
+        for one, following in pairwise(client.packets):
+            ticks = (following.timestamp - one.timestamp) % 2**32
+            assert ticks == TICKS or (ticks % TICKS == 0 and ticks > 5 * TICKS)
+            assert (following.sequence - one.sequence) % 2**16 == 1
 
 
 async def test_contexts_follow_each_other_with_a_silence_between(server: Server) -> None:
