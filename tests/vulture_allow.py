@@ -21,6 +21,10 @@ _ = (connection.Connection.handle_error,)
 # For the programs of those who use the client.
 _ = (Context.continue_, Session.ping, Session.buffered_ms, Session.has_listener)
 
+# Called by asyncio.
+recvfrom = None
+_ = (recvfrom,)
+
 # Attributes of onnxruntime's session options.
 inter_op_num_threads = intra_op_num_threads = log_severity_level = None
 _ = (inter_op_num_threads, intra_op_num_threads, log_severity_level)

@@ -22,9 +22,9 @@ from aiortc import (
 from aiortc.rtcdtlstransport import RtpSender
 from aiortc.rtcrtpparameters import RTCRtpSendParameters
 
-from realtime.clock import Clock
 from realtime.errors import ErrorCode, QueueFullError
 from realtime.live.track import Track
+from realtime.server.webrtc.beats import Beats
 from realtime.server.webrtc.channel import LABEL, DataChannelTransport
 from realtime.server.webrtc.ice import IceSettings, IceTransport, Remote, Servers
 from realtime.server.webrtc.rtp import TrackSender
@@ -63,19 +63,18 @@ class Peer:
         certificate: RTCCertificate,
         servers: Servers,
         silence: bytes,
-        clock: Clock,
+        beats: Beats,
     ) -> None:
         """Nothing is opened before `answer`. `silence` is a packet of it."""
         self.peer_id = secrets.token_urlsafe(16)
         self._offer = offer
         self._settings = settings
-        self._clock = clock
         self._ice = IceTransport(settings.ice, servers, controlling=offer.remote.lite)
         # It takes any transport that has a way to send and to receive.
         self._dtls = RTCDtlsTransport(cast(RTCIceTransport, self._ice), [certificate])
         self._dtls._set_role("server" if offer.dtls.role == "client" else "client")
         self._sctp = RTCSctpTransport(self._dtls) if offer.has_data else None
-        self._sender = TrackSender(offer.codec.payloadType or 0, offer.mid, silence, clock)
+        self._sender = TrackSender(offer.codec.payloadType or 0, offer.mid, silence, beats)
         self._remote = offer.remote
         self._ended = asyncio.Event()
         self._opened: asyncio.Future[DataChannelTransport] = asyncio.get_running_loop().create_future()

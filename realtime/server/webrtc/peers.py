@@ -14,6 +14,7 @@ from realtime.clock import Clock
 from realtime.errors import ErrorCode, QueueFullError, RealtimeError
 from realtime.live.driver import Driver
 from realtime.live.registry import Registry
+from realtime.server.webrtc.beats import Beats
 from realtime.server.webrtc.channel import DataChannelTransport
 from realtime.server.webrtc.ice import Servers
 from realtime.server.webrtc.peer import CLOSE_S, Peer, PeerSettings
@@ -42,7 +43,7 @@ class Peers:
         self._registry = registry
         self._make_driver = make_driver
         self._silence = silence
-        self._clock = clock
+        self._beats = Beats(clock)
         self._servers = Servers()
         self._peers: dict[str, tuple[Peer, asyncio.Task[None]]] = {}
         self._answering = 0
@@ -86,7 +87,7 @@ class Peers:
         self._check(offer, token)
         self._answering += 1
         try:
-            peer = Peer(offer, self._settings, self._certificate, self._servers, self._silence, self._clock)
+            peer = Peer(offer, self._settings, self._certificate, self._servers, self._silence, self._beats)
             try:
                 answer = await peer.answer()
                 driver = None if token is None else self._tied(token)

@@ -1,16 +1,15 @@
 """The Real-time Transport Protocol (RFC 3550): packets of Opus (RFC 7587) at their time, one every 20 ms.
 
-Nothing is encoded here, and little is computed: of a header only two numbers change. Packets are sent by
-absolute deadlines, so that what is late once does not shift what follows.
+Nothing is encoded here, and little is computed: of a header only two numbers change.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 import secrets
 import struct
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from aiortc.clock import current_ntp_time
@@ -24,18 +23,16 @@ from aiortc.rtp import (
     RtcpSrPacket,
 )
 
-from realtime.clock import Clock
 from realtime.live.track import PACKET_MS, Track
+from realtime.server.webrtc.beats import Beats
 
 #: Of Opus in RTP: its clock always runs at 48 kHz.
 CLOCK_RATE = 48_000
 _TICKS = CLOCK_RATE * PACKET_MS // 1000
-_PACKET_S = PACKET_MS / 1000
-#: Who is later than this sends nothing for the time that is lost: else the listener would stay behind by it.
-MOST_LATE_S = 0.1
 #: Mean of the times between two reports (RFC 3550, 6.2).
 _REPORT_S = 5.0
-_FIRST_REPORT_S = 0.5
+#: The first one comes after so many packets.
+_UNTIL_REPORT = 25
 #: Version 2; with an extension header (RFC 3550, 5.1). Its one-byte form: RFC 8285, 4.2.
 _VERSION, _EXTENDED = 0x80, 0x10
 _MARKER = 0x80
@@ -61,7 +58,7 @@ class Reception:
 class TrackSender:
     """Sends a track, and silence where there is none; aiortc takes it for one of its own senders."""
 
-    def __init__(self, payload_type: int, mid: tuple[int, str] | None, silence: bytes, clock: Clock) -> None:
+    def __init__(self, payload_type: int, mid: tuple[int, str] | None, silence: bytes, beats: Beats) -> None:
         """`mid`: number and value of the header extension that names the section of the SDP, if agreed on.
 
         `silence` is a packet of it.
@@ -76,7 +73,8 @@ class TrackSender:
         self._payload_type = payload_type
         self._extension = b"" if mid is None else _extension(*mid)
         self._silence = silence
-        self._clock = clock
+        self._beats = beats
+        self._report_at = inf
         self._packets = self._bytes = 0
         self._was_silent = True
         #: The track that is sent; None: there is none, and silence is sent.
@@ -93,25 +91,17 @@ class TrackSender:
 
     async def run(self, sink: PacketSink) -> None:
         """Send until it is cancelled, or the sink raises `ConnectionError`."""
-        due = self._clock.now()
-        report_at = due + _FIRST_REPORT_S
-        while True:
-            now = self._clock.now()
-            if now < due:
-                await asyncio.sleep(due - now)
-                now = self._clock.now()
-            late_s = now - due
+
+        async def send(now: float, late_s: float, missed: int) -> None:
             self.latest_s = max(self.latest_s, late_s)
-            if late_s > MOST_LATE_S:
-                count = int(late_s / _PACKET_S)
-                self.left_out += count
-                self._timestamp = (self._timestamp + count * _TICKS) & _U32
-                due += count * _PACKET_S
+            self.left_out += missed
+            self._timestamp = (self._timestamp + missed * _TICKS) & _U32
             await sink._send_rtp(self._next())
-            due += _PACKET_S
-            if now >= report_at:
+            if self._packets == _UNTIL_REPORT or now >= self._report_at:
                 await sink._send_rtp(self._report())
-                report_at = now + _REPORT_S * random.uniform(0.5, 1.5)
+                self._report_at = now + _REPORT_S * random.uniform(0.5, 1.5)
+
+        await self._beats.keep(send)
 
     def goodbye(self) -> bytes:
         """What tells the listener that nothing more comes (RTCP BYE)."""
