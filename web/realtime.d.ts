@@ -46,6 +46,11 @@ export interface SessionSettings extends VoiceSettings {
 export interface ConnectOptions extends SessionSettings {
   /** Best first; the first that the server knows is taken. `["opus"]` when left out. */
   formats?: (Format | (string & {}))[] | undefined;
+  /**
+   * What sound goes over: `"frames"` of the socket, which is usual, or `"rtc"`, a `Track`; for servers whose `features`
+   * name `rtc`.
+   */
+  audio?: "frames" | "rtc" | undefined;
   /** For a server that asks for one. */
   apiKey?: string | undefined;
   /** Whether a connection that is lost is replaced, and the session goes on; true when left out. */
@@ -84,6 +89,12 @@ export interface Ready {
   language: string;
   limits: Limits;
   max_lead_ms: number;
+  /** What sound goes over; servers without WebRTC may not say. */
+  audio?: "frames" | "rtc";
+  /** Ties a peer connection to the session, whose sound goes over a track. */
+  rtc_token?: string;
+  /** STUN and TURN servers that the peer connection may need, as `RTCPeerConnection` takes them. */
+  ice_servers?: { urls: string[]; username?: string; credential?: string }[];
   resumed?: true;
   contexts?: ContextReport[];
 }
@@ -171,6 +182,14 @@ export interface Flushed extends OfContext {
 export interface Flow extends OfContext {
   type: "flow";
   state: "paused" | "resumed";
+}
+
+/** `playback`: so much of it has left over the track; with `audio: "rtc"`. */
+export interface TrackPlayback extends OfContext {
+  type: "playback";
+  played_ms: number;
+  /** Whether it moves on from there, stands still, or is over. */
+  state: "playing" | "waiting" | "ended";
 }
 
 /** Milliseconds of wall clock, from the first text on. */
@@ -287,6 +306,8 @@ export interface SessionEvents {
   resumed: CustomEvent<{ contexts: ContextReport[] }>;
   /** Something is wrong with the session; it is over if its `state` is `"closed"`. */
   error: CustomEvent<RealtimeError>;
+  /** Whether the server has a peer connection to send its sound over; with `audio: "rtc"`. */
+  track: CustomEvent<{ state: "connected" | "disconnected"; at: number }>;
   /** The server will close the session: nothing was said for long (`"idle"`), or it is going away. */
   closing: CustomEvent<{ reason: string; drainMs: number }>;
   sent: CustomEvent<Traffic>;
@@ -301,6 +322,8 @@ export interface ContextEvents {
   frame: CustomEvent<Frame>;
   flushed: CustomEvent<Flushed>;
   flow: CustomEvent<Flow>;
+  /** When it begins to leave over the track, stands still, goes on and ends; and once a second. */
+  playback: CustomEvent<TrackPlayback>;
   done: CustomEvent<Done>;
   cancelled: CustomEvent<Cancelled>;
   error: CustomEvent<RealtimeError>;
@@ -393,6 +416,7 @@ export class Context extends EventTarget {
   cancel(options?: { playedMs?: number | undefined }): Promise<Cancelled>;
   /**
    * Reports how much of it was heard: in doubt less. Report at least every 2 s while it sounds, or never.
+   * Where sound goes over a track it does nothing: the server knows.
    * @param ms of its own time, 0 or more
    */
   played(ms: number): void;
@@ -418,6 +442,72 @@ export class Context extends EventTarget {
   removeEventListener<Type extends keyof ContextEvents>(
     type: Type,
     listener: Listener<ContextEvents, Type>,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
+export type TrackState = "connecting" | "connected" | "lost" | "closed";
+
+/** What the browser has counted of a track; NaN where it does not say. */
+export interface Reception {
+  /** `performance.now()` then. */
+  at: number;
+  packets: number;
+  bytes: number;
+  /** Packets that never came. */
+  lost: number;
+  /** By how much packets come unevenly. */
+  jitterMs: number;
+  /** There and back, by the last check of the way. */
+  roundTripMs: number;
+  /** Time that all samples have waited in the jitter buffer, added up, in seconds; and how many those were. */
+  bufferedS: number;
+  bufferedSamples: number;
+  /** Samples that were played, and those of them that were made up for what was missing. */
+  samples: number;
+  concealedSamples: number;
+}
+
+export interface TrackEvents {
+  state: CustomEvent<{ state: TrackState; reason?: string; retryInMs?: number }>;
+  /** A peer connection could not be had; it is tried again unless `state` is `"closed"`. */
+  error: CustomEvent<RealtimeError>;
+  /** The track of a new peer connection; it is in `stream` by then, which has to be played. */
+  track: CustomEvent<MediaStreamTrack>;
+}
+
+/**
+ * The sound of a session with `audio: "rtc"`: at each event `track`, `audio.srcObject = track.stream`. A peer connection that is lost is
+ * replaced, and the sound goes on where it was; it ends with the session.
+ */
+export class Track extends EventTarget {
+  /** @throws {RealtimeError} where there is no WebRTC */
+  constructor(session: Session);
+  readonly state: TrackState;
+  /** That of the latest connection; null before the first, and at the end. */
+  readonly stream: MediaStream | null;
+  /** What has come on the present connection; null while there is none. */
+  stats(): Promise<Reception | null>;
+  /** Ends the connection; the session goes on, and its sound waits for another one. */
+  close(): void;
+  addEventListener<Type extends keyof TrackEvents>(
+    type: Type,
+    listener: Listener<TrackEvents, Type>,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<Type extends keyof TrackEvents>(
+    type: Type,
+    listener: Listener<TrackEvents, Type>,
     options?: boolean | EventListenerOptions,
   ): void;
   removeEventListener(

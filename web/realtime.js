@@ -6,6 +6,7 @@ import { Session } from "./realtime/session.js";
 
 export { Context } from "./realtime/context.js";
 export { RealtimeError } from "./realtime/errors.js";
+export { Track } from "./realtime/track.js";
 export { Session };
 
 /** @type {typeof import("./realtime.js").connect} */

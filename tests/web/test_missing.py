@@ -50,8 +50,8 @@ async def test_with_a_module_that_does_not_come(
     [
         (["WebSocket"], "WebSocket"),
         (["AudioContext"], "AudioContext"),
-        (["AudioDecoder", "MediaSource"], "WebCodecs"),
-        (["AudioWorkletNode", "MediaSource", "WebSocket"], "MediaSource"),
+        (["AudioDecoder", "MediaSource", "RTCPeerConnection"], "WebCodecs"),
+        (["AudioWorkletNode", "MediaSource", "RTCPeerConnection", "WebSocket"], "MediaSource"),
     ],
 )
 async def test_a_browser_that_lacks_something(

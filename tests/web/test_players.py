@@ -369,10 +369,11 @@ async def test_which_there_are(tone_server: Server, open_page: OpenPage) -> None
     async with open_page(f"{tone_server.url}/realtime.md", listen=False) as listened:
         page = listened.page
         supported = """async () => (await import("/player/choose.js")).supported()"""
-        best, next_one, last = await page.evaluate(supported)
+        best, next_one, third, last = await page.evaluate(supported)
         assert (best["kind"], best["missing"]) == ("webcodecs", [])
         assert (next_one["kind"], next_one["missing"]) == ("mediasource", [])
-        assert (last["kind"], last["missing"]) == ("managed", ["ManagedMediaSource"])
+        assert (third["kind"], third["missing"]) == ("managed", ["ManagedMediaSource"])
+        assert (last["kind"], last["missing"]) == ("webrtc", [])
         refused = """async ([kind, rate]) => {
           const { createPlayer } = await import("/player/choose.js");
           return createPlayer(kind, new AudioContext({ sampleRate: rate })).catch(({ message }) => message);
@@ -381,7 +382,7 @@ async def test_which_there_are(tone_server: Server, open_page: OpenPage) -> None
             await page.evaluate(refused, ["managed", 48_000])
             == "ManagedMediaSource (MP4) needs ManagedMediaSource."
         )
-        for kind in ("webcodecs", "mediasource"):
+        for kind in ("webcodecs", "mediasource", "webrtc"):
             assert "44100 Hz" in await page.evaluate(refused, [kind, 44_100])
         await page.evaluate("delete globalThis.AudioDecoder")
         assert (await page.evaluate(supported))[0]["missing"] == ["WebCodecs"]

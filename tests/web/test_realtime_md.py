@@ -59,7 +59,9 @@ async def page(chromium: Browser, server: Server) -> AsyncIterator[Page]:
 
 
 async def test_all_recipes_are_run() -> None:
-    assert list(RECIPES) == ["player.js", "speak.js", "stream.js", "interrupt.js", "connection.js", "say.mjs"]
+    assert list(RECIPES) == [
+        *("player.js", "speak.js", "stream.js", "interrupt.js", "track.js", "connection.js", "say.mjs")
+    ]
     assert DOCUMENT.count("```js") == len(RECIPES)
 
 
@@ -96,6 +98,25 @@ async def test_interrupt(page: Page) -> None:
         }"""
     )
     assert told["heard"].startswith("One two ") and told["unheard"].endswith("seven eight.")
+
+
+async def test_track(page: Page) -> None:
+    await page.mouse.click(3, 3)
+    told = await page.evaluate(
+        """async () => {
+            const { speak, interrupt } = await import("/track.js");
+            const shown = [];
+            const audio_ms = await speak("One two.", (...each) => shown.push(each));
+            while (shown.at(-1)?.[0] !== "ended") await new Promise((resolve) => setTimeout(resolve, 20));
+            let begun;
+            const begins = new Promise((resolve) => { begun = resolve; });
+            await speak("One two three four five six seven.", (_, ms) => ms > 1000 && begun());
+            await begins;
+            return { audio_ms, shown, spoken: await interrupt() };
+        }"""
+    )
+    assert told["shown"][0][0] == "playing" and told["shown"][-1] == ["ended", told["audio_ms"]]
+    assert told["spoken"].startswith("One two three ") and "seven" not in told["spoken"]
 
 
 async def test_connection(page: Page, server: Server) -> None:

@@ -47,6 +47,7 @@ export const elements = {
   waveform: find("waveform", HTMLCanvasElement),
   timeline: find("timeline", HTMLElement),
   after: find("after", HTMLElement),
+  unsaved: find("unsaved", HTMLElement),
   downloadOgg: find("download-ogg", HTMLButtonElement),
   downloadWav: find("download-wav", HTMLButtonElement),
   copyLink: find("copy-link", HTMLButtonElement),

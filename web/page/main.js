@@ -33,7 +33,7 @@ class Page {
   #status = new Status(elements.status);
   #settings = new Settings(elements);
   #speaking = new Speaking(
-    () => this.#server.session,
+    (isTrack) => this.#server.sessionOver(isTrack),
     () => this.#sound.silence(),
   );
   #stage = new Stage(elements, new Timeline(elements.timeline));
@@ -44,10 +44,13 @@ class Page {
     this.#speaking,
     (text) => this.#tellProblem(text),
     (text) => this.#say(text),
+    (isTrack) => this.#isMet && this.#server.sessionOver(isTrack),
   );
   /** Whether the problem that is shown is one of the connection, and over when that is back. */
   #isUnconnected = false;
   #isDrawing = false;
+  /** Whether the server lets us in. */
+  #isMet = false;
   /** What is to be spoken as soon as there is a player for it. @type {symbol | null} */
   #waiting = null;
 
@@ -261,17 +264,20 @@ class Page {
       if (detail.state === "closed" && detail.retryInMs !== undefined) this.#tellUnconnected(detail.reason);
     });
     on("way", show.way);
+    on("session", ({ session, isTrack }) => this.#playback.join(session, isTrack));
     on("back", () => {
       this.#speaking.setConnection(false);
       this.#say("The connection was lost and is back. Nothing is missing.");
     });
-    on("ready", () => {
+    on("ready", ({ features }) => {
+      this.#playback.offer(features);
       if (this.#isUnconnected) this.#tellProblem("");
       this.#checkRoom();
       this.#checkReady();
     });
     on("refused", (/** @type {RealtimeError} */ error) => {
       if (error.code === "unauthorized") this.#askForKey(error.message);
+      else if (error.code === "unsupported") this.#playback.fallBack("This server has no WebRTC");
     });
   }
 
@@ -281,7 +287,8 @@ class Page {
       const voices = await this.#server.voices();
       this.#settings.offer(voices);
       this.#offerExamples();
-      this.#server.session;
+      this.#isMet = true;
+      this.#server.sessionOver(this.#playback.player?.isTrack ?? this.#settings.screen.player === "webrtc");
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
       if (error.status === 401) {

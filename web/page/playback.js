@@ -1,10 +1,12 @@
 import { supported } from "../player/choose.js";
+import { sentence } from "./text.js";
 
 /** @typedef {import("./elements.js").elements} Elements */
 /** @typedef {import("./sound.js").Sound} Sound */
 /** @typedef {import("./speaking.js").Speaking} Speaking */
 /** @typedef {import("../player/player.js").Kind} Kind */
 /** @typedef {import("../player/player.js").Player} Player */
+/** @typedef {import("../realtime.js").Session} Session */
 
 /** Which player plays: the best there is, or the one that a person chose; and why. */
 export class Playback {
@@ -13,6 +15,11 @@ export class Playback {
   #speaking;
   #tell;
   #say;
+  #connect;
+  /** The one whose sound goes over a track; null where it does not. @type {Session | null} */
+  #session = null;
+  /** Why a track cannot be had, when it could not. */
+  #failure = "";
   /** The one of the next utterance; null while there is none yet. @type {Player | null} */
   player = null;
   /** The making of the one that was asked for last; null when it is done. @type {Promise<void> | null} */
@@ -24,13 +31,15 @@ export class Playback {
    * @param {Speaking} speaking
    * @param {(problem: string) => void} tell
    * @param {(text: string) => void} say what is no problem
+   * @param {(isTrack: boolean) => void} connect has a session ready whose sound goes over a track, or not
    */
-  constructor(elements, sound, speaking, tell, say) {
+  constructor(elements, sound, speaking, tell, say, connect) {
     this.#elements = elements;
     this.#sound = sound;
     this.#speaking = speaking;
     this.#tell = tell;
     this.#say = say;
+    this.#connect = connect;
   }
 
   /** @param {string} chosen the kind that a link asks for; "" for the best */
@@ -47,10 +56,33 @@ export class Playback {
       }),
     );
     player.addEventListener("change", () => {
+      this.#failure = "";
       player.dataset.chosen = player.value;
       this.#take(player.value);
     });
     await this.#take(chosen);
+  }
+
+  /** @type {(session: Session, isTrack: boolean) => void} */
+  join(session, isTrack) {
+    this.#session = isTrack ? session : null;
+    if (isTrack && this.player?.isTrack) this.player.join(session);
+  }
+
+  /** What the server can do: not each has WebRTC. @param {string[]} features */
+  offer(features) {
+    const option = [...this.#elements.player.options].find(({ value }) => value === "webrtc");
+    if (option === undefined || features.includes("rtc") || option.disabled) return;
+    option.disabled = true;
+    option.text = "WebRTC: this server has none";
+  }
+
+  /** A track cannot be had: plays another way, if there is one. @param {string} why */
+  fallBack(why) {
+    this.#failure = sentence(why);
+    const other = supported().find(({ kind, missing }) => kind !== "webrtc" && missing.length === 0);
+    if (other === undefined) this.#tell(`${this.#failure} This browser has no other way to play.`);
+    else this.#take(other.kind);
   }
 
   /**
@@ -79,7 +111,16 @@ export class Playback {
         const { utterance, message } = /** @type {CustomEvent} */ (event).detail;
         if (utterance === null) this.#tell(message);
       });
-      if (isLast()) this.#change(player, why(player.kind, chosen));
+      let wasLost = false;
+      player.addEventListener("way", (event) => {
+        const { state, reason } = /** @type {CustomEvent} */ (event).detail;
+        if (player !== this.player) return;
+        if (state === "failed") this.fallBack(`WebRTC does not get through: ${reason}`);
+        else if (state === "lost") this.#say(LOST);
+        else if (state === "connected" && wasLost) this.#say(BACK);
+        wasLost = state === "lost";
+      });
+      if (isLast()) this.#change(player, this.#why(player.kind, chosen));
       else await player.close();
     } catch (error) {
       if (!isLast()) return;
@@ -93,15 +134,27 @@ export class Playback {
     const { player: select, playerNow } = this.#elements;
     const before = this.player;
     this.player = player;
+    if (this.#session !== null) player.join(this.#session);
     select.value = player.kind;
     playerNow.textContent = `${player.label} plays from the next utterance on${reason}.`;
     this.#speaking.use(player).then(() => {
       before?.close();
-      if (this.player === player) playerNow.textContent = `${player.label} plays${reason}.`;
+      if (this.player !== player) return;
+      playerNow.textContent = `${player.label} plays${reason}.`;
+      this.#connect(player.isTrack);
     });
-    if (this.#speaking.current !== null) this.#say(playerNow.textContent);
+    if (this.#failure !== "") this.#tell(`${this.#failure} ${player.label} plays instead.`);
+    else if (this.#speaking.current !== null) this.#say(playerNow.textContent);
+  }
+
+  /** @type {(kind: Kind, chosen: string) => string} */
+  #why(kind, chosen) {
+    return this.#failure === "" ? why(kind, chosen) : ", because WebRTC does not get through";
   }
 }
+
+const LOST = "The connection of the sound was lost, and is being taken up again. Nothing will be missing.";
+const BACK = "The connection of the sound is back.";
 
 /** @type {(kind: Kind, chosen: string) => string} */
 function why(kind, chosen) {

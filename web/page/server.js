@@ -33,6 +33,7 @@ export class ServerError extends Error {
  * The server that this page came from: its voices, and a session with it that is there when it is needed.
  *
  * Events (CustomEvent):
+ * - `session` {session, isTrack}: another one, that may still be connecting
  * - `state` {state: "connecting" | "open" | "lost" | "closed", retryInMs?, reason?}
  * - `ready` `Ready`: a session has begun
  * - `back`: a session was taken up again, and nothing is missing
@@ -45,6 +46,8 @@ export class Server extends EventTarget {
   apiKey = null;
   /** @type {Session | null} */
   #session = null;
+  /** Whether the sound of the session goes over a track. */
+  #isTrack = false;
   /** What the latest session told; null before. @type {Ready | null} */
   ready = null;
   #retryMs = FIRST_RETRY_MS;
@@ -82,8 +85,23 @@ export class Server extends EventTarget {
   /** The session; another one is begun when the last is over. @returns {Session} */
   get session() {
     this.#usedAt = performance.now();
-    if (this.#session === null || this.#session.state === "closed") this.#session = this.#connect();
+    if (this.#session === null || this.#session.state === "closed") return this.#connect();
     return this.#session;
+  }
+
+  /**
+   * As `session`; one whose sound goes another way is dropped for it.
+   * @param {boolean} isTrack whether its sound goes over a track
+   * @returns {Session}
+   */
+  sessionOver(isTrack) {
+    if (isTrack !== this.#isTrack) {
+      this.#isTrack = isTrack;
+      const former = this.#session;
+      this.#session = null;
+      former?.close({ drain: false });
+    }
+    return this.session;
   }
 
   /** Somebody is here: has a session ready. */
@@ -105,8 +123,12 @@ export class Server extends EventTarget {
     this.#isRetrying = false;
     const session = connect(this.#url, {
       timestamps: "word",
+      ...(this.#isTrack && { audio: "rtc" }),
       ...(this.apiKey !== null && { apiKey: this.apiKey }),
     });
+    this.#session = session;
+    const isTrack = this.#isTrack;
+    this.#tell("session", { session, isTrack });
     this.#tell("state", { state: "connecting" });
     const isLast = () => session === this.#session;
     let isReady = false;
@@ -129,12 +151,13 @@ export class Server extends EventTarget {
     session.addEventListener("resumed", () => isLast() && this.#tell("back", null));
     session.ready.then(
       (ready) => {
+        if (!isLast()) return;
         isReady = true;
         this.#retryMs = FIRST_RETRY_MS;
         this.ready = ready;
         this.#tell("ready", ready);
       },
-      (error) => this.#refused(error),
+      (error) => isLast() && this.#refused(error),
     );
     return session;
   }
@@ -143,13 +166,14 @@ export class Server extends EventTarget {
   #refused(error) {
     if (this.#isLeft) return;
     this.#tell("refused", error);
-    if (error.code === "unauthorized") this.#tell("state", { state: "closed", reason: error.message });
+    const isFinal = error.code === "unauthorized" || (error.code === "unsupported" && this.#isTrack);
+    if (isFinal) this.#tell("state", { state: "closed", reason: error.message });
     else this.#retry(error.retryAfterMs ?? this.#retryMs, error.message);
   }
 
   /** The server is there, and does not know the session: it was started anew, or the way was closed for too long. */
   #connectAnew() {
-    if (!this.#isLeft) this.#session = this.#connect();
+    if (!this.#isLeft) this.#connect();
   }
 
   /**

@@ -27,6 +27,7 @@ const LOST = "The connection was away, and the server has forgotten this text. S
  * - `over`: nothing more of it will be heard; its `state` says how it ended
  * - `answered`: the server has said what was heard of one that was interrupted
  * - `problem`: its `problem` says what went wrong
+ * - `counted`: what its connection has counted is in its log
  */
 export class Speaking extends EventTarget {
   #session;
@@ -35,12 +36,15 @@ export class Speaking extends EventTarget {
   #silence;
   /** That of what is being spoken. @type {Turn | null} */
   #turn = null;
+  /** What was spoken last, or is: of a track is counted when it is over. @type {Utterance | null} */
+  #latest = null;
   #count = 0;
   /** Whether the player can be heard; else the server is asked to wait. */
   #isAudible = true;
 
   /**
-   * @param {() => Session} session the one to speak in; it may still be connecting
+   * @param {(isTrack: boolean) => Session} session the one to speak in, whose sound goes over a track or not; it may
+   *   still be connecting
    * @param {() => Promise<number>} silence when the player's sound is no more, in ms of performance.now()
    */
   constructor(session, silence) {
@@ -75,13 +79,29 @@ export class Speaking extends EventTarget {
         if (turn !== null && turn.utterance.key === detail.utterance) take(turn, detail);
       });
     on("playing", (turn, { at }) => this.#playing(turn, at));
-    on("underrun", ({ utterance }, { at }) => utterance.log.underrun(at));
-    on("continued", ({ utterance }, { at, gapMs, segmentStart }) =>
-      utterance.log.continued(at, gapMs, segmentStart),
+    on("underrun", ({ utterance }, { at }) => {
+      // A track that was asked to wait has not run dry.
+      if (this.#isAudible || !player.isTrack) utterance.log.underrun(at);
+    });
+    on("continued", ({ utterance: { log } }, { at, gapMs, segmentStart, positionMs }) =>
+      log.continued(at, gapMs, segmentStart ?? log.beginsSegment(positionMs)),
     );
     on("progress", (turn, { at, playedMs }) => this.#progress(turn, at, playedMs));
     on("played", (turn, { at }) => this.#played(turn, at));
     on("error", (turn, { message }) => this.#unplayable(turn, message));
+    on("audible", ({ utterance }, { at }) => utterance.log.audible(at));
+    player.addEventListener("carried", (event) => {
+      const { utterance, at, carried } = /** @type {CustomEvent} */ (event).detail;
+      const latest = this.#latest;
+      if (latest === null || latest.key !== utterance) return;
+      latest.log.carriedOver(carried, at);
+      this.#tell("counted", latest);
+    });
+    player.addEventListener("way", (event) => {
+      const { state, reason } = /** @type {CustomEvent} */ (event).detail;
+      const turn = this.#turn;
+      if (state === "failed" && turn?.player === player) this.#unplayable(turn, reason);
+    });
     return new Promise((resolve) => {
       const look = () => {
         if (this.#turn !== null && this.#turn.player !== player) return;
@@ -201,7 +221,7 @@ export class Speaking extends EventTarget {
     const player = this.#player;
     if (player === null) throw new Error("There is no player yet.");
     this.interrupt(askedAt);
-    const context = this.#session().open(settingsOf(screen));
+    const context = this.#session(player.isTrack).open(settingsOf(screen));
     this.#count += 1;
     const key = `utterance-${this.#count}`;
     const { voice, language, speed, llm } = screen;
@@ -212,11 +232,16 @@ export class Speaking extends EventTarget {
       player: player.label,
       mode: llm ? "llm" : "text",
       preSkip: 0,
+      track: player.isTrack,
     });
+    log.askedAt = askedAt;
     const utterance = new Utterance(screen, log, tokens, askedAt);
     const turn = { utterance, context, player, stop: new AbortController(), reportedAt: 0 };
     this.#turn = turn;
+    this.#latest = utterance;
     this.#listen(turn);
+    // What comes over a track now would be lost; `setAudible` has it go on.
+    if (player.isTrack && player.context.state !== "running") this.#isAudible = false;
     if (!this.#isAudible) context.pause();
     return turn;
   }
@@ -247,9 +272,18 @@ export class Speaking extends EventTarget {
       listening,
     );
     context.addEventListener(
+      "playback",
+      ({ detail }) => {
+        log.left(detail.played_ms, detail.at, detail.state === "ended");
+        player.told(key, detail);
+      },
+      listening,
+    );
+    context.addEventListener(
       "done",
       ({ detail }) => {
         log.done(detail, detail.at);
+        if (player.isTrack) player.end(key, detail.audio_ms);
         if (detail.audio_ms === 0) this.#close(turn, utterance.problem === null ? "unspoken" : "failed");
       },
       listening,
@@ -260,7 +294,7 @@ export class Speaking extends EventTarget {
     context.finished.catch((error) => {
       // What has come of it is still heard.
       player.end(key);
-      if (log.frameCount === 0 || utterance.isOver) this.#close(turn, "failed");
+      if (log.receivedMs === 0 || utterance.isOver) this.#close(turn, "failed");
       this.#failed(turn, error.message, error);
     });
   }
@@ -315,7 +349,7 @@ export class Speaking extends EventTarget {
     const { utterance, context, player } = turn;
     this.#failed(turn, message);
     // A player that has given it up will never say that it was played.
-    if (player.current() === utterance.key || player.heldMs() > 0) return;
+    if (!player.isTrack && (player.current() === utterance.key || player.heldMs() > 0)) return;
     context.cancel({ playedMs: player.playedMs(utterance.key) }).catch(() => {});
     this.#close(turn, "failed");
   }

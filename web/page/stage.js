@@ -48,13 +48,14 @@ export class Stage {
     const utterance = this.shown;
     if (utterance === null) return;
     this.#said.update();
-    const { firstSound, firstName, silence, heard, after } = this.#elements;
+    const { firstSound, firstName, silence, heard, after, unsaved } = this.#elements;
     figure(firstSound, utterance.firstSoundMs);
     figure(silence, utterance.silenceMs);
     write(firstName, `from press to first sound${beforeTheText(utterance)}`);
     write(heard, `${counted(utterance.heardCount)} of ${counted(utterance.units.length)}`);
     heard.dataset.shown = "count";
     after.hidden = utterance.log.frameCount === 0;
+    unsaved.hidden = utterance.log.settings.track !== true;
     if (utterance.isOver) this.#showFigures();
   }
 

@@ -11,7 +11,8 @@
  */
 
 /**
- * All players, the best (soonest to sound, soonest silent) first.
+ * All players, the best (soonest to sound, soonest silent) first. The last needs a session with `audio: "rtc"`, which not
+ * every network lets through: what comes in frames is preferred.
  * @returns {Support[]}
  */
 export function supported() {
@@ -31,6 +32,7 @@ export function supported() {
       label: "ManagedMediaSource (MP4)",
       missing: sourceLacks("ManagedMediaSource", "audio/mp4"),
     },
+    { kind: "webrtc", label: "WebRTC", missing: lacking({ RTCPeerConnection: "RTCPeerConnection" }) },
   ];
 }
 
@@ -51,6 +53,8 @@ export async function createPlayer(kind, audioContext) {
       return (await import("./mediasource.js")).createMediaSourcePlayer(audioContext);
     case "managed":
       return (await import("./managed.js")).createManagedPlayer(audioContext);
+    case "webrtc":
+      return (await import("./track.js")).createTrackPlayer(audioContext);
   }
 }
 

@@ -27,7 +27,7 @@ const OPUS = 1;
  * @property {Uint8Array} payload
  */
 
-/** @typedef {"webcodecs" | "mediasource" | "managed"} Kind */
+/** @typedef {"webcodecs" | "mediasource" | "managed" | "webrtc"} Kind */
 
 /**
  * Plays utterances one after another, each as its frames say. `output` is to be connected by who makes it.
@@ -45,6 +45,8 @@ export class Player extends EventTarget {
   /** @type {Map<string, number>} */
   #past = new Map();
   #progressAt = 0;
+  /** Whether it plays a track: its sound comes in no frames, and what comes while it cannot be heard is lost. */
+  isTrack = false;
 
   /**
    * @param {Kind} kind
@@ -73,10 +75,24 @@ export class Player extends EventTarget {
   push(_utterance, _frame, _preSkip) {}
 
   /**
+   * Of a track: the session whose sound is to be played from now on.
+   * @param {import("../realtime.js").Session} _session
+   */
+  join(_session) {}
+
+  /**
+   * Of a track: how much of an utterance has left the server, as `playback` says. The first begins it.
+   * @param {string} _utterance
+   * @param {import("./heard.js").Told} _told
+   */
+  told(_utterance, _told) {}
+
+  /**
    * Nothing more will come, although no frame has said so. Unknown and stopped utterances are left alone.
    * @param {string} _utterance
+   * @param {number} [_ms] of a track: how long it is; there, more may come up to that
    */
-  end(_utterance) {}
+  end(_utterance, _ms) {}
 
   /** Silence now; everything is dropped. It is usable again at once. */
   stop() {}

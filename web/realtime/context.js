@@ -115,6 +115,8 @@ export class Context extends EventTarget {
   /** @param {number} ms */
   played(ms) {
     if (!Number.isFinite(ms)) throw new RealtimeError("invalid_message", "what was played is a number of ms");
+    // What has left over a track counts as heard; the server knows of that by itself.
+    if (this.settings?.audio === "rtc") return;
     if (this.#isOnTheWire()) this.#link.put({ type: "playback", context_id: this.id, played_ms: ms });
   }
 
@@ -175,6 +177,9 @@ export class Context extends EventTarget {
         break;
       case "flow":
         this.#heard("flow", { ...message, at });
+        break;
+      case "playback":
+        this.#heard("playback", { ...message, at });
         break;
       case "flush.done":
         this.#flushDone(message, at);

@@ -54,8 +54,10 @@ export class Session extends EventTarget {
       }),
     );
     const first = { ...start, type: "session.start" };
+    /** Of its socket. */
+    this._address = addressOf(url);
     this.#exchange = new Exchange(
-      addressOf(url),
+      this._address,
       apiKey,
       first,
       { resume, stallMs },
@@ -242,6 +244,7 @@ export class Session extends EventTarget {
     if (message.type === "session.closing") this.#takeClosing(message);
     else if (message.type === "context.opened") this.#takeOpened(message, at);
     else if (message.type === "error") this.#takeError(message, context);
+    else if (message.type === "track") this.#tell("track", { state: message.state, at });
     else context?._message(message, at);
   }
 

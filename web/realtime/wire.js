@@ -40,6 +40,7 @@ const KINDS = 4;
  * @property {[number, number]} [source]
  * @property {string} [flush_id]
  * @property {string} [text_spoken]
+ * @property {string} [state]
  */
 
 /** A word, before it is known where it stands in UTF-16 units. @typedef {Omit<Word, "range">} WireWord */

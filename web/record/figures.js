@@ -1,15 +1,19 @@
 // The figures of an utterance, each with how it was measured. What is not known is missing, never a guess.
 
+import { figure, notKnown } from "./figure.js";
 import { bytes, count, duration, ratio } from "./format.js";
+import { trackFiguresOf } from "./track-figures.js";
 
+/** @typedef {import("./figure.js").Figure} Figure */
 /** @typedef {import("./log.js").UtteranceLog} UtteranceLog */
-/** @typedef {{name: string, value: string, title: string, missing?: boolean}} Figure */
 
-const NOT_KNOWN = "–";
+const OVER_A_TRACK =
+  "Not told here: over WebRTC sound comes as a track, whose packets the page does not see.";
 
 /**
  * @param {UtteranceLog} log
- * @returns {Figure[]} always the same names in the same order; `missing` where the value is not known
+ * @returns {Figure[]} always the same names in the same order, and behind them those of a track where it came over one;
+ *   `missing` where the value is not known
  */
 export function figuresOf(log) {
   return [
@@ -29,6 +33,7 @@ export function figuresOf(log) {
     audioBytes(log),
     packets(log),
     connection(log),
+    ...(log.settings.track === true ? trackFiguresOf(log) : []),
   ];
 }
 
@@ -131,6 +136,9 @@ function usuallyInHand(log) {
  * @returns {Figure}
  */
 function inHand(log, name, title, choose) {
+  if (log.settings.track === true) {
+    return notKnown(name, `${title} Not told here: over WebRTC it is the jitter buffer that holds it.`);
+  }
   const { playingAt, lastFrameAt } = log;
   if (!Number.isNaN(playingAt) && log.complete && lastFrameAt <= playingAt) {
     return {
@@ -181,21 +189,14 @@ function wallFactor(log) {
   const title =
     "From sending the first piece of text to the arrival of the last frame, for each second of sound; without the time " +
     "in which the server waited because there was enough sound in hand.";
+  if (log.settings.track === true) {
+    return notKnown(name, `${title} ${OVER_A_TRACK}`);
+  }
   if (log.lastTokenAt > log.firstFrameAt) {
-    return {
-      name,
-      value: NOT_KNOWN,
-      title: `${title} Not told here: the text itself came slower.`,
-      missing: true,
-    };
+    return notKnown(name, `${title} Not told here: the text itself came slower.`);
   }
   if (log.outages.count > 0) {
-    return {
-      name,
-      value: NOT_KNOWN,
-      title: `${title} Not told here: the connection was lost.`,
-      missing: true,
-    };
+    return notKnown(name, `${title} Not told here: the connection was lost.`);
   }
   const wall = log.lastFrameAt - log.firstTokenAt - log.waits.within(log.firstTokenAt, log.lastFrameAt);
   const known = log.complete && log.receivedMs > 0;
@@ -231,6 +232,9 @@ function textBytes(log) {
 function audioBytes(log) {
   const title =
     "Frames of sound that came, in bytes, with the 24 bytes of each one's header; and what that is a second.";
+  if (log.settings.track === true) {
+    return notKnown("Sound", `${title} ${OVER_A_TRACK}`);
+  }
   return figure(
     "Sound",
     log.frameCount > 0 ? log.audioBytes : Number.NaN,
@@ -245,6 +249,9 @@ function audioBytes(log) {
 /** @param {UtteranceLog} log */
 function packets(log) {
   const title = "Frames of sound that came, and how much sound is in one on average.";
+  if (log.settings.track === true) {
+    return notKnown("Packets", `${title} ${OVER_A_TRACK}`);
+  }
   return figure(
     "Packets",
     log.frameCount > 0 ? log.frameCount : Number.NaN,
@@ -269,13 +276,6 @@ function connection(log) {
     },
     title,
   );
-}
-
-/** @type {(name: string, value: number, format: (value: number) => string, title: string) => Figure} */
-function figure(name, value, format, title) {
-  return Number.isFinite(value)
-    ? { name, value: format(value), title }
-    : { name, value: NOT_KNOWN, title, missing: true };
 }
 
 /** @type {(a: number, b: number) => number} the earlier one; infinity when neither is known */

@@ -1,8 +1,10 @@
 // What happened to one utterance: when its text left, when its sound came, and when it was heard.
 
+import { addedUp } from "./carried.js";
 import { Hand } from "./hand.js";
 import { PacketShelf } from "./packets.js";
 import { Points } from "./points.js";
+import { beginsAt, countIn, take } from "./segments.js";
 import { Sounding } from "./sounding.js";
 import { Stretches } from "./stretches.js";
 
@@ -13,6 +15,7 @@ import { Stretches } from "./stretches.js";
  * @property {number} [speed]
  * @property {string} [player] which player plays it
  * @property {"text" | "llm"} [mode] whether its text was there at once, or came token by token
+ * @property {boolean} [track] whether its sound comes over a track: then no frames are seen
  * @property {number} [preSkip] samples at 48 kHz to drop at the beginning; `pre_skip` of `session.ready`
  */
 
@@ -25,20 +28,9 @@ import { Stretches } from "./stretches.js";
  * @property {boolean} [last]
  */
 
-/**
- * @typedef {object} Segment
- * @property {number} index
- * @property {string} text as it is spoken
- * @property {[number, number]} range where it stands in the log's text, in UTF-16 units
- * @property {number} startMs where it begins in the utterance's sound, ms
- * @property {string} language
- * @property {boolean} final
- * @property {number} at when it was told, ms
- * @property {number} firstFrameAt when its first sound came, ms; NaN before that
- * @property {number} lastFrameAt when its latest sound came, ms; NaN before that
- */
-
 /** @typedef {{range: [number, number], startMs: number, endMs: number, at: number}} Word */
+/** @typedef {import("../player/track.js").Carried} Carried */
+/** @typedef {import("./segments.js").Segment} Segment */
 /** @typedef {{first_audio_ms?: number, queue_ms?: number, infer_ms?: number, encode_ms?: number}} Timing */
 
 const FRAME_HEADER_BYTES = 24;
@@ -104,6 +96,13 @@ export class UtteranceLog {
     /** When it had nothing left as the text itself was not there yet. */
     this.textWaits = new Stretches();
 
+    /** When a person asked for it; NaN where that was not told. */
+    this.askedAt = Number.NaN;
+    /** When the first sound of it came out that one can hear; NaN where nobody listened for it. */
+    this.audibleAt = Number.NaN;
+    /** What was counted of a track while it sounded, added up; null where there is none. @type {Carried | null} */
+    this.carried = null;
+
     /** When there was no connection. */
     this.outages = new Stretches();
     /** When the server waited because the listener had enough in hand. */
@@ -126,10 +125,16 @@ export class UtteranceLog {
     return (
       this.cancelledWith !== null ||
       !Number.isNaN(this.playedAt) ||
-      ((this.doneWith !== null || this.failedWith !== null) && this.receivedMs === 0) ||
+      // Over a track messages come ahead of the sound.
+      ((this.doneWith !== null || this.failedWith !== null) && this.receivedMs === 0 && !this.isAwaited) ||
       // It was stopped, and nobody is there to answer.
       (this.failedWith !== null && !Number.isNaN(this.silentAt))
     );
+  }
+
+  /** Whether sound of it is still to come over a track. */
+  get isAwaited() {
+    return this.settings.track === true && (this.doneWith?.audioMs ?? 0) > 0;
   }
 
   /** Whether it was interrupted. */
@@ -152,7 +157,12 @@ export class UtteranceLog {
     if (this.cancelledWith !== null) {
       return this.cancelledWith.playedMs;
     }
-    return Number.isNaN(this.playedAt) ? Math.min(this.sounding.playedMs, this.receivedMs) : this.receivedMs;
+    if (!Number.isNaN(this.playedAt)) {
+      return this.receivedMs;
+    }
+    // Of a track is told only now and then how much has come.
+    const come = this.settings.track === true ? Number.POSITIVE_INFINITY : this.receivedMs;
+    return Math.min(this.sounding.playedMs, come);
   }
 
   /**
@@ -183,25 +193,7 @@ export class UtteranceLog {
    * @param {number} at ms
    */
   segment(detail, at) {
-    const told = {
-      text: detail.text,
-      range: detail.range ?? [0, 0],
-      startMs: detail.start_ms,
-      language: detail.language ?? "",
-      final: detail.final ?? true,
-    };
-    const known = this.segments.find((each) => each.index === detail.index);
-    if (known === undefined) {
-      this.segments.push({
-        index: detail.index,
-        ...told,
-        at,
-        firstFrameAt: Number.NaN,
-        lastFrameAt: Number.NaN,
-      });
-    } else {
-      Object.assign(known, told);
-    }
+    take(this.segments, detail, at);
     this.touch(at);
   }
 
@@ -230,7 +222,7 @@ export class UtteranceLog {
     if (frame.duration > 0) {
       this.firstFrameAt = earliest(this.firstFrameAt, at);
       this.lastFrameAt = at;
-      this.countIn(frame.position / SAMPLES_PER_MS, end, at);
+      this.segmentNow = countIn(this.segments, this.segmentNow, frame.position / SAMPLES_PER_MS, end, at);
       this.hand.arrived(at, frame.duration / SAMPLES_PER_MS);
       this.receivedMs = end;
     }
@@ -241,6 +233,46 @@ export class UtteranceLog {
       shelf.added(frame.payload.byteLength);
     }
     this.touch(at);
+  }
+
+  /**
+   * So much of its sound has left the server, over a track.
+   *
+   * @param {number} ms of its sound
+   * @param {number} at ms: when that was told
+   * @param {boolean} ended whether that is all
+   */
+  left(ms, at, ended) {
+    if (ms > this.receivedMs) {
+      this.firstFrameAt = earliest(this.firstFrameAt, at);
+      this.lastFrameAt = at;
+      this.segmentNow = countIn(this.segments, this.segmentNow, this.receivedMs, ms, at);
+      this.receivedMs = ms;
+    }
+    this.complete ||= ended;
+    this.touch(at);
+  }
+
+  /**
+   * @param {Carried} more what was counted of its track since the last time
+   * @param {number} at ms
+   */
+  carriedOver(more, at) {
+    const { packets, bytes } = more;
+    if (packets > 0) this.frames.push({ at, until: at, end: this.receivedMs, bytes, count: packets });
+    this.carried = addedUp(this.carried, more);
+    this.touch(at);
+  }
+
+  /** @param {number} at ms: its first sound that one can hear came out */
+  audible(at) {
+    this.audibleAt = earliest(this.audibleAt, at);
+    this.touch(at);
+  }
+
+  /** @param {number} ms a place in the sound @returns {boolean} whether a segment begins there, to a packet */
+  beginsSegment(ms) {
+    return beginsAt(this.segments, ms);
   }
 
   /** @param {number} at ms: its first sample leaves the player */
@@ -286,8 +318,8 @@ export class UtteranceLog {
   progress(at, playedMs, heldMs) {
     this.sounding.progress(at, playedMs);
     // The player may hold a later utterance's sound as well.
-    const own = Math.max(0, this.receivedMs - playedMs);
-    this.hand.reported(at, Math.min(heldMs ?? own, own));
+    const own = this.settings.track === true ? Number.POSITIVE_INFINITY : this.receivedMs - playedMs;
+    this.hand.reported(at, Math.max(0, Math.min(heldMs ?? own, own)));
     this.touch(at);
   }
 
@@ -388,25 +420,6 @@ export class UtteranceLog {
    */
   segmentEndMs(index) {
     return this.segments[index + 1]?.startMs ?? this.audioMs;
-  }
-
-  /** @private @type {(from: number, to: number, at: number) => void} sound from..to (ms) came at `at` */
-  countIn(from, to, at) {
-    // A frame may hold the end of one segment and the beginning of the next.
-    while (
-      this.segmentNow + 1 < this.segments.length &&
-      from >= (this.segments[this.segmentNow + 1]?.startMs ?? 0)
-    ) {
-      this.segmentNow += 1;
-    }
-    for (let index = this.segmentNow; index < this.segments.length; index += 1) {
-      const segment = this.segments[index];
-      if (segment === undefined || segment.startMs >= to) {
-        break;
-      }
-      segment.firstFrameAt = earliest(segment.firstFrameAt, at);
-      segment.lastFrameAt = at;
-    }
   }
 
   /** @private @param {number} at ms: nothing more is waited for */

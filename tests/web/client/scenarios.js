@@ -8,6 +8,7 @@ import { cutOf, inSession, outcome, Record, thrown } from "./record.js";
 export { addresses, closing, cough, credit, long, refused } from "./bounds.js";
 export { exchange } from "./exchanges.js";
 export { askedAgain, begin, endedEarly, finish, loads, more, openedLate, silence, takenUp } from "./kept.js";
+export { noTrack, overTrack } from "./track.js";
 
 /**
  * A text in tokens of so many UTF-16 units, and what comes of it.

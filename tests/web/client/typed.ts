@@ -3,19 +3,26 @@
 import type { Context as ContextItself } from "../../../web/realtime/context.js";
 import { RealtimeError as ErrorItself } from "../../../web/realtime/errors.js";
 import type { Session as SessionItself } from "../../../web/realtime/session.js";
+import type { Track as TrackItself } from "../../../web/realtime/track.js";
 import type * as declared from "../../../web/realtime.js";
-import { connect, RealtimeError } from "../../../web/realtime.js";
+import { connect, RealtimeError, Track } from "../../../web/realtime.js";
 
 /** But for listeners, whose events are described by type, while `EventTarget` takes any. */
 type Calls<T> = Omit<T, "addEventListener" | "removeEventListener" | "open">;
 
-export function check(session: SessionItself, context: ContextItself, error: ErrorItself) {
+export function check(
+  session: SessionItself,
+  context: ContextItself,
+  track: TrackItself,
+  error: ErrorItself,
+) {
   const calls: Calls<declared.Session> = session;
   const open: (settings?: declared.ContextSettings) => Calls<declared.Context> = session.open;
   const contextCalls: Calls<declared.Context> = context;
+  const trackCalls: Calls<declared.Track> = track;
   const declaredError: declared.RealtimeError = error;
   const construct: typeof declared.RealtimeError = ErrorItself;
-  return [calls, open, contextCalls, declaredError, construct];
+  return [calls, open, contextCalls, trackCalls, declaredError, construct];
 }
 
 export async function speak(
@@ -67,6 +74,25 @@ export async function speak(
   await session.update({ speed: 1.5 });
   await session.close({ drain: false });
   return `${text_remaining} ${all.length} ${await session.ping()} ${session.settings?.limits.contexts}`;
+}
+
+export async function hear(audio: HTMLAudioElement): Promise<number> {
+  const session = connect(undefined, { audio: "rtc" });
+  session.addEventListener("track", ({ detail }) => console.log(detail.state === "connected", detail.at));
+  const track = new Track(session);
+  track.addEventListener("state", ({ detail }) => console.log(detail.state, detail.reason, detail.retryInMs));
+  track.addEventListener("track", ({ detail }) => {
+    audio.srcObject = track.stream;
+    console.log(detail.kind);
+  });
+  const context = session.open();
+  context.addEventListener("playback", ({ detail }) =>
+    console.log(detail.played_ms, detail.state === "ended"),
+  );
+  const { ice_servers: servers = [] } = await session.ready;
+  track.close();
+  const reception = await track.stats();
+  return servers.length + (reception?.jitterMs ?? 0);
 }
 
 export function wrong(session: declared.Session, context: declared.Context) {
