@@ -31,6 +31,8 @@ from bench.server import ServerProcess
 from bench.table import Row, progress, quantile, show
 from realtime.session import messages as wire
 
+#: Where all of it happens.
+LOOPBACK = "127.0.0.1"
 _SETTLE_S = 1.0
 _SENTENCE_S = 3.0  # at least
 #: Settings of the sessions whose cost is compared: the server's own.
@@ -53,7 +55,7 @@ class Size:
 
 async def first(size: Size) -> list[Row]:
     """One listener."""
-    with ServerProcess() as server:
+    with ServerProcess(RTC_ADDRESSES=LOOPBACK) as server:
         return [*await _from_offer(server, size.runs), *await _from_text(server, size.runs)]
 
 
@@ -205,7 +207,7 @@ async def cost(size: Size) -> list[Row]:
     """Both ways in turns."""
     ways = {"WebSocket": _over_sockets, "WebRTC": _over_tracks}
     costs: dict[str, list[Cost]] = {name: [] for name in ways}
-    with ServerProcess() as server:
+    with ServerProcess(RTC_ADDRESSES=LOOPBACK) as server:
         await _over_sockets(server, size.streams, 1)
         for _ in progress("cost", range(size.rounds)):
             for name, way in ways.items():
@@ -237,7 +239,7 @@ async def punctual(size: Size) -> list[Row]:
     packets: dict[str, list[float]] = {name: [] for name in _SHARES}
     timers: dict[str, list[float]] = {name: [] for name in _SHARES}
     lost = 0
-    with ServerProcess() as server:
+    with ServerProcess(RTC_ADDRESSES=LOOPBACK) as server:
         for _ in progress("punctual", range(size.rounds)):
             async with AsyncExitStack() as stack:
                 peers = await _peers(stack, server, size.streams)

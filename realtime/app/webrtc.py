@@ -9,8 +9,8 @@ from realtime.config import Config, given
 from realtime.server.webrtc.ice import (
     IceServerSettings,
     IceSettings,
+    addresses_beside,
     ice_server,
-    own_addresses,
     turn_login,
 )
 from realtime.server.webrtc.peer import PeerSettings
@@ -20,13 +20,17 @@ from realtime.session.messages import IceServer
 def make_rtc(config: Config) -> PeerSettings:
     """What WebRTC is told of this machine and its network."""
     if config.rtc_addresses == "auto":
-        addresses = own_addresses(given(config.host))
+        addresses, own_machine = addresses_beside(given(config.host))
+        # Who names a server that helps from outside wants peers from there.
+        outside = (config.stun_urls, config.turn_urls, config.rtc_public_address)
+        own_machine = own_machine and not any(map(given, outside))
     else:
-        addresses = tuple(config.rtc_addresses.split(","))
+        addresses, own_machine = tuple(config.rtc_addresses.split(",")), False
     first, _, last = config.rtc_ports.partition("-")
     return PeerSettings(
         IceSettings(
             addresses,
+            own_machine,
             given(config.rtc_public_address),
             (int(first), int(last)) if last else None,
             _ice_server(config.stun_urls, None),

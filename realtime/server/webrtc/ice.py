@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import hashlib
 import hmac
 import random
 import re
-import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import Any
 
 import aioice
 import structlog
@@ -24,9 +26,12 @@ from aioice import stun
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import (
     StunProtocol,
+    get_host_addresses,
     relayed_candidate,
     server_reflexive_candidate,
 )
+
+from realtime.server.listen import is_loopback
 
 #: Servers that tell of addresses of ours, or lend us some, are waited for so long; who does not answer is not
 #: asked again for a while.
@@ -34,6 +39,9 @@ GATHER_S = 1.0
 SILENT_SERVER_S = 60.0
 #: What is made of a TURN server's secret holds for so long.
 LOGIN_S = 24 * 3600
+#: Those by which a machine means itself.
+LOOPBACK = ("127.0.0.1", "::1")
+_LOOKED_UP_EVERY_S = 60
 #: Datagrams of a peer that may wait to be read; more are dropped, as a network would.
 _MOST_UNREAD = 1024
 #: Ports of a range that are tried before it counts as taken.
@@ -84,12 +92,13 @@ def turn_login(secret: str, name: str, now: float) -> tuple[str, str]:
 class IceSettings:
     """How peers reach this server.
 
-    `addresses` of ours; None: those of all networks. `public_address`: what a router makes of each of them,
-    with the same port. `ports`: the first and the last; None: any. A peer that answers nothing for `lost_s`
-    is gone.
+    `addresses` of ours; None: those of all networks. `own_machine`: only peers of this machine are heard, and
+    nobody else gets an answer. `public_address`: what a router makes of each address, with the same port.
+    `ports`: the first and the last; None: any. A peer that answers nothing for `lost_s` is gone.
     """
 
     addresses: tuple[str, ...] | None = None
+    own_machine: bool = False
     public_address: str | None = None
     ports: tuple[int, int] | None = None
     stun: IceServerSettings | None = None
@@ -126,6 +135,25 @@ class Servers:
         self._silent_until[server] = asyncio.get_running_loop().time() + SILENT_SERVER_S
 
 
+class _OwnMachine(StunProtocol):
+    """A socket that hears only who is on this machine."""
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        """A datagram; its sender cannot pretend to have an address of ours, for the kernel drops that."""
+        if addr[0] in _this_machine():
+            super().datagram_received(data, addr)
+
+
+def _this_machine() -> frozenset[str]:
+    """All addresses of it, looked up anew now and then: networks come and go."""
+    return _addresses_at(int(time.monotonic() / _LOOKED_UP_EVERY_S))
+
+
+@functools.lru_cache(maxsize=1)
+def _addresses_at(moment: int) -> frozenset[str]:
+    return frozenset((*LOOPBACK, *get_host_addresses(use_ipv4=True, use_ipv6=True)))
+
+
 class _Agent(aioice.Connection):
     """One start of a connection."""
 
@@ -155,10 +183,11 @@ class _Agent(aioice.Connection):
 
     async def _opened(self, address: str, component: int) -> StunProtocol | None:
         loop = asyncio.get_running_loop()
+        kind = _OwnMachine if self._settings.own_machine else StunProtocol
         for port in _ports(self._settings.ports):
             try:
                 _, protocol = await loop.create_datagram_endpoint(
-                    lambda: StunProtocol(self), local_addr=(address, port)
+                    lambda: kind(self), local_addr=(address, port)
                 )
             except OSError:
                 continue
@@ -376,14 +405,17 @@ def _is_v4(address: str) -> bool:
     return ip_address(address).version == 4
 
 
-def own_addresses(host: str | None) -> tuple[str, ...] | None:
-    """Where peers of a server are served that listens on `host`: there too; None: on all networks."""
-    if host is None:
-        return ("127.0.0.1",)
-    if host == "localhost":
-        return ("127.0.0.1", "::1") if socket.has_ipv6 else ("127.0.0.1",)
+def addresses_beside(host: str | None) -> tuple[tuple[str, ...] | None, bool]:
+    """Where peers of a server are served that listens on `host`: `IceSettings.addresses` and `own_machine`.
+
+    A server that is for its own machine alone is reached on the addresses of its networks as well, and only
+    from there: Firefox goes to no loopback address.
+    """
+    if host is None or is_loopback(host):
+        networks = get_host_addresses(use_ipv4=True, use_ipv6=True)
+        return (LOOPBACK[0], *networks), True
     try:
         address = ip_address(host)
     except ValueError:
-        return None
-    return None if address.is_unspecified else (str(address),)
+        return None, False
+    return None if address.is_unspecified else (str(address),), False

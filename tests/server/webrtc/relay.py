@@ -80,6 +80,8 @@ async def relayed(
     transport, _ = await loop.create_datagram_endpoint(lambda: relay, local_addr=("127.0.0.1", 0))
     port = transport.get_extra_info("sockname")[1]
     try:
-        yield re.sub(rf"(127\.0\.0\.1) {found[2]} typ", rf"\1 {port} typ", answer), relay
+        others = r"a=candidate:(?!\S+ 1 udp \d+ 127\.0\.0\.1 ).*\r\n"
+        alone = re.sub(others, "", answer)
+        yield re.sub(rf"(127\.0\.0\.1) {found[2]} typ", rf"\1 {port} typ", alone), relay
     finally:
         relay.close()

@@ -160,7 +160,7 @@ async def test_ports_of_a_range(serve_tone: Serve, story: TwoMinutes) -> None:
     first = free_port()
     async with serve_tone(rtc_ports=f"{first}-{first}") as server, rtc_client(server.url) as client:
         await client.connect()
-        assert re.findall(r"127\.0\.0\.1 (\d+) typ host", client.answer) == [str(first)] * 2
+        assert set(re.findall(r" (\d+) typ host", client.answer)) == {str(first)}
         async with rtc_client(server.url) as other:
             response = await other.post(await other.offer())
             assert response.status == 503
@@ -168,10 +168,14 @@ async def test_ports_of_a_range(serve_tone: Serve, story: TwoMinutes) -> None:
 
 
 async def test_the_address_that_a_router_shows_is_told(serve_tone: Serve, story: TwoMinutes) -> None:
+    """With the same ports as the addresses of ours; nobody goes there in this test."""
     async with serve_tone(rtc_public_address="203.0.113.9") as server, rtc_client(server.url) as client:
-        await client.connect()
-        own = re.findall(r"127\.0\.0\.1 (\d+) typ host", client.answer)
-        assert re.findall(r"203\.0\.113\.9 (\d+) typ host", client.answer) == own
+        response = await client.post(await client.offer())
+        client.location = response.headers["Location"]
+        answer = await response.text()
+        own = re.findall(r"(?!203)\S+ (\d+) typ host", answer)
+        assert set(re.findall(r"203\.0\.113\.9 (\d+) typ host", answer)) == set(own)
+        await client.hang_up()
 
 
 @asynccontextmanager

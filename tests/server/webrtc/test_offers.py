@@ -11,7 +11,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aioice.ice import get_host_addresses
 
+from bench.server import free_port
 from realtime.app import Server
 from realtime.server.webrtc.peers import MOST_CONNECTING
 from realtime.server.webrtc.sdp import MAX_SDP_BYTES, read_offer
@@ -67,7 +69,9 @@ async def test_an_answer_as_whep_has_it(server: Server, offer: str) -> None:
         for line in ("a=sendonly", "a=rtcp-mux", "a=setup:active", "a=sctp-port:5000", "a=end-of-candidates"):
             assert f"{line}\r\n" in answer
         assert re.search(r"a=rtpmap:(\d+) opus/48000/2\r\na=fmtp:\1 .*useinbandfec=1", answer)
-        assert "127.0.0.1" in answer, "it listens on loopback, and so serves peers there"
+        told = {line.split()[4] for line in answer.splitlines() if line.startswith("a=candidate")}
+        own = set(get_host_addresses(use_ipv4=True, use_ipv6=True))
+        assert told == own | {"127.0.0.1"}, "Firefox goes to no loopback address"
         async with http.delete(server.url + response.headers["Location"]) as gone:
             assert gone.status == 204
     await until_idle(server)
@@ -117,16 +121,34 @@ async def test_names_of_a_browser_are_not_looked_up(server: Server, offer: str) 
 
 async def test_ice_servers_are_told(serve_tone: Serve, offer: str) -> None:
     settings = {
-        "turn_urls": "turn:turn.invalid:3478?transport=udp",
+        "turn_urls": f"turn:127.0.0.1:{free_port()}?transport=udp",
         "turn_username": "name",
         "turn_password": "secret",
     }
     async with serve_tone(**settings) as server, aiohttp.ClientSession() as http:
         response = await http.post(server.url + ROUTE, data=offer, headers={"Content-Type": SDP})
         (link,) = response.headers.getall("Link")
-        assert link.startswith('<turn:turn.invalid:3478?transport=udp>; rel="ice-server"; username="name"; ')
+        told = '; rel="ice-server"; username="name"; '
+        assert link.startswith(f"<{settings['turn_urls']}>{told}")
         assert 'credential="secret"' in link
         await http.delete(server.url + response.headers["Location"])
+
+
+async def test_a_server_for_its_own_machine_hears_nobody_else(
+    server: Server, offer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it is reached on addresses of networks: who is not of this machine gets no answer."""
+    async with rtc_client(server.url) as client:
+        await client.connect()
+    monkeypatch.setattr("realtime.server.webrtc.ice._this_machine", lambda: frozenset({"203.0.113.9"}))
+    async with rtc_client(server.url) as client:
+        response = await client.post(await client.offer())
+        assert response.status == 201
+        client.location = response.headers["Location"]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await client.accept(await response.text())
+        await client.hang_up()
 
 
 # -- what is refused ----------------------------------------------------------------------------------------
