@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from math import isfinite
 from pathlib import Path
 
@@ -25,11 +28,32 @@ from realtime.types import FrameFlags, Packet
 ROOT = Path(__file__).parents[1]
 
 
-def run(program: str, figures: Path, *arguments: str) -> dict[str, dict[str, float]]:
+Rows = dict[str, dict[str, float]]
+#: By the test that looks at what it wrote: a program and its arguments. Those that mostly wait come first.
+PROGRAMS = {
+    "test_load_has_figures_of_every_part_and_draws_them": (
+        "bench.load",
+        "--engine",
+        "tone",
+        "--find",
+        "--plot",
+        "load.png",
+    ),
+    "test_latency": ("bench.latency",),
+    "test_session": ("bench.session",),
+    "test_load_of_the_voice_is_measured_beside_the_bare_voice": ("bench.load", "steady"),
+    "test_load_over_http": ("bench.load", "open", "--engine", "tone", "--transport", "http"),
+    "test_load_by_words": ("bench.load", "open", "--engine", "tone", "--token-rate", "20"),
+    "test_text": ("bench.text",),
+}
+
+
+def run(program: str, figures: Path, *arguments: str) -> Rows:
     """The rows that a program wrote, by name, when it has printed all of them."""
     done = subprocess.run(
         [sys.executable, "-m", program, "--quick", "--json", str(figures), *arguments],
-        cwd=ROOT,
+        cwd=figures.parent,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=280,
@@ -40,8 +64,31 @@ def run(program: str, figures: Path, *arguments: str) -> dict[str, dict[str, flo
     return rows
 
 
-def test_latency(tmp_path: Path) -> None:
-    rows = run("bench.latency", tmp_path / "latency.json")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the programs write."""
+    return tmp_path_factory.mktemp("bench")
+
+
+@pytest.fixture(scope="module")
+def programs(request: pytest.FixtureRequest, folder: Path) -> Iterator[dict[str, Future[Rows]]]:
+    """By test: what its program writes. Two run at a time, for they wait for most of their time."""
+    asked = {item.name for item in request.session.items}
+    with ThreadPoolExecutor(2) as threads:
+        yield {
+            test: threads.submit(run, program, folder / f"{test}.json", *arguments)
+            for test, (program, *arguments) in PROGRAMS.items()
+            if test in asked
+        }
+
+
+@pytest.fixture
+def rows(request: pytest.FixtureRequest, programs: dict[str, Future[Rows]]) -> Rows:
+    """What the program of this test wrote."""
+    return programs[request.node.name].result()
+
+
+def test_latency(rows: Rows) -> None:
     assert len(rows) >= 15
     # The one figure that no machine's speed can change.
     assert rows["frames after context.cancelled in 100 tries"]["value"] == 0
@@ -50,20 +97,17 @@ def test_latency(tmp_path: Path) -> None:
     assert 25 <= rows["silence before it, median"]["value"] <= 45
 
 
-def test_session(tmp_path: Path) -> None:
-    rows = run("bench.session", tmp_path / "session.json")
+def test_session(rows: Rows) -> None:
     assert len(rows) == 9
     assert all(row["value"] > 0 for row in rows.values())
 
 
-def test_text(tmp_path: Path) -> None:
-    rows = run("bench.text", tmp_path / "text.json")
+def test_text(rows: Rows) -> None:
     assert len(rows) == 14
     assert all(row["value"] > 0 for row in rows.values())
 
 
-def test_load_of_the_voice_is_measured_beside_the_bare_voice(tmp_path: Path) -> None:
-    rows = run("bench.load", tmp_path / "load.json", "steady")
+def test_load_of_the_voice_is_measured_beside_the_bare_voice(rows: Rows) -> None:
     assert rows["steady: errors, all runs"]["value"] == 0
     assert rows["steady: listeners at once, on average"]["value"] > 0
     assert rows["steady: first audible sample, median"]["value"] > 0
@@ -72,24 +116,21 @@ def test_load_of_the_voice_is_measured_beside_the_bare_voice(tmp_path: Path) -> 
     assert rows["steady: server / bare on all cores"]["value"] > 0
 
 
-def test_load_has_figures_of_every_part_and_draws_them(tmp_path: Path) -> None:
-    picture = tmp_path / "load.png"
-    rows = run("bench.load", tmp_path / "load.json", "--engine", "tone", "--find", "--plot", str(picture))
+def test_load_has_figures_of_every_part_and_draws_them(rows: Rows, folder: Path) -> None:
     parts = ("open loop: ", "steady: ", "newcomer ", "20 idle sessions", "cancel ", "most listeners")
     assert all(any(name.startswith(part) for name in rows) for part in parts)
     assert all(row["value"] == 0 for name, row in rows.items() if "errors" in name)
     assert rows["frames after context.cancelled"]["value"] == 0
     assert rows["barge-ins"]["value"] > 0
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert (folder / "load.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_load_over_http_and_by_words(tmp_path: Path) -> None:
-    http = ("open", "--engine", "tone", "--transport", "http")
-    rows = run("bench.load", tmp_path / "http.json", *http)
+def test_load_over_http(rows: Rows) -> None:
     assert rows["open loop: errors, all runs"]["value"] == 0
     assert rows["open loop: audio per second"]["value"] > 0
-    words = ("open", "--engine", "tone", "--token-rate", "20")
-    rows = run("bench.load", tmp_path / "words.json", *words)
+
+
+def test_load_by_words(rows: Rows) -> None:
     assert rows["open loop: errors, all runs"]["value"] == 0
     assert rows["open loop: audio per second"]["value"] > 0
 
