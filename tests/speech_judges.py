@@ -81,8 +81,8 @@ def word_error_rate(said: Sequence[str], heard: Sequence[str]) -> float:
 def _plcmos() -> Any:
     from speechmos.plcmos import PLCMOS
 
-    # The model draws random crops; some of them, so that the mean is steady: with three times as many the mean
-    # of a score of sentences is another by 0.002.
+    # The model draws random crops; some of them, so that the mean is steady: with three times as many the
+    # mean of a score of sentences is another by 0.002.
     return PLCMOS(embed_rounds=5)
 
 
