@@ -3,15 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What only the tests need of the system, as program:Debian package: decoders of our files that are not ours, a Redis, the
-# program for SPEED_QUALITY=high, what the README calls, and browsers with what checks the page.
+# program for SPEED_QUALITY=high, what the README calls, browsers with what checks the page, and a TURN server.
 TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberband-cli redis-server:redis-server \
-  openssl:openssl curl:curl node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr
+  openssl:openssl curl:curl node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr turnserver:coturn
 # Most of the slow tests wait in real time: two of them at a time keep two cores busy.
 TEST_PROCESSES ?= 2
 OUT ?=
 TEXT ?=
 
-.PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser load soak lock clean
+.PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser bench-rtc load soak lock clean
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make vendor                            write the library of the page anew'
 	@echo 'make bench                             latency figures'
 	@echo 'make bench-browser                     figures of the page, in a Chromium'
+	@echo 'make bench-rtc                         figures of WebRTC'
 	@echo 'make load                              figures of many listeners, and load.png'
 	@echo 'make soak                              ten minutes of random sessions'
 
@@ -95,6 +96,9 @@ bench: $(VENV)/.installed-test
 bench-browser: $(VENV)/.installed-test
 	@sh tests/system-packages.sh chromium:chromium
 	$(BIN)/python -m bench.browser
+
+bench-rtc: $(VENV)/.installed-test
+	$(BIN)/python -m bench.rtc
 
 load: $(VENV)/.installed-test
 	$(BIN)/python -m bench.load --plot load.png

@@ -93,6 +93,11 @@ class ServerProcess:
         times = [process.cpu_times() for process in self._processes()]
         return sum(each.user + each.system for each in times)
 
+    def cpu_parts_s(self) -> tuple[float, float]:
+        """The same in two parts: its own process, and its children."""
+        own, *children = [sum(each.cpu_times()[:2]) for each in self._processes()]
+        return own, sum(children)
+
     def resident_mb(self) -> float:
         """Memory of the server and its children, what they share counted once each."""
         return sum(process.memory_info().rss for process in self._processes()) / 2**20

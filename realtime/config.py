@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from typing import Any
 
 from realtime.errors import ConfigError
@@ -64,6 +65,54 @@ def _mode(value: str) -> str:
     if not (3 <= len(digits) <= 4 and set(digits) <= set("01234567") and int(digits, 8) <= 0o777):
         raise ConfigError("mode bits as three digits from 0 to 7, such as 660")
     return digits
+
+
+def _address_or_none(value: str) -> str:
+    if value.strip().lower() == "none":
+        return "none"
+    try:
+        return str(ip_address(value.strip()))
+    except ValueError:
+        raise ConfigError("an IP address, or `none`") from None
+
+
+def _addresses(value: str) -> str:
+    addresses = value.strip()
+    if addresses.lower() == "auto":
+        return "auto"
+    try:
+        return ",".join(str(ip_address(each.strip())) for each in addresses.split(","))
+    except ValueError:
+        raise ConfigError("IP addresses separated by commas, or `auto`") from None
+
+
+_PORTS = re.compile(r"(\d{1,5})-(\d{1,5})")
+
+
+def _port_range(value: str) -> str:
+    ports = value.strip().lower()
+    match = _PORTS.fullmatch(ports)
+    if ports != "any" and not (match and 1024 <= int(match[1]) <= int(match[2]) <= 65535):
+        raise ConfigError("a range such as 50000-50999 within 1024-65535, or `any`")
+    return ports
+
+
+_ICE_URL = re.compile(r"(stun|turn|turns):(\[[0-9a-fA-F:.]+\]|[^:?,\s]+)(:\d{1,5})?(\?transport=(udp|tcp))?")
+
+
+def _ice_urls(kind: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        urls = value.strip()
+        if urls.lower() == "none":
+            return "none"
+        for url in urls.split(","):
+            match = _ICE_URL.fullmatch(url.strip())
+            if match is None or not match[1].startswith(kind) or (kind == "stun" and match[4]):
+                transport = "" if kind == "stun" else "[?transport=udp|tcp]"
+                raise ConfigError(f"{kind}:host[:port]{transport}, several separated by commas, or `none`")
+        return urls
+
+    return parse
 
 
 def _switch(value: str) -> bool:
@@ -256,6 +305,36 @@ class Config:
     max_messages_per_s: int = _setting(
         2_000, _whole(0, 1_000_000), "messages of a session that are read in a second; 0: no limit"
     )
+    rtc: bool = _setting(True, _switch, "serve WebRTC: sound as a track")
+    rtc_addresses: str = _setting(
+        "auto",
+        _addresses,
+        "addresses for WebRTC (UDP), separated by commas; `auto`: `HOST`, or those of all networks",
+    )
+    rtc_public_address: str = _setting(
+        "none", _address_or_none, "what a router makes of them: the address that peers are told as well"
+    )
+    rtc_ports: str = _setting("any", _port_range, "ports for WebRTC, as 50000-50999; `any`: free ones")
+    stun_urls: str = _setting(
+        "none", _ice_urls("stun"), "STUN servers, as stun:host:3478, separated by commas"
+    )
+    turn_urls: str = _setting(
+        "none",
+        _ice_urls("turn"),
+        "TURN servers, as turn:host:3478?transport=udp, separated by commas; the server asks the first, and"
+        " clients are told of all",
+    )
+    turn_username: str = _setting("none", _text, "name for them")
+    turn_password: str = _setting("none", _text, "password for them", secret=True)
+    turn_secret: str = _setting(
+        "none", _text, "instead: what they make passwords of that hold for a day", secret=True
+    )
+    rtc_connect_s: float = _setting(
+        15.0, _number(0.1, 300, "seconds"), "a WebRTC peer may take so long to connect"
+    )
+    rtc_lost_s: float = _setting(
+        30.0, _number(1, 300, "seconds"), "a WebRTC peer that answers nothing for so long is gone"
+    )
     idle_timeout_s: float = _setting(
         300.0,
         _number(1, 86_400, "seconds"),
@@ -284,6 +363,15 @@ _OF_MODEL = (
     "max_new_tokens",
 )
 _OF_LIFE = ("preload_model", "idle_timeout")
+_OF_WEBRTC = (
+    "rtc_addresses",
+    "rtc_public_address",
+    "rtc_ports",
+    "rtc_connect_s",
+    "rtc_lost_s",
+    "stun_urls",
+    "turn_urls",
+)
 #: Environment variables that hold secrets, or say where they are.
 SECRETS = (*(each.name.upper() for each in fields(Config) if each.metadata["secret"]), "API_KEYS_FILE")
 
@@ -318,12 +406,27 @@ def without_effect(config: Config) -> list[str]:
         ),
         (config.uds_mode != Config().uds_mode and config.uds == "none", "UDS_MODE: there is no UDS"),
         *(
+            (getattr(config, name) != getattr(Config(), name), f"{name.upper()}: there are no TURN_URLS")
+            for name in ("turn_username", "turn_password", "turn_secret")
+            if config.turn_urls == "none"
+        ),
+        *(
+            (getattr(config, name) != getattr(Config(), name), f"{name.upper()}: RTC is 0")
+            for name in _OF_WEBRTC
+            if not config.rtc
+        ),
+        *(
             (getattr(config, name) != getattr(Config(), name), f"{name.upper()}: ENGINE is not `qwen3`")
             for name in (*_OF_MODEL, *_OF_LIFE)
             if config.engine != "qwen3" and not (config.engine == "tone" and name in _OF_LIFE)
         ),
     )
     return [text for applies, text in cases if applies]
+
+
+def given(setting: str) -> str | None:
+    """A setting that may be `none`, which is None."""
+    return None if setting.lower() == "none" else setting
 
 
 def table() -> list[tuple[str, str, str]]:

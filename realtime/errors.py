@@ -36,6 +36,7 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     FORBIDDEN = "forbidden"
+    PRECONDITION_FAILED = "precondition_failed"
     BODY_TOO_LARGE = "body_too_large"
     NOT_AUDIO = "not_audio"
     AUDIO_TOO_SHORT = "audio_too_short"
@@ -84,6 +85,7 @@ ERRORS: dict[ErrorCode, ErrorKind] = {
     ErrorCode.NOT_FOUND: ErrorKind(404, CloseCode.POLICY, False),
     ErrorCode.METHOD_NOT_ALLOWED: ErrorKind(405, CloseCode.POLICY, False),
     ErrorCode.FORBIDDEN: ErrorKind(403, CloseCode.POLICY, False),
+    ErrorCode.PRECONDITION_FAILED: ErrorKind(412, CloseCode.POLICY, False),
     ErrorCode.BODY_TOO_LARGE: ErrorKind(413, CloseCode.POLICY, False),
     ErrorCode.NOT_AUDIO: ErrorKind(400, CloseCode.POLICY, False),
     ErrorCode.AUDIO_TOO_SHORT: ErrorKind(400, CloseCode.POLICY, False),

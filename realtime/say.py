@@ -10,95 +10,17 @@ import math
 import os
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 from realtime.audio.opus import CODED_RATE
-from realtime.client import Chunk, ClientError, Context, Session, connect
+from realtime.client import ClientError, Context, Session, connect
+from realtime.hearing import Ear, Listener, Progress, TrackListener
 from realtime.sinks import FileSink, PlayerSink, Sink
-from realtime.types import TIMELINE_RATE
 
 DEFAULT_URL = "ws://127.0.0.1:8000"
 _SEND_CHARACTERS = 2000  # per message: far under the limit, in whatever alphabet
-_LOOK_S = 0.25  # how often a waiting context is looked at
-
-
-class Progress:
-    """What is going on, on a terminal; and the figures for `--stats`."""
-
-    def __init__(self, show: bool) -> None:
-        """`show`: write progress to stderr."""
-        self._show = show
-        self._begun: float | None = None
-        self._first_audio: float | None = None
-        self.audio_s = 0.0
-        self._frames = 0
-        self._bytes = 0
-        self._segments = 0
-
-    def sent(self) -> None:
-        """Text is about to be sent."""
-        if self._begun is None:
-            self._begun = time.monotonic()
-
-    def received(self, chunk: Chunk, context: Context) -> None:
-        """A frame came."""
-        if self._first_audio is None:
-            self._first_audio = time.monotonic()
-        self._frames += 1
-        self._bytes += len(chunk.payload)
-        self.audio_s += chunk.duration / TIMELINE_RATE
-        if self._show:
-            for segment in context.segments[self._segments :]:
-                sys.stderr.write(f"\r\x1b[K{segment.start_ms / 1000:7.2f} s  {segment.text}\n")
-            self._segments = len(context.segments)
-            sys.stderr.write(f"\r\x1b[K{self.audio_s:7.2f} s of sound")
-            sys.stderr.flush()
-
-    async def watch(self, context: Context) -> None:
-        """Show how far the voice is loaded while a context waits for it, until it is cancelled."""
-        while self._show:
-            if (loading := context.loading) is not None:
-                what = f"{loading.what}, " if loading.what != "loading" else ""
-                told = f": {what}{loading.fraction:.0%}" if loading.what else ""
-                sys.stderr.write(f"\r\x1b[Kthe voice is being loaded{told}")
-                sys.stderr.flush()
-            await asyncio.sleep(_LOOK_S)
-
-    def next_context(self) -> None:
-        """The next context counts its segments from 0."""
-        self._segments = 0
-
-    def end(self) -> None:
-        """Leave the terminal clean."""
-        if self._show:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-
-    def figures(self, context: Context) -> str:
-        """A table for people."""
-        now = time.monotonic()
-        begun = self._begun or now
-        first = (self._first_audio or now) - begun
-        total = now - begun
-        rows = [
-            ("first audio", f"{first * 1000:.0f} ms after the first text"),
-            ("sound", f"{self.audio_s:.2f} s in {self._frames} frames, {self._bytes} bytes"),
-            ("received in", f"{total * 1000:.0f} ms"),
-            ("real-time factor", f"{total / self.audio_s:.3f}" if self.audio_s else "-"),
-        ]
-        if context.done is not None:
-            timing = context.done.timing
-            rows.append(
-                (
-                    "server",
-                    f"first audio {timing.first_audio_ms} ms, queue {timing.queue_ms} ms, "
-                    f"infer {timing.infer_ms} ms, encode {timing.encode_ms} ms",
-                )
-            )
-        return "\n".join(f"{name:>18}  {value}" for name, value in rows)
 
 
 async def _pieces(text: str) -> AsyncIterator[str]:
@@ -173,42 +95,6 @@ class Feeder:
         self._room.release()
 
 
-class Listener:
-    """Hears the contexts one after the other, all of them or so many samples at `CODED_RATE`."""
-
-    def __init__(self, output: Sink, progress: Progress, samples: int | None) -> None:
-        """`samples`: after so many the person interrupts; None: never."""
-        self._output = output
-        self._progress = progress
-        self._left = samples
-        #: Contexts heard to their end.
-        self.heard = 0
-
-    async def hear(self, context: Context) -> float | None:
-        """Take the sound of a context; None, or how many ms of it were taken when it is interrupted."""
-        self._progress.next_context()
-        watching = asyncio.create_task(self._progress.watch(context))
-        try:
-            return await self._take(context)
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-
-    async def _take(self, context: Context) -> float | None:
-        taken = 0
-        async for chunk in context:
-            self._progress.received(chunk, context)
-            pcm = context.decode(chunk, CODED_RATE)[: self._left]
-            self._output.write(pcm)
-            taken += len(pcm)
-            if self._left is not None:
-                self._left -= len(pcm)
-                if self._left == 0:
-                    return taken * 1000 / CODED_RATE
-        self.heard += 1
-        return None
-
-
 async def speak(
     url: str,
     text: str | None,
@@ -220,22 +106,36 @@ async def speak(
     """Speak `text`, or standard input when it is None, through the server at `url`; raises `ClientError`.
 
     `interrupt_after`: seconds of sound after which it is cancelled; tells what was heard and what was not.
+    With `audio="rtc"` in `settings` it is heard over a WebRTC track.
     """
-    async with connect(url, api_key=os.environ.get("REALTIME_API_KEY"), **settings) as session:
-        output = sink()
+    async with contextlib.AsyncExitStack() as stack:
+        session = await stack.enter_async_context(
+            connect(url, api_key=os.environ.get("REALTIME_API_KEY"), **settings)
+        )
         progress = Progress(sys.stderr.isatty())
-        feeder = Feeder(session, progress)
         samples = None if interrupt_after is None else max(1, round(interrupt_after * CODED_RATE))
-        listener = Listener(output, progress, samples)
+        listener: Ear
+        if settings.get("audio") == "rtc":
+            from realtime.client.track import hear  # with what it needs it takes half a second
+
+            track = await stack.enter_async_context(hear(session))
+            output = sink()
+            listener = track_listener = TrackListener(track, output, progress, samples)
+            taking = asyncio.create_task(track_listener.take())
+            stack.push_async_callback(_ended, taking)
+        else:
+            output = sink()
+            listener = Listener(output, progress, samples)
+        feeder = Feeder(session, progress)
         feeding = asyncio.create_task(feeder.feed(_standard_input() if text is None else _pieces(text)))
         spoken: Context | None = None
-        taken_ms: float | None = None
+        is_heard = True
         try:
-            while taken_ms is None and (context := await feeder.contexts.get()) is not None:
+            while is_heard and (context := await feeder.contexts.get()) is not None:
                 spoken = context
-                taken_ms = await listener.hear(context)
+                is_heard = await listener.hear(context)
                 feeder.spoken()
-            if taken_ms is None:
+            if is_heard:
                 await feeding
         finally:
             progress.end()
@@ -244,13 +144,18 @@ async def speak(
             await output.close()  # when this returns, what was taken has been played
         if interrupt_after is not None:
             heard = sum(map(len, feeder.texts[: listener.heard]))
-            if taken_ms is not None and spoken is not None:
-                heard += (await spoken.cancel(played_ms=taken_ms)).source_offset
+            if not is_heard and spoken is not None:
+                heard += (await spoken.cancel(played_ms=listener.taken_ms)).source_offset
             print(_heard("".join(feeder.texts) if text is None else text, heard))
         if progress.audio_s == 0:
             print("say: there was nothing to say in this text", file=sys.stderr)
         if stats and spoken is not None:
             print(progress.figures(spoken), file=sys.stderr)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _heard(text: str, characters: int) -> str:
@@ -286,6 +191,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--markup", action="store_true", help="the text may hold tags, see protocol.md")
     parser.add_argument("--no-normalize", action="store_true", help="leave numbers and signs as they are")
     parser.add_argument("--format", choices=["opus", "pcm_s16le"], default="opus", help="what is sent")
+    parser.add_argument("--rtc", action="store_true", help="hear it over a WebRTC track, in real time")
     parser.add_argument("--stats", action="store_true", help="print latency figures")
     parser.add_argument(
         "--interrupt-after",
@@ -294,6 +200,8 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
         help="barge in after so much sound, and print the words that were heard and those that were not",
     )
     parsed = parser.parse_args(arguments)
+    if parsed.rtc and parsed.format != "opus":
+        parser.error("a track has no other format than opus")
     if (parsed.text is None) == (parsed.file is None):
         parser.error("give a text, or -, or --file")
     return parsed
@@ -312,7 +220,7 @@ def _text(arguments: argparse.Namespace) -> str | None:
 def main(arguments: list[str]) -> int:
     """Run the command; returns the exit code."""
     parsed = _arguments(arguments)
-    settings: dict[str, Any] = {"formats": [parsed.format]}
+    settings: dict[str, Any] = {"audio": "rtc"} if parsed.rtc else {"formats": [parsed.format]}
     settings |= {
         name: value
         for name in ("voice", "language", "instruct", "markup")
@@ -320,7 +228,7 @@ def main(arguments: list[str]) -> int:
     }
     if parsed.no_normalize:
         settings["normalize"] = False
-    if parsed.out:
+    if parsed.out and not parsed.rtc:
         settings["max_lead_ms"] = 0  # a file is never too far ahead of who hears it
 
     def sink() -> Sink:

@@ -215,7 +215,8 @@ class AudioSettings:
     `sample_rate` in Hz is the listener's: of PCM, and what Opus is decoded to. `segment_ends`: the sound of a
     segment is complete before the next one begins, and `SegmentEnded` is told. `whole`: nobody listens while
     it is made, so that slower and better ways may be taken. `never_empty`: a text with nothing to say gives a
-    little silence, as players make a fault of a file without sound.
+    little silence, as players make a fault of a file without sound. `track`: packets may be lost on their
+    way, and are encoded so that what is lost can be made up for.
     """
 
     format: str
@@ -225,6 +226,7 @@ class AudioSettings:
     segment_ends: bool = False
     whole: bool = False
     never_empty: bool = False
+    track: bool = False
 
 
 @dataclass(slots=True)

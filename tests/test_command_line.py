@@ -62,6 +62,25 @@ def test_a_text_into_a_wav_file(server: ServerProcess, tmp_path: Path) -> None:
     assert b"first audio" in done.stderr and b"real-time factor" in done.stderr
 
 
+def test_over_a_webrtc_track(server: ServerProcess, tmp_path: Path) -> None:
+    """In real time, and from the first audible sample to the last."""
+    out = tmp_path / "track.wav"
+    done = say(server, FOX, "--rtc", "--out", out, "--stats")
+    assert done.returncode == 0, done.stderr
+    assert word_error_rate([FOX], [heard(out)]) <= 0.12
+    assert b"of a track" in done.stderr
+    sound, _ = soundfile.read(out, dtype="float32")
+    assert np.abs(sound[:480]).max() > 1e-3 and np.abs(sound[-480:]).max() > 1e-3
+
+
+def test_a_barge_in_over_a_track(server: ServerProcess, tmp_path: Path) -> None:
+    done = say(server, FOX, "--rtc", "--out", tmp_path / "cut.wav", "--interrupt-after", "0.8")
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.decode().splitlines()
+    spoken, rest = first.removeprefix("heard:").split(), second.removeprefix("not heard:").split()
+    assert [*spoken, *rest] == FOX.split() and spoken and rest
+
+
 def test_an_ogg_file_that_other_programs_read(server: ServerProcess, tmp_path: Path) -> None:
     assert say(server, FOX, "--out", tmp_path / "fox.ogg").returncode == 0
     opusdec = shutil.which("opusdec")

@@ -47,6 +47,8 @@ SECONDS = [
     ("IDLE_TIMEOUT_S", 1, 86_400),
     ("REQUEST_TIMEOUT_S", 0.1, 3600),
     ("RESUME_WINDOW_S", 0, 3600),
+    ("RTC_CONNECT_S", 0.1, 300),
+    ("RTC_LOST_S", 1, 300),
 ]
 CHOICES = [
     ("CODE_BLOCKS", ["skip", "say", "announce"]),
@@ -68,12 +70,23 @@ TEXTS = [
     "DATA_FOLDER",
     "TRUSTED_PROXIES",
     "MODEL_ID",
+    "TURN_USERNAME",
 ]
 #: Their values are not repeated in an error.
-SECRETS = ["API_KEYS", "REDIS_URL"]
-SWITCHES = ["LOG_TEXT", "TORCH_COMPILE", "PRELOAD_MODEL"]
+SECRETS = ["API_KEYS", "REDIS_URL", "TURN_PASSWORD", "TURN_SECRET"]
+SWITCHES = ["LOG_TEXT", "TORCH_COMPILE", "PRELOAD_MODEL", "RTC"]
 #: Tested one by one.
-OTHERS = ["UDS_MODE", "SILENCE_THRESHOLD_DB", "LOUDNESS_LUFS", "MODEL_DEVICE"]
+OTHERS = [
+    "UDS_MODE",
+    "SILENCE_THRESHOLD_DB",
+    "LOUDNESS_LUFS",
+    "MODEL_DEVICE",
+    "RTC_ADDRESSES",
+    "RTC_PUBLIC_ADDRESS",
+    "RTC_PORTS",
+    "STUN_URLS",
+    "TURN_URLS",
+]
 
 
 def refused(name: str, value: str) -> str:
@@ -196,6 +209,33 @@ def test_loudness() -> None:
         assert "loudness in LUFS from -40 to -10, or `none`" in refused("LOUDNESS_LUFS", wrong)
 
 
+def test_addresses() -> None:
+    assert value_of("RTC_ADDRESSES", " 10.0.0.1, ::1 ") == "10.0.0.1,::1"
+    assert value_of("RTC_ADDRESSES", "AUTO") == "auto"
+    assert value_of("RTC_PUBLIC_ADDRESS", "203.0.113.9") == "203.0.113.9"
+    for wrong in ("", "localhost", "10.0.0.1,", "10.0.0.256", "10.0.0.0/8"):
+        assert "IP addresses separated by commas, or `auto`" in refused("RTC_ADDRESSES", wrong)
+        assert "an IP address, or `none`" in refused("RTC_PUBLIC_ADDRESS", wrong)
+
+
+def test_port_ranges() -> None:
+    for ports in ("any", "50000-50999", "1024-65535", "2000-2000"):
+        assert value_of("RTC_PORTS", ports) == ports
+    for wrong in ("", "50000", "50999-50000", "80-90", "50000-70000", "a-b", "1-2-3"):
+        assert "50000-50999" in refused("RTC_PORTS", wrong)
+
+
+def test_urls_of_ice() -> None:
+    for url in ("none", "stun:stun.example", "stun:10.0.0.1:3478", "stun:[::1]:3478,stun:b"):
+        assert value_of("STUN_URLS", url) == url
+    for url in ("turn:a", "turns:a:443?transport=tcp", "turn:a:3478?transport=udp, turn:b"):
+        assert value_of("TURN_URLS", url) == url
+    for wrong in ("", "stun.example", "turn:a", "stun:a?transport=udp", "http://a", "stun:a:b", "stun:a,"):
+        assert "stun:host[:port]" in refused("STUN_URLS", wrong)
+    for wrong in ("", "stun:a", "turn:", "turn:a?transport=sctp", "turn:a b"):
+        assert "turn:host[:port][?transport=udp|tcp]" in refused("TURN_URLS", wrong)
+
+
 def test_what_has_no_effect_is_told() -> None:
     assert without_effect(Config()) == []
     alone = {
@@ -204,6 +244,10 @@ def test_what_has_no_effect_is_told() -> None:
         "KEY_REQUESTS_PER_MINUTE": Config(key_requests_per_minute=1),
         "TRUSTED_PROXIES": Config(trusted_proxies="10.0.0.1"),
         "UDS_MODE": Config(uds_mode="600"),
+        "TURN_USERNAME": Config(turn_username="name"),
+        "TURN_SECRET": Config(turn_secret="secret"),
+        "RTC_PORTS": Config(rtc=False, rtc_ports="50000-50999"),
+        "STUN_URLS": Config(rtc=False, stun_urls="stun:a"),
     }
     for name, config in alone.items():
         (told,) = without_effect(config)
@@ -215,6 +259,8 @@ def test_what_has_no_effect_is_told() -> None:
         Config(trusted_proxies="10.0.0.1", address_concurrency=1),
         Config(trusted_proxies="10.0.0.1", address_requests_per_minute=1),
         Config(uds_mode="600", uds="here"),
+        Config(turn_username="name", turn_password="password", turn_urls="turn:a"),
+        Config(rtc_ports="50000-50999", stun_urls="stun:a"),
     ):
         assert without_effect(config) == []
 

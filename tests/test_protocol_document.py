@@ -38,9 +38,10 @@ from realtime.types import (
 from realtime.voices.catalogue import by_name, voices_of
 from tests import protocol_document as doc
 
+#: Each kind of message by the heading of its section.
 KINDS: dict[str, type[msgspec.Struct]] = {
-    wire.type_of(kind): kind for kind in (*wire.ClientMessage.__args__, *wire.ServerMessage.__args__)
-}
+    f"`{wire.type_of(kind)}`": kind for kind in (*wire.ServerMessage.__args__, *wire.ClientMessage.__args__)
+} | {"`playback` of the server": wire.TrackPlayback}
 PRE_SKIP = 312
 RATES = [(name, rate) for name, rates in FORMATS.items() for rate in rates]
 
@@ -119,7 +120,7 @@ def test_every_message_has_an_example(info: str, union: Any) -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_field_tables(name: str) -> None:
     """The section of a message lists exactly its fields; what is planned may be missing from the code."""
-    rows = doc.table(doc.section(f"`{name}`"), "field")
+    rows = doc.table(doc.section(name), "field")
     documented = {doc.name(row["field"]): doc.NOT_YET in row["meaning"] for row in rows}
     fields = {field.encode_name for field in msgspec.structs.fields(KINDS[name])}
     assert fields <= documented.keys()
@@ -210,6 +211,7 @@ OTHER_VALUES: dict[str, Any] = {
     "lexicon": {"SQL": "sequel"},
     "markup": True,
     "cache": False,
+    "audio": "rtc",
     "resume": {"session_id": "s", "token": "t", "last": {}},
     "context_id": "other",
     "instruct": "softly",

@@ -115,6 +115,12 @@ def test_python_recipe(server: ServerProcess) -> None:
     assert rest.group(1)
 
 
+def test_recipe_with_a_track(server: ServerProcess) -> None:
+    """It hears itself, and knows what was heard without being told."""
+    heard, rest = _run_recipe(server, 'audio="rtc"').splitlines()
+    assert heard.startswith("heard:     A backend") and rest.endswith("Then the person interrupts.")
+
+
 def test_recipe_with_lexicon_and_markup(server: ServerProcess) -> None:
     """It prints each segment as it is spoken."""
     printed = _run_recipe(server, "lexicon=").splitlines()

@@ -7,6 +7,7 @@ from realtime.engines.engine import Capabilities
 from realtime.errors import CloseCode, ErrorKind
 from realtime.server import catalogue, connection, speech_events, speech_request, status, voices
 from realtime.server.status import Health
+from realtime.server.webrtc import ice, rtp
 from realtime.session import messages, one_shot
 from realtime.speech.cache import CacheStats
 from realtime.types import FrameFlags
@@ -18,7 +19,11 @@ _ = (table, embedded.make, espeak.make, japanese.make, tone.make)
 _ = (connection.Connection.handle_error,)
 
 # For the programs of those who use the client.
-_ = (Context.continue_, Session.ping, Session.buffered_ms)
+_ = (Context.continue_, Session.ping, Session.buffered_ms, Session.has_listener)
+
+# Called by asyncio.
+recvfrom = None
+_ = (recvfrom,)
 
 # Attributes of onnxruntime's session options.
 inter_op_num_threads = intra_op_num_threads = log_severity_level = None
@@ -32,9 +37,22 @@ _ = (forward,)
 allow_tf32 = benchmark = None
 _ = (allow_tf32, benchmark)
 
-# An attribute of opuslib's encoder.
-complexity = None
-_ = (complexity,)
+# Attributes of opuslib's encoder.
+complexity = inband_fec = packet_loss_perc = None
+_ = (complexity, inband_fec, packet_loss_perc)
+
+# Called by aioice and aiortc, and attributes of theirs.
+_ = (
+    ice._Agent.get_component_candidates,
+    ice._Agent.query_consent,
+    ice.IceTransport._recv,
+    rtp.TrackSender._handle_rtcp_packet,
+)
+_query_consent_task = remote_username = remote_is_lite = None
+bufferedAmountLowThreshold = None  # noqa: N816
+msid = rtcp_host = rtcp_port = ice_candidates_complete = None
+_ = (_query_consent_task, remote_username, remote_is_lite, bufferedAmountLowThreshold)
+_ = (msid, rtcp_host, rtcp_port, ice_candidates_complete)
 
 # Attributes of PyAV's streams and packets.
 layout = stream = time_base = dts = pts = bit_rate = thread_count = None
@@ -58,6 +76,7 @@ _ = (
     CacheStats.shared_invalid,
     CacheStats.shared_dropped,
     Health.audio_cache,
+    Health.peers,
     Health.queue,
     Health.sessions,
     Health.sessions_detached,

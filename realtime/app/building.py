@@ -12,10 +12,11 @@ import msgspec
 import structlog
 
 from realtime.app.models import QWEN3, Model
+from realtime.app.webrtc import ice_servers_of
 from realtime.audio.formats import FORMATS, pre_skip
 from realtime.audio.rubberband import is_installed as is_installed_rubber_band
 from realtime.clock import Clock
-from realtime.config import Config
+from realtime.config import Config, given
 from realtime.engines.crews import usable_cores
 from realtime.engines.engine import AnySynthesizer, Capabilities, Engine, EngineSettings
 from realtime.engines.ondemand import OnDemandEngine
@@ -55,6 +56,7 @@ FEATURES = (
     "session.update",
     "session.close",
     "one_shot",
+    "rtc",
     "speed",
     "auto_language",
     "normalize",
@@ -145,6 +147,7 @@ def make_offer(
     """What sessions and requests of this server can be; `cloned_voice` as in `Offer`."""
     voices = voices_of(config.engine) if model is None else model.voices
     missing = {"instruct"} if all(voice.instruct == "no" for voice in voices) else set()
+    missing |= set() if config.rtc else {"rtc"}
     return Offer(
         engine=config.engine,
         voices=by_name(filter(is_installed, voices)),
@@ -166,12 +169,8 @@ def make_offer(
         cloned_voice=cloned_voice,
         model=None if model is None else model.name,
         ignores_instructions=model is None,
+        ice_servers=ice_servers_of(config),
     )
-
-
-def given(setting: str) -> str | None:
-    """A setting that may be `none`, which is None."""
-    return None if setting.lower() == "none" else setting
 
 
 def make_keys(config: Config) -> KeyRing:

@@ -29,10 +29,11 @@ def make_health(
     cache: AudioCache,
     registry: Registry,
     requests: Callable[[], int],
+    peers: Callable[[], int],
     voices: Callable[[], VoicesHealth],
     thrown_away_s: Callable[[], float],
 ) -> Callable[[], Health]:
-    """A function that tells how the server is; the last three count what their names say."""
+    """A function that tells how the server is; the last four count what their names say."""
     begun = clock.now()
 
     def health() -> Health:
@@ -52,6 +53,7 @@ def make_health(
             tasks=len(asyncio.all_tasks()),
             sessions=registry.count,
             sessions_detached=registry.detached,
+            peers=peers(),
             requests=requests(),
             audio_cache=AudioCacheHealth(
                 entries=kept.entries,

@@ -13,7 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -24,7 +24,6 @@ from aiohttp import web
 from realtime import __version__
 from realtime.app.building import (
     cloned_voice,
-    given,
     has_rubber_band,
     make_address_limits,
     make_cache,
@@ -39,8 +38,10 @@ from realtime.app.health import make_health
 from realtime.app.models import make_model
 from realtime.app.observing import ThrownAway, context_observer, reading_observer
 from realtime.app.speaking import speaker_opener
+from realtime.app.webrtc import make_rtc
+from realtime.audio.opus import silent_packet
 from realtime.clock import Clock, MonotonicClock, WallClock
-from realtime.config import SECRETS, Config, from_environment, without_effect
+from realtime.config import SECRETS, Config, from_environment, given, without_effect
 from realtime.engines.crew import SWITCH_INTERVAL_S
 from realtime.live.driver import Driver
 from realtime.live.reading import Readings
@@ -57,6 +58,8 @@ from realtime.server.origins import origin_policy
 from realtime.server.page import read_page
 from realtime.server.speech import SpeechAnswers
 from realtime.server.status import VoicesHealth
+from realtime.server.webrtc.channel import MOST_MESSAGE_BYTES
+from realtime.server.webrtc.peers import Peers
 from realtime.session.session import Session
 from realtime.speech.cache import AudioCache
 from realtime.speech.scheduler import Scheduler
@@ -87,6 +90,7 @@ class Server:
     scheduler: Scheduler
     cache: AudioCache
     gate: Gate
+    peers: Peers | None
     load: Callable[[], Coroutine[None, None, None]]
 
     @property
@@ -194,6 +198,19 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
             observe = context_observer(config.log_text, request_id, thrown_away)
             return Driver(session, open_speaker, clock, observe, registry.find, sockets)
 
+        channels = replace(sockets, heartbeat_s=0.0)  # of a data channel ICE finds out whether it is there
+        channel_offer = replace(offer, limits=replace(offer.limits, message_bytes=MOST_MESSAGE_BYTES))
+
+        def make_channel_driver(request_id: str | None) -> Driver:
+            session = Session(new_id(), new_id, channel_offer, clock.now(), data_channel=True)
+            observe = context_observer(config.log_text, request_id, thrown_away)
+            return Driver(
+                session, open_speaker, clock, observe, registry.find, channels, has_data_channel=True
+            )
+
+        peers = None
+        if config.rtc:
+            peers = Peers(make_rtc(config), registry, make_channel_driver, silent_packet(), clock)
         observe = reading_observer(config.log_text, thrown_away)
         readings = Readings(open_speaker, clock, observe)
         catalogue = Catalogue(offer, store, disk)
@@ -203,6 +220,7 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
                 readings, cache, clock, observe, revision, scheduler.check_loaded, encoders, Memory()
             ),
             registry,
+            peers,
             make_driver,
             make_health(
                 config,
@@ -211,6 +229,7 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
                 cache,
                 registry,
                 lambda: readings.count,
+                lambda: 0 if peers is None else peers.count,
                 lambda: VoicesHealth(len(catalogue.built_in()), len(store.all())),
                 lambda: thrown_away.seconds,
             ),
@@ -253,9 +272,13 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
                 runner, config.request_timeout_s, host, config.port, uds, int(config.uds_mode, 8)
             ) as addresses:
                 warn_if_open(host, addresses.port or 0, bool(keys.keys))
-                yield Server(host, addresses.port, addresses.uds, registry, scheduler, cache, gate, load)
+                yield Server(
+                    host, addresses.port, addresses.uds, registry, scheduler, cache, gate, peers, load
+                )
         finally:
             await registry.close_all(CLOSE_SESSIONS_S)
+            if peers is not None:
+                await peers.close_all()
             await runner.cleanup()
             if levels is not None:
                 await levels.stop()

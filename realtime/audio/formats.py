@@ -61,7 +61,7 @@ class PacketEncoder(Protocol):
 
 
 def _opus(settings: AudioSettings) -> PacketEncoder:
-    return OpusEncoder(settings.bitrate, settings.frame_ms)
+    return OpusEncoder(settings.bitrate, settings.frame_ms, resilient=settings.track)
 
 
 def _ogg_opus(settings: AudioSettings) -> PacketEncoder:

@@ -25,6 +25,13 @@ CODED_RATE = 24_000
 COMPLEXITY = 4
 SCARCE_COMPLEXITY = 5
 SCARCE_BITRATE = 48_000
+#: Without any loss expected libopus adds nothing that would help against it. Of three sentences of which 8 %
+#: of the packets were lost, PLCMOS is 4.28 with, and 3.16 without.
+EXPECTED_LOSS_PERCENT = 10
+#: An encoder that is ready for loss takes 150 us for a frame of 20 ms (and 75 us one that is not); each step
+#: from here takes 50 us more, and the first two are worth 0.1 by PLCMOS.
+RESILIENT_COMPLEXITY = 0
+_SETTLED = 10
 
 
 def bundled_libopus() -> str | None:
@@ -58,12 +65,23 @@ def _opuslib() -> ModuleType:
 class OpusEncoder:
     """One encoder for one stream of mono sound at `CODED_RATE`; a reset would be heard."""
 
-    def __init__(self, bitrate: int, frame_ms: int = 20) -> None:
-        """`bitrate` in bit/s (variable, constrained), `frame_ms` one of 20, 40, 60."""
+    def __init__(self, bitrate: int, frame_ms: int = 20, *, resilient: bool = False) -> None:
+        """`bitrate` in bit/s (variable, constrained), `frame_ms` one of 20, 40, 60.
+
+        `resilient`: each packet also holds what is needed most of the one before, in case that is lost
+        (in-band FEC, RFC 6716, 2.1.7). Such an encoder codes speech in another way, which takes longer.
+        """
         opus = _opuslib()
-        self._encoder: Any = opus.Encoder(CODED_RATE, 1, opus.APPLICATION_AUDIO)
+        application = opus.APPLICATION_VOIP if resilient else opus.APPLICATION_AUDIO
+        self._encoder: Any = opus.Encoder(CODED_RATE, 1, application)
         self._encoder.bitrate = bitrate
-        self._encoder.complexity = COMPLEXITY if bitrate > SCARCE_BITRATE else SCARCE_COMPLEXITY
+        if resilient:
+            self._encoder.signal = opus.SIGNAL_VOICE
+            self._encoder.inband_fec = True
+            self._encoder.packet_loss_perc = EXPECTED_LOSS_PERCENT
+            self._encoder.complexity = RESILIENT_COMPLEXITY
+        else:
+            self._encoder.complexity = COMPLEXITY if bitrate > SCARCE_BITRATE else SCARCE_COMPLEXITY
         #: Samples at `CODED_RATE` that one packet takes.
         self.frame_samples = CODED_RATE * frame_ms // 1000
         #: Samples at `CODED_RATE` by which the decoded sound is late.
@@ -83,6 +101,14 @@ class OpusEncoder:
     def close(self) -> bytes:
         """Nothing: bare packets have no end of their own."""
         return b""
+
+
+@functools.cache
+def silent_packet(bitrate: int = 32_000) -> bytes:
+    """20 ms of silence between the packets of `resilient` encoders."""
+    encoder = OpusEncoder(bitrate, resilient=True)
+    silence = bytes(2 * encoder.frame_samples)
+    return [encoder.encode(silence) for _ in range(_SETTLED)][-1]
 
 
 class OpusDecoder:

@@ -80,6 +80,14 @@ class Context:
         return self._inbox.words
 
     @property
+    def playback(self) -> wire.TrackPlayback | None:
+        """How much of it has been heard over the track, as the server told last; None before the first.
+
+        Only of sessions with `audio="rtc"`.
+        """
+        return self._inbox.playback
+
+    @property
     def loading(self) -> wire.Loading | None:
         """How far the voice is loaded that it waits for; None when it does not wait for that."""
         return self._inbox.loading
@@ -167,6 +175,16 @@ class Context:
         if inbox.cancelled is None:
             raise self._closed("another context has its id by now, and was cancelled in its place")
         return inbox.cancelled
+
+    async def heard(self) -> None:
+        """Returns when all of it has been heard over the track, of a session with `audio="rtc"`.
+
+        Also when it was cancelled. Raises `ContextRefusedError`, `ContextFailedError`, `SessionClosedError`.
+        """
+        if not await self._inbox.heard():
+            if (failure := self._inbox.failure) is not None:
+                raise failure
+            raise self._link.ended()
 
     # -- sound out --------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ import socket
 from typing import Literal
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
@@ -16,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.typing import Subprotocol
 
 from realtime.client.errors import ConnectionFailedError, SessionRefusedError
+from realtime.client.refusals import refusal_of
 from realtime.errors import ErrorCode, InvalidMessageError
 from realtime.session import messages as wire
 
@@ -25,7 +25,6 @@ _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 _START_S = 10.0
 #: Seconds until the kernel asks a silent server for life, seconds between two such probes, and their number.
 _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-_LONGEST_REASON = 200
 
 
 class Dialer:
@@ -34,7 +33,8 @@ class Dialer:
     def __init__(self, url: str, api_key: str | None, start: wire.SessionStart) -> None:
         """`start` is the first message."""
         address = url.replace("http", "ws", 1) if url.startswith("http") else url
-        self._address = address if address.rstrip("/").endswith(PATH) else address.rstrip("/") + PATH
+        #: Where its WebSockets are.
+        self.address = address if address.rstrip("/").endswith(PATH) else address.rstrip("/") + PATH
         self._api_key = api_key
         self._start = start
 
@@ -57,7 +57,7 @@ class Dialer:
             raise
 
     async def _open(self, patience_s: float) -> ClientConnection:
-        address, api_key = self._address, self._api_key
+        address, api_key = self.address, self._api_key
         # A proxy that the environment names is for other machines, not for this one.
         local = urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
         proxy: Literal[True] | None = None if local else True
@@ -93,7 +93,7 @@ async def hang_up(connection: ClientConnection) -> None:
 def _turned_away(address: str, error: InvalidStatus) -> ConnectionFailedError:
     """What an HTTP answer says that is no upgrade, as 503 with `Retry-After` while the voice is loaded."""
     response = error.response
-    code, reason = _reason(bytes(response.body or b""))
+    code, reason = refusal_of(bytes(response.body or b""))
     wait = response.headers.get("Retry-After", "")
     text = f"the server at {address} refuses the connection: HTTP {response.status_code} {reason}".rstrip()
     return ConnectionFailedError(
@@ -101,22 +101,6 @@ def _turned_away(address: str, error: InvalidStatus) -> ConnectionFailedError:
         code=ErrorCode.UNAUTHORIZED if response.status_code == 401 else code,
         retry_after_ms=int(wait) * 1000 if wait.isdecimal() else None,
     )
-
-
-class _Refusal(msgspec.Struct):
-    """What an error of the server's looks like over HTTP."""
-
-    message: str
-    code: ErrorCode
-
-
-def _reason(body: bytes) -> tuple[ErrorCode | None, str]:
-    """Code and message of a server like ours; of another one the text that it sent."""
-    try:
-        refusal = msgspec.json.decode(body, type=dict[Literal["error"], _Refusal])["error"]
-    except (msgspec.DecodeError, KeyError):
-        return None, body.decode(errors="replace").strip()[:_LONGEST_REASON]
-    return refusal.code, refusal.message[:_LONGEST_REASON]
 
 
 def _keep_alive(connection: ClientConnection) -> None:

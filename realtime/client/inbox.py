@@ -27,6 +27,7 @@ class Inbox:
         self.segments: list[wire.Segment] = []
         self.words: list[wire.Word] = []
         self.loading: wire.Loading | None = None
+        self.playback: wire.TrackPlayback | None = None
         self.done: wire.ContextDone | None = None
         self.cancelled: wire.ContextCancelled | None = None
         self.silenced = False
@@ -57,6 +58,19 @@ class Inbox:
         chunk = self._chunks.popleft()
         self._backlog.remove(chunk.duration)
         return chunk
+
+    async def heard(self) -> bool:
+        """Whether all of it was heard over the track, or it was cancelled; waits until it is known."""
+        while True:
+            if self.silenced or (self.playback is not None and self.playback.state == "ended"):
+                return True
+            nothing = self.done is not None and self.done.reason == "completed" and not self.done.audio_ms
+            if nothing:
+                return True
+            if self._session_over or self._failure is not None:
+                return False
+            self._news.clear()
+            await self._news.wait()
 
     @property
     def is_over(self) -> bool:
@@ -91,6 +105,9 @@ class Inbox:
             self.words += message.words
         elif isinstance(message, wire.Loading):
             self.loading = message
+        elif isinstance(message, wire.TrackPlayback):
+            self.playback, self.loading = message, None
+            self._news.set()
         elif isinstance(message, wire.ContextDone):
             self._finish(message)
         elif isinstance(message, wire.ContextCancelled):
@@ -98,6 +115,7 @@ class Inbox:
         elif isinstance(message, wire.Error) and message.code != ErrorCode.CONTEXT_CLOSED:
             # Late tokens of an LLM, after a cancel, are no failure.
             self._failure = self._failure or (ContextFailedError, message)
+            self._news.set()
 
     def take_cancelled(self, message: wire.ContextCancelled) -> None:
         """The context was cancelled: what was heard is known, so the rest must not be played."""

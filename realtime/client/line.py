@@ -64,6 +64,11 @@ class Line:
         self._until: float | None = None
         self._tries = 0
 
+    @property
+    def address(self) -> str:
+        """Where the server's WebSockets are."""
+        return self._dialer.address
+
     async def lost(self) -> bool:
         """The connection is over; True when it may be replaced."""
         self.is_up = False

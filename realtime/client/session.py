@@ -49,6 +49,7 @@ class Session:
         self._stall_s = stall_s
         self._opened = 0
         self._left = False
+        self._has_listener = False
         self._fatal: wire.Error | None = None
         self._gone: ClientError | None = None
         self._over = asyncio.Event()
@@ -64,6 +65,16 @@ class Session:
     def ready(self) -> wire.SessionReady:
         """The settings in force, as the server told them last."""
         return self._ready
+
+    @property
+    def address(self) -> str:
+        """Where the server's WebSockets are."""
+        return self._line.address
+
+    @property
+    def has_listener(self) -> bool:
+        """Whether a peer connection takes its sound, of a session with `audio="rtc"`."""
+        return self._has_listener
 
     @property
     def buffered_ms(self) -> float:
@@ -343,6 +354,8 @@ class Session:
             self._take_opened(message)
         elif isinstance(message, wire.SessionReady):
             self._ready = message
+        elif isinstance(message, wire.Track):
+            self._has_listener = message.state == "connected"
         elif isinstance(message, wire.Error) and message.fatal:
             self._fatal = message
         elif (inbox := self._contexts.get(handle)) is not None:

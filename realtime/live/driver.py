@@ -1,5 +1,8 @@
 """Runs one session: feeds its state machine, and carries out its actions.
 
+Where its sound goes over a track, that has it from the moment on at which a socket would have: what has left
+over it is looked up before the state machine is asked anything that depends on where the listener is.
+
 A session outlives its sockets. `run` is the session itself, from its first socket to its end; `serve` serves
 one socket, and returns when that one has come to its end. While there is none, nothing is fetched from the
 speakers: they go on as far as there is room and credit.
@@ -19,6 +22,7 @@ from realtime.errors import INTERNAL_MESSAGE, CloseCode, ErrorCode, RealtimeErro
 from realtime.live.contexts import Contexts, Observer, OpenSpeakerFor
 from realtime.live.outbox import Outbox, Ping
 from realtime.live.socket import STALL_S, Ending, Socket, SocketSettings
+from realtime.live.track import Outlet, Track
 from realtime.live.transport import Transport, TransportClosedError
 from realtime.session.actions import (
     Action,
@@ -33,7 +37,7 @@ from realtime.session.actions import (
     StopSpeaker,
     Unheard,
 )
-from realtime.session.messages import ResumeRequest
+from realtime.session.messages import PlaybackState, ResumeRequest
 from realtime.session.replay import Piece
 from realtime.session.session import Session
 from realtime.session.sockets import no_such_session
@@ -73,14 +77,21 @@ class Driver:
         observe: Observer,
         find: Callable[[str], Driver | None],
         settings: SocketSettings | None = None,
+        *,
+        has_data_channel: bool = False,
     ) -> None:
-        """Everything is given; nothing is started before `run`. `find`: a running session by its id."""
+        """Everything is given; nothing is started before `run`. `find`: a running session by its id.
+
+        `has_data_channel`: its first socket is one, which can take no frames.
+        """
+        self.has_data_channel = has_data_channel
         self._session: Machine = session
         self.session_id = session.session_id
         self._clock = clock
         self._find = find
         self._settings = settings or SocketSettings()
         self._outbox = Outbox(session)
+        self.track = Track(self)
         self._contexts = Contexts(session, session.session_id, open_speaker, clock, observe)
         self._closing: Close | None = None
         self._socket: Socket | None = None
@@ -132,6 +143,7 @@ class Driver:
         if self._socket is not None:
             self._socket.wake()
         self._contexts.drop_all()
+        self.track.end()
 
     def _break(self) -> None:
         _log.exception("session_failed", session=self.session_id)
@@ -160,12 +172,16 @@ class Driver:
     # -- its sockets ------------------------------------------------------------------------------------
 
     async def serve(
-        self, transport: Transport, claim: int = 0, on_begin: Callable[[], None] | None = None
+        self,
+        transport: Transport,
+        claim: int = 0,
+        on_begin: Callable[[], None] | None = None,
+        outlet: Outlet | None = None,
     ) -> None:
         """Serve one socket until that comes to its end; `run` must be running, or about to.
 
         `claim`: what `resume` gave for it. `on_begin` is called when the first message has begun a session,
-        and not taken up another one.
+        and not taken up another one. `outlet`: what carries the track of a session that is led over it.
         """
         try:
             await self._begun.wait()
@@ -176,6 +192,8 @@ class Driver:
             await transport.close(CloseCode.TAKEN_OVER, _TAKEN_OVER)
             return
         self._on_begin = on_begin
+        if outlet is not None:
+            self.track.connect(outlet)
         self._socket = socket = Socket(transport, self, self._clock, self._settings)
         self._contexts.text_was_lost()
         self._changed.set()
@@ -189,13 +207,15 @@ class Driver:
         finally:
             if self._socket is socket:
                 self._detach(ending)
+            if outlet is not None:
+                self.track.disconnect(outlet)
             if self._handed_to is not None and ending is not Ending.LEFT:
                 self._handed_to[0].not_coming(self._handed_to[1])
         if ending is not Ending.LEFT:
             return
         if self._handed_to is not None:
             other, claim = self._handed_to
-            await other.serve(transport, claim)
+            await other.serve(transport, claim, outlet=outlet)
         else:
             await transport.close(CloseCode.TAKEN_OVER, _TAKEN_OVER)
 
@@ -250,7 +270,7 @@ class Driver:
         """The first message asks for another session."""
         try:
             other = self._find(request.session_id)
-            if other is None or other is self:
+            if other is None or other is self or (self.has_data_channel and not other.over_track):
                 raise no_such_session()
             self._handed_to = other, other.resume(request)
         except RealtimeError as error:
@@ -265,11 +285,13 @@ class Driver:
     @property
     def closing(self) -> Close | None:
         """How the socket is to be closed when all was sent; None while it is not."""
+        if self._closing is not None and not self._closing.at_once and not self.track.is_done:
+            return None
         return self._closing
 
     def receive(self, frame: str | bytes) -> None:
         """A frame of the client."""
-        self._perform(self._session.receive(frame, self._clock.now()))
+        self._perform(self._session.receive(frame, self._now()))
         if self._session.has_moved():
             self._contexts.listener_moved()
         if self._on_begin is not None and self._handed_to is None:
@@ -296,7 +318,7 @@ class Driver:
 
     def unheard_s(self) -> float:
         """How long the listener still plays what was sent, in seconds; infinite while it is paused."""
-        return self._session.unheard_s(self._clock.now())
+        return self._session.unheard_s(self._now())
 
     def next_deadline(self) -> float:
         """When `on_deadline` wants to be called, in monotonic seconds."""
@@ -304,7 +326,7 @@ class Driver:
 
     def on_deadline(self) -> None:
         """Time has passed."""
-        self._perform(self._session.on_deadline(self._clock.now()))
+        self._perform(self._session.on_deadline(self._now()))
 
     def next_piece(self) -> Piece | list[bytes] | Ping | None:
         """What is to be sent now: answers, what is sent again, what the head's speaker has made."""
@@ -320,7 +342,9 @@ class Driver:
         speaker = self._contexts.speaker(head)
         if head is None or speaker is None:
             return False
-        now = self._clock.now()
+        if self._session.track.is_used and not self.track.has_room:
+            return False
+        now = self._now()
         must_wait = self._session.must_wait(now)
         if must_wait and speaker.has_more and (told := self._session.hold(head, now)):
             self._perform(told)
@@ -329,13 +353,20 @@ class Driver:
             if must_wait:
                 return False
             packets = speaker.take_packets(self._session.credit_ms(now), MOST_FRAME_BYTES)
-            self._outbox.put_frames(self._session.on_packets(head, packets, now))
+            self._send_packets(head, packets, now)
             return True
         event = speaker.take()
         if event is None:
             return False
         self._on_event(head, event, now)
         return True
+
+    def _send_packets(self, handle: int, packets: list[Packet], now: float) -> None:
+        frames = self._session.on_packets(handle, packets, now)
+        if self._session.track.is_used:
+            self.track.put(handle, packets)
+        else:
+            self._outbox.put_frames(frames)
 
     def _on_event(self, handle: int, event: SpeechEvent, now: float) -> None:
         for action in self._session.on_event(handle, event, now):
@@ -362,8 +393,11 @@ class Driver:
                     self._end()
             elif isinstance(action, StopSpeaker):
                 self._contexts.stop(action)
+                if action.reason == "cancelled":  # of what has failed all is heard that was fetched
+                    self.track.drop(action.handle)
             elif isinstance(action, Unheard):
                 self._contexts.cut_late(action)
+                self.track.drop(action.handle)
             elif isinstance(action, Become):
                 self._session = self._outbox.machine = self._contexts.machine = action.machine
             elif isinstance(action, Resume):
@@ -396,10 +430,61 @@ class Driver:
     def dry_at(self, handle: int) -> float:
         """When the listener will have heard all that was sent, in monotonic seconds.
 
-        Infinite without a socket: nothing is needed then, and text that is late may be lost on its way.
+        Infinite without a socket: nothing is needed then, and text that is late may be lost on its way; and
+        where nobody carries the track.
         """
-        return self._session.dry_at(handle, self._clock.now()) if self._socket is not None else inf
+        if self._socket is None or (self._session.track.is_used and not self.track.has_outlet):
+            return inf
+        return self._session.dry_at(handle, self._now())
 
     def credit_ms(self) -> float:
         """How much more sound the listener may be sent."""
-        return self._session.credit_ms(self._clock.now())
+        return self._session.credit_ms(self._now())
+
+    # -- its track --------------------------------------------------------------------------------------
+
+    @property
+    def over_track(self) -> bool:
+        """Whether its sound goes over a track."""
+        return self._session.track.is_used
+
+    @property
+    def track_token(self) -> str:
+        """What ties a peer connection to it; empty where there is no track, and when it is over."""
+        return "" if self._over else self._session.track.token
+
+    def connect_track(self, outlet: Outlet) -> None:
+        """`outlet` carries its sound from now on, and is let go when another one does, or it is over."""
+        if self._over:
+            outlet.let_go()
+            return
+        was_carried = self.track.has_outlet
+        self.track.connect(outlet)
+        if not was_carried:
+            self._perform(self._session.track.on_connected(True, self._now()))
+
+    def disconnect_track(self, outlet: Outlet) -> None:
+        """`outlet` is gone: sound waits for the next one."""
+        if self.track.disconnect(outlet):
+            self._perform(self._session.track.on_connected(False, self._now()))
+
+    def is_paused(self, handle: int) -> bool:
+        """Whether nothing of a context is to be heard now."""
+        return self._session.track.is_paused(handle)
+
+    def on_track(self, handle: int, state: PlaybackState, played_ms: float) -> None:
+        """So much of a context has left over the track."""
+        self._perform(self._session.track.on_state(handle, state, played_ms, self._clock.now()))
+
+    def on_track_room(self) -> None:
+        """There is room for more in the track, or nothing is left in it."""
+        if self._socket is not None:
+            self._socket.wake()
+
+    def _now(self) -> float:
+        """The present, at which the session knows how far the listener is who hears a track."""
+        now = self._clock.now()
+        if self._session.track.is_used:
+            for position in self.track.positions:
+                self._session.track.on_position(*position, now)
+        return now

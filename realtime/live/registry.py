@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager
 
 from realtime.errors import QueueFullError
 from realtime.live.driver import Driver
+from realtime.live.track import Outlet
 from realtime.live.transport import Transport
+from realtime.session.track import TRACK_TOKEN_PREFIX
 
 _RETRY_AFTER_MS = 1000
 
@@ -55,13 +57,24 @@ class Registry:
                 f"{self._max_sessions} sessions are open, which is all this server takes", _RETRY_AFTER_MS
             )
 
-    async def serve(self, driver: Driver, transport: Transport) -> None:
-        """Begin a session, and serve its first socket to the end; the session may go on after that."""
+    def find_by_track_token(self, token: str) -> Driver | None:
+        """The running session whose track a token is for."""
+        session_id, _, _ = token.removeprefix(TRACK_TOKEN_PREFIX).partition(".")
+        driver = self.find(session_id)
+        if driver is None or not secrets.compare_digest(driver.track_token.encode(), token.encode()):
+            return None
+        return driver
+
+    async def serve(self, driver: Driver, transport: Transport, outlet: Outlet | None = None) -> None:
+        """Begin a session, and serve its first socket to the end; the session may go on after that.
+
+        `outlet` carries the track of a session that is led over a data channel.
+        """
         async with self._socket():
             task = asyncio.create_task(driver.run())
             self._sessions[driver.session_id] = driver, task
             task.add_done_callback(lambda _: self._forget(driver))
-            await driver.serve(transport, on_begin=self._make_room)
+            await driver.serve(transport, on_begin=self._make_room, outlet=outlet)
 
     @asynccontextmanager
     async def _socket(self) -> AsyncIterator[None]:

@@ -19,7 +19,7 @@ from aiohttp.typedefs import Handler, Middleware
 from realtime.clock import Clock
 from realtime.errors import ConfigError
 from realtime.server.errors import route_of
-from realtime.server.guard import Allowance
+from realtime.server.guard import Allowance, within
 from realtime.server.keys import KeyLimits
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -172,8 +172,7 @@ def address_guard(policy: AddressLimits, clock: Clock, open_routes: Collection[s
         )
         if address is None:
             return await handler(request)
-        with addresses.allowance(address).taken():
-            return await handler(request)
+        return await within(addresses.allowance(address).taken(), request, handler)
 
     return guard
 

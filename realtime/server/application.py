@@ -24,7 +24,7 @@ from realtime.server.catalogue import (
     voices_handler,
 )
 from realtime.server.connection import time_limit
-from realtime.server.errors import errors, name_response
+from realtime.server.errors import errors, name_response, route_of
 from realtime.server.gate import Gate
 from realtime.server.guard import key_guard
 from realtime.server.keys import KeyRing
@@ -41,6 +41,15 @@ from realtime.server.voices import (
     clone_handler,
     delete_voice_handler,
     engine_clones,
+)
+from realtime.server.webrtc.peers import Peers
+from realtime.server.webrtc.whep import (
+    PEER_ROUTE,
+    ROUTE,
+    bearer_token,
+    delete_handler,
+    offer_handler,
+    patch_handler,
 )
 from realtime.server.websocket import speech_handler as session_handler
 from realtime.voices.clone import EXAMPLE_ID
@@ -59,12 +68,13 @@ class Rooms:
 
     `forget` has it drop what it keeps of a recording, by its key. `check_room` raises `RealtimeError` when
     nothing more can be spoken. All requests but those of sessions pass the `gate`. Everybody may see
-    the files of the `page`.
+    the files of the `page`. `peers` is None where there is no WebRTC.
     """
 
     catalogue: Catalogue
     answers: SpeechAnswers
     registry: Registry
+    peers: Peers | None
     make_driver: Callable[[str | None], Driver]
     health: Callable[[], Health]
     ready: Callable[[], bool]
@@ -92,7 +102,12 @@ def make_application(
         rooms.catalogue, rooms.decoders, Uploads(clones), rooms.forget, rooms.check_room, rooms.wall_clock
     )
     document = make_document(
-        version, offer.default_voice or EXAMPLE_ID, models[0], bool(keys.keys), text_bytes
+        version,
+        offer.default_voice or EXAMPLE_ID,
+        models[0],
+        bool(keys.keys),
+        text_bytes,
+        rooms.peers is not None,
     )
     sample = sample_handler(rooms.catalogue, rules, rooms.answers, clones)
     files = {file.path: file for file in rooms.page}
@@ -103,11 +118,11 @@ def make_application(
         middlewares=[
             errors,
             time_limit,
-            rooms.gate.middleware({*open_routes, SESSIONS}),
+            rooms.gate.middleware({*open_routes, SESSIONS, PEER_ROUTE}),
             origin_guard(origins, open_routes, PROBES),
             # Before keys are looked at: who tries out keys comes to an end as well.
             address_guard(addresses, rooms.clock, open_routes),
-            key_guard(keys, rooms.clock, open_routes),
+            key_guard(keys, rooms.clock, open_routes, _pass_for_track(rooms.peers)),
         ],
         client_max_size=most_body_bytes(text_bytes),
     )
@@ -136,4 +151,22 @@ def make_application(
             web.get("/v1/audio/models", audio_models_handler(models)),
         ]
     )
+    if rooms.peers is not None:
+        application.add_routes(
+            [
+                web.post(ROUTE, offer_handler(rooms.peers, check_loaded, offer.ice_servers)),
+                web.patch(PEER_ROUTE, patch_handler(rooms.peers)),
+                web.delete(PEER_ROUTE, delete_handler(rooms.peers)),
+            ]
+        )
     return application
+
+
+def _pass_for_track(peers: Peers | None) -> Callable[[web.Request], bool]:
+    """Who bears a token for the track of a session needs no key to hear it."""
+
+    def has_pass(request: web.Request) -> bool:
+        token = bearer_token(request) if route_of(request) in (ROUTE, PEER_ROUTE) else None
+        return peers is not None and token is not None and peers.is_token(token)
+
+    return has_pass

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -76,8 +76,36 @@ class Allowance:
         self._even_until = even_until
 
 
-def key_guard(ring: KeyRing, clock: Clock, open_routes: Collection[str]) -> Middleware:
+_TAKEN = web.RequestKey("taken", list[ExitStack])
+
+
+async def within(
+    taken: AbstractContextManager[None], request: web.Request, handler: Handler
+) -> web.StreamResponse:
+    """Handle a request that has taken something: until it is answered, or for longer (`keep_allowances`)."""
+    with ExitStack() as stack:
+        stack.enter_context(taken)
+        request.setdefault(_TAKEN, []).append(stack)
+        return await handler(request)
+
+
+def keep_allowances(request: web.BaseRequest) -> ExitStack:
+    """What a request has taken of allowances, for something that outlives it: to be closed at its end."""
+    kept = ExitStack()
+    for stack in request.get(_TAKEN, []):
+        kept.enter_context(stack.pop_all())
+    return kept
+
+
+def key_guard(
+    ring: KeyRing,
+    clock: Clock,
+    open_routes: Collection[str],
+    has_pass: Callable[[web.Request], bool] = lambda request: False,
+) -> Middleware:
     """A middleware that lets nobody in without a key, but to `open_routes`; without keys everybody.
+
+    `has_pass`: whether a request bears something else that lets it in.
 
     Routes are named as they were added to the router: what it resolved is what is asked for, however the path
     was spelled. What is logged while a request is handled bears the name of its key.
@@ -90,10 +118,12 @@ def key_guard(ring: KeyRing, clock: Clock, open_routes: Collection[str]) -> Midd
             return await handler(request)
         offered = offered_keys(request)
         key = ring.find(offered)
+        if key is None and has_pass(request):
+            return await handler(request)
         if key is None:
             raise RealtimeError(_what_was_wrong(offered), ErrorCode.UNAUTHORIZED)
-        with bound_contextvars(key=key.name), allowances[key.digest].taken():
-            return await handler(request)
+        with bound_contextvars(key=key.name):
+            return await within(allowances[key.digest].taken(), request, handler)
 
     return guard
 

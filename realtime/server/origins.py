@@ -24,14 +24,15 @@ from realtime.errors import ConfigError, ErrorCode, RealtimeError
 from realtime.server.errors import route_of
 from realtime.server.listen import is_loopback_address
 
-METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
+METHODS = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
 #: Headers that a page may send. Others that it asks for are allowed as well: clients in browsers send some of
 #: their own, and the server does not look at them.
-HEADERS = ("Authorization", "Content-Type", "X-Request-Id")
+HEADERS = ("Authorization", "Content-Type", "If-Match", "X-Request-Id")
 #: Headers that a page may read.
 EXPOSED = (
     "X-Request-Id, X-Latency-Load-Ms, X-Latency-Queue-Ms, X-Latency-Infer-Ms, X-Latency-Encode-Ms, "
-    "X-Latency-First-Audio-Ms, X-Latency-Total-Ms, X-Audio-Duration-Ms, X-Cache, Retry-After"
+    "X-Latency-First-Audio-Ms, X-Latency-Total-Ms, X-Audio-Duration-Ms, X-Cache, Retry-After, "
+    "Location, ETag, Link, Accept-Patch"
 )
 MAX_AGE_S = 7200
 _MAX_ASKED_HEADERS = 64

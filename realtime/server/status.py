@@ -82,7 +82,8 @@ class VoicesHealth(Struct, frozen=True):
 class Health(Struct, frozen=True):
     """What `/health` tells. `requests` are HTTP requests that speak now; `tasks` are those of the event loop.
 
-    Of the `sessions`, `sessions_detached` have lost their connection and may be resumed.
+    Of the `sessions`, `sessions_detached` have lost their connection and may be resumed. `peers`: peer
+    connections of WebRTC.
     """
 
     version: str
@@ -92,6 +93,7 @@ class Health(Struct, frozen=True):
     tasks: int
     sessions: int
     sessions_detached: int
+    peers: int
     requests: int
     audio_cache: AudioCacheHealth
     voice_prompts: VoicePromptsHealth

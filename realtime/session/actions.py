@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from realtime.errors import RealtimeError
 from realtime.session import frames
-from realtime.session.messages import ResumeRequest
+from realtime.session.messages import PlaybackState, ResumeRequest
 from realtime.session.replay import Piece
 from realtime.types import AudioSettings, Failed, Packet, SpeechEvent, VoiceSettings
 
@@ -135,11 +135,44 @@ Action = (
 )
 
 
+class Tracked(Protocol):
+    """What a session knows of the track that its sound goes over, if it does; as `track.TrackSide`."""
+
+    #: Whether it does.
+    is_used: bool
+
+    @property
+    def token(self) -> str:
+        """What ties a peer connection to the session; empty where sound goes over no track."""
+        ...
+
+    def is_paused(self, handle: int) -> bool:
+        """Whether nothing of a context is to be heard now."""
+        ...
+
+    def on_position(self, handle: int, played_ms: float, now: float) -> None:
+        """So much of a context has left."""
+        ...
+
+    def on_state(self, handle: int, state: PlaybackState, played_ms: float, now: float) -> list[Action]:
+        """As `on_position`, at a moment of which the client is told."""
+        ...
+
+    def on_connected(self, connected: bool, now: float) -> list[Action]:
+        """A peer connection takes the sound from now on, or none does."""
+        ...
+
+
 class Machine(Protocol):
     """What runs a session, without I/O and without a clock: `Session`, or `OneShot`.
 
     Every method is given the present in monotonic seconds, and returns what is to be done.
     """
+
+    @property
+    def track(self) -> Tracked:
+        """What it knows of its track."""
+        ...
 
     def receive(self, frame: str | bytes, now: float) -> list[Action]:
         """A frame of the client."""

@@ -23,6 +23,8 @@ NO_HANDLE = 0
 
 FrameMs = Literal[20, 40, 60]
 Timestamps = Literal["none", "word"]
+#: What sound goes over: binary frames of this socket, or a WebRTC track.
+AudioPath = Literal["frames", "rtc"]
 Conflict = Literal["queue", "preempt"]
 Name = Annotated[str, Meta(max_length=64)]
 ContextId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -62,6 +64,7 @@ class SessionStart(_SessionSettings, frozen=True, tag="session.start"):
     """Settings of the session; only the first message may be one."""
 
     formats: Annotated[list[str], Meta(min_length=1, max_length=16)] | UnsetType = UNSET
+    audio: AudioPath | UnsetType = UNSET
     resume: ResumeRequest | UnsetType = UNSET
 
 
@@ -180,8 +183,20 @@ class ContextReport(Struct, frozen=True):
     last_seq: int | None
 
 
+class IceServer(Struct, frozen=True, omit_defaults=True):
+    """A STUN or TURN server, as a browser's `RTCPeerConnection` takes it."""
+
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
 class SessionReady(Struct, frozen=True, tag="session.ready"):
-    """The settings in force; `resumed` and `contexts` only when it answers a `resume`."""
+    """The settings in force; `resumed` and `contexts` only when it answers a `resume`.
+
+    `rtc_token` ties a peer connection to a session whose sound goes over a track, and `ice_servers` are those
+    that it may need.
+    """
 
     session_id: str
     resume_token: str
@@ -196,6 +211,9 @@ class SessionReady(Struct, frozen=True, tag="session.ready"):
     language: str
     limits: LimitsReport
     max_lead_ms: int = 0
+    audio: AudioPath = "frames"
+    rtc_token: str | UnsetType = UNSET
+    ice_servers: list[IceServer] | UnsetType = UNSET
     resumed: bool | UnsetType = UNSET
     contexts: list[ContextReport] | UnsetType = UNSET
 
@@ -303,6 +321,24 @@ class Flow(Struct, frozen=True, tag="flow"):
     state: Literal["paused", "resumed"]
 
 
+class Track(Struct, frozen=True, tag="track"):
+    """Whether there is a peer connection that takes the session's sound."""
+
+    state: Literal["connected", "disconnected"]
+
+
+PlaybackState = Literal["playing", "waiting", "ended"]
+
+
+class TrackPlayback(Struct, frozen=True, tag="playback"):
+    """How much of a context has left over the track, and whether it moves on from there."""
+
+    context_id: str
+    handle: int
+    played_ms: float
+    state: PlaybackState
+
+
 class Error(Struct, frozen=True, tag="error"):
     """Something was wrong; `fatal`: the socket closes next."""
 
@@ -337,6 +373,8 @@ ServerMessage = (
     | ContextDone
     | ContextCancelled
     | Flow
+    | Track
+    | TrackPlayback
     | Error
     | SessionClosing
     | Pong
@@ -363,7 +401,13 @@ def encode(message: Struct) -> str:
 
 #: Whatever a message may hold, no more of it is sent back in an error.
 _LONGEST_ERROR = 400
-_CHOICES = {"frame_ms": FrameMs, "timestamps": Timestamps, "buffer": Buffering, "on_conflict": Conflict}
+_CHOICES = {
+    "frame_ms": FrameMs,
+    "timestamps": Timestamps,
+    "buffer": Buffering,
+    "on_conflict": Conflict,
+    "audio": AudioPath,
+}
 _DECODING_ERRORS = (msgspec.ValidationError, msgspec.DecodeError, UnicodeEncodeError, RecursionError)
 
 

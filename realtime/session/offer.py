@@ -9,10 +9,20 @@ from msgspec import UNSET, UnsetType
 
 from realtime.errors import ErrorCode, InvalidMessageError
 from realtime.session.frames import FrameKind
-from realtime.session.messages import ALL_CONTEXTS, ContextOpen, LimitsReport, SessionStart, SessionUpdate
+from realtime.session.messages import (
+    ALL_CONTEXTS,
+    AudioPath,
+    ContextOpen,
+    IceServer,
+    LimitsReport,
+    SessionStart,
+    SessionUpdate,
+)
 from realtime.types import AUTO, AudioSettings, Voice, VoiceSettings
 
 DEFAULT_FORMAT = "opus"
+#: What a track takes: packets of so many ms of this format.
+TRACK_FORMAT, TRACK_FRAME_MS = "opus", 20
 #: The field of a message that holds words about how to speak.
 _INSTRUCT = "instruct"
 #: Characters that words about how to speak may have.
@@ -96,6 +106,7 @@ class SessionSettings:
     instruct: str = ""
     word_timestamps: bool = False
     max_lead_ms: int = 0
+    audio: AudioPath = "frames"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +137,8 @@ class Offer:
     voice by its id, and raises `InvalidMessageError` when it cannot be spoken with. `check_lexicon`
     tells what is wrong with a lexicon, None when nothing is. `default_voice` is None where there are only
     cloned ones, and `model` what errors call the engine by. `ignores_instructions`: what a request over HTTP
-    says about how to speak is left out, where no voice here takes it.
+    says about how to speak is left out, where no voice here takes it. `ice_servers` tells which servers a
+    peer connection may need.
     """
 
     engine: str
@@ -143,6 +155,7 @@ class Offer:
     cloned_voice: Callable[[str], Voice | None] = lambda name: None
     model: str | None = None
     ignores_instructions: bool = True
+    ice_servers: Callable[[], list[IceServer]] = list
 
     @property
     def default(self) -> Voice | None:
@@ -233,8 +246,17 @@ class Offer:
             changes["word_timestamps"] = message.timestamps == "word"
         if not isinstance(message.lexicon, UnsetType):
             changes["lexicon"] = self._lexicon(message.lexicon)
+        if isinstance(message, SessionStart) and not isinstance(message.audio, UnsetType):
+            changes["audio"] = message.audio
+        path = changes.get("audio", before.audio)
+        if path == "rtc" and "rtc" not in self.features:
+            raise InvalidMessageError(
+                "this server has no WebRTC: audio must be frames", ErrorCode.UNSUPPORTED
+            )
         if isinstance(message, SessionStart) and not isinstance(message.formats, UnsetType):
-            changes["format"] = self._format(message.formats)
+            changes["format"] = self._format(message.formats, TRACK_FORMAT if path == "rtc" else None)
+        if path == "rtc" and changes.get("frame_ms", TRACK_FRAME_MS) != TRACK_FRAME_MS:
+            raise InvalidMessageError(f"frame_ms must be {TRACK_FRAME_MS} where sound goes over a track")
         settings = replace(before, **changes)  # type: ignore[arg-type]
         if self.default is not None or not self.names_nobody(settings.voice):
             voice = self.speaker(settings.voice, settings.language).voice
@@ -285,7 +307,7 @@ class Offer:
         rates = self.formats[session.format].sample_rates
         rate = session.sample_rate if session.sample_rate in rates else rates[0]
         bitrate = self.bitrate if session.bitrate is None else session.bitrate
-        return AudioSettings(session.format, rate, session.frame_ms, bitrate)
+        return AudioSettings(session.format, rate, session.frame_ms, bitrate, track=session.audio == "rtc")
 
     def _lexicon(self, entries: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         wrong = self.check_lexicon(entries)
@@ -293,10 +315,12 @@ class Offer:
             raise InvalidMessageError(f"lexicon: {wrong}")
         return tuple(entries.items())
 
-    def _format(self, wanted: list[str]) -> str:
-        name = next((name for name in wanted if name in self.formats), None)
+    def _format(self, wanted: list[str], only: str | None) -> str:
+        """The first of `wanted` that there is; `only`: there is no other."""
+        offered = self.formats if only is None else (only,)
+        name = next((name for name in wanted if name in offered), None)
         if name is None:
-            known = ", ".join(self.formats)
+            known = ", ".join(offered)
             raise NoFormatError(f"none of the formats asked for is known; known: {known}")
         return name
 

@@ -29,9 +29,17 @@ from realtime.session.actions import (
     SendPayload,
     StopSpeaker,
 )
-from realtime.session.messages import ContextOpen, Name, ResumeRequest, SessionStart, decode_as
+from realtime.session.messages import (
+    ContextOpen,
+    Name,
+    ResumeRequest,
+    SessionStart,
+    decode_as,
+)
 from realtime.session.offer import Offer, SessionSettings
 from realtime.session.replay import Piece
+from realtime.session.track import TrackSide
+from realtime.session.turns import Turns
 from realtime.types import AudioSettings, Failed, Finished, Packet, SpeechEvent, VoiceSettings
 
 _PCM = "pcm_s16le"
@@ -91,6 +99,7 @@ class OneShot:
         self._texts: deque[tuple[int, str]] = deque(maxlen=2)  # of what is spoken, and what was before it
         self._closed = False
         self._draining = False
+        self.track = TrackSide(Turns(offer), "", str, is_used=False)  # frames are all that it is for
 
     def receive(self, frame: str | bytes, now: float) -> list[Action]:
         """An input, or what is not one."""

@@ -2,7 +2,7 @@
 
 The rules:
 1. Kept are frames, and messages that tell of contexts; not what answers a socket (`session.ready`, `pong`, an
-   error that names no context) or ends it, nor what was true only then (`loading`).
+   error that names no context) or ends it, nor what was true only then (`loading`, `track`, `playback`).
 2. A frame is kept until its listener reports to have heard it, until its context is cancelled, or `KEEP_S`;
    but no more than `MOST_MS` of sound and `MOST_BYTES` in all, and never less than one piece.
 3. What a client has received is a beginning of what was sent: the last frame that it names, all before that,
@@ -37,7 +37,14 @@ _MARK_S = 1.0
 _MOST_SILENCED = 512
 #: Of so many contexts is known which frames are not kept any more.
 _MOST_GONE = 512
-_NOT_KEPT = (wire.SessionReady, wire.SessionClosing, wire.Pong, wire.Loading)
+_NOT_KEPT = (
+    wire.SessionReady,
+    wire.SessionClosing,
+    wire.Pong,
+    wire.Loading,
+    wire.Track,
+    wire.TrackPlayback,
+)
 #: They keep their order with the sound of their context, and fall silent with it.
 _IN_ORDER = (wire.Segment, wire.Words, wire.FlushDone, wire.ContextDone, wire.Flow)
 

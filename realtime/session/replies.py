@@ -28,8 +28,12 @@ def ready(
     offer: Offer,
     settings: SessionSettings,
     resumed: list[Context] | None = None,
+    rtc_token: str = "",
 ) -> Send:
-    """The settings in force; `resumed`: all contexts of a session that was taken up again."""
+    """The settings in force; `resumed`: all contexts of a session that was taken up again.
+
+    `rtc_token` is told where the sound goes over a track.
+    """
     speaks = offer.default is not None or not offer.names_nobody(settings.voice)
     voice = offer.speaker(settings.voice, settings.language).voice.id if speaks else ""
     audio = offer.audio(settings)
@@ -48,6 +52,9 @@ def ready(
             language=settings.language,
             limits=offer.limits.report(),
             max_lead_ms=settings.max_lead_ms,
+            audio=settings.audio,
+            rtc_token=rtc_token or UNSET,
+            ice_servers=offer.ice_servers() if settings.audio == "rtc" else UNSET,
             resumed=UNSET if resumed is None else True,
             contexts=UNSET if resumed is None else [_report(context) for context in resumed],
         )
@@ -77,6 +84,11 @@ def too_fast(per_s: int, retry_after_ms: int) -> Send:
 def flow(context: Context, state: Literal["paused", "resumed"]) -> Send:
     """Synthesis waits for the listener, or goes on."""
     return Send(wire.Flow(context.context_id, context.handle, state))
+
+
+def playback(context: Context, state: wire.PlaybackState, played_ms: float) -> Send:
+    """So much of a context has left over the track."""
+    return Send(wire.TrackPlayback(context.context_id, context.handle, round(played_ms, 3), state))
 
 
 def failure(context: Context, failed: Failed) -> Send:

@@ -7,7 +7,8 @@ The rules:
 3. The first `text` of an id opens a context; so does `text` after `end`. After a cancel or a failure only
    `context.open` does, and late text is dropped with one `context_closed`.
 4. What becomes of contexts then, their order and their endings, is in `turns`.
-5. A session outlives its socket (`sockets`). While there is none, nothing is taken from the speakers. What
+5. Where sound goes over a track (WebRTC) is in `track`.
+6. A session outlives its socket (`sockets`). While there is none, nothing is taken from the speakers. What
    went out is in `replay`.
 
 States of the session: new --first message--> ready --close--> draining --all contexts over--> closed.
@@ -16,6 +17,7 @@ States of the session: new --first message--> ready --close--> draining --all co
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import Enum, auto
 from math import inf
 
@@ -26,9 +28,10 @@ from realtime.session import messages as wire
 from realtime.session import one_shot, replies
 from realtime.session.actions import Action, Become, Close, Resume, Send
 from realtime.session.contexts import Context, State
-from realtime.session.offer import NoFormatError, Offer, check_context_id
+from realtime.session.offer import NoFormatError, Offer, SessionSettings, check_context_id
 from realtime.session.replay import Piece
 from realtime.session.sockets import Sockets
+from realtime.session.track import TrackSide
 from realtime.session.turns import Turns
 from realtime.types import TIMELINE_PER_MS, Failed, Packet, SpeechEvent
 
@@ -43,14 +46,27 @@ class _Phase(Enum):
 class Session:
     """One session; every method takes the present in monotonic seconds and returns what is to be done."""
 
-    def __init__(self, session_id: str, new_token: Callable[[], str], offer: Offer, now: float) -> None:
-        """`session_id` is told to the client; each `session.ready` bears a resume token from `new_token`."""
+    def __init__(
+        self,
+        session_id: str,
+        new_token: Callable[[], str],
+        offer: Offer,
+        now: float,
+        *,
+        data_channel: bool = False,
+    ) -> None:
+        """`session_id` is told to the client; each `session.ready` bears a resume token from `new_token`.
+
+        `data_channel`: its messages go over one, where there are no binary frames: sound goes over the track.
+        """
         self.session_id = session_id
+        self._data_channel = data_channel
         self._sockets = Sockets(new_token, offer.limits.resume_window_s)
         self._offer = offer
         self._phase = _Phase.NEW
         self._turns = Turns(offer)
-        self._settings = offer.defaults
+        self.track = TrackSide(self._turns, session_id, new_token, is_used=data_channel)
+        self._settings = replace(offer.defaults, audio="rtc") if data_channel else offer.defaults
         self._last_activity = now
         self._has_moved = False
         self._closes_with = CloseCode.DONE
@@ -77,7 +93,7 @@ class Session:
         self._last_activity = now
         if self._phase is _Phase.CLOSED:
             return []
-        if self._phase is _Phase.NEW and isinstance(frame, str) and one_shot.is_chosen_by(frame):
+        if self._phase is _Phase.NEW and self._chooses_one_shot(frame):
             self._phase = _Phase.CLOSED
             machine = one_shot.OneShot(self._offer, now)
             return [Become(machine), *machine.receive(frame, now)]
@@ -100,6 +116,9 @@ class Session:
             self._sockets.may_resume &= before is not _Phase.NEW
             return [replies.refusal(error, context_id)]
         return actions + self._close_if_drained()
+
+    def _chooses_one_shot(self, frame: str | bytes) -> bool:
+        return isinstance(frame, str) and not self._data_channel and one_shot.is_chosen_by(frame)
 
     def on_event(self, handle: int, event: SpeechEvent, now: float) -> list[Action]:
         """What the head's speaker made; it is sent at this moment."""
@@ -143,7 +162,7 @@ class Session:
             return self._sockets.waits_until
         if self._phase is _Phase.CLOSED:
             return inf
-        return self._last_activity + self._offer.limits.idle_s
+        return max(self._last_activity, self.track.last_activity) + self._offer.limits.idle_s
 
     def _over(self, close: Close) -> list[Action]:
         """It is over, and is not resumed any more."""
@@ -250,7 +269,11 @@ class Session:
         self._turns.resumed(now)
         self._last_activity = now
         token = self._sockets.tokens.new()
-        return [replies.ready(self.session_id, token, self._offer, self._settings, self._turns.known())]
+        return [
+            replies.ready(
+                self.session_id, token, self._offer, self._settings, self._turns.known(), self.track.token
+            )
+        ]
 
     def resume_failed(self, error: RealtimeError, now: float) -> list[Action]:
         """The session that the first message asked for is not to be had: this one serves, as it wished."""
@@ -260,7 +283,7 @@ class Session:
         self._last_activity = now
         told = replies.refusal(error)
         try:
-            self._settings = self._offer.session_settings(asked, self._settings)
+            self._settings = self._wished(asked)
         except NoFormatError as no_format:
             return [told, *self._no_format(no_format)]
         except RealtimeError as wrong:
@@ -294,8 +317,15 @@ class Session:
         if not isinstance(message.resume, UnsetType):
             self._asked = message  # its wishes count when the resume fails
             return [Resume(message.resume)]
-        self._settings = self._offer.session_settings(message, self._settings)
+        self._settings = self._wished(message)
         return [self._ready()]
+
+    def _wished(self, message: wire.SessionStart) -> SessionSettings:
+        if self._data_channel and message.audio == "frames":
+            raise InvalidMessageError("a data channel carries no frames: sound goes over the track (`rtc`)")
+        settings = self._offer.session_settings(message, self._settings)
+        self.track.is_used = settings.audio == "rtc"
+        return settings
 
     def _update(self, message: wire.SessionUpdate, now: float) -> list[Action]:
         self._settings = self._offer.session_settings(message, self._settings)
@@ -305,7 +335,13 @@ class Session:
         if self._phase is _Phase.NEW:
             self._phase, self._sockets.may_resume = _Phase.READY, True
         self._turns.credit.max_lead_ms = self._settings.max_lead_ms
-        return replies.ready(self.session_id, self._sockets.tokens.new(), self._offer, self._settings)
+        return replies.ready(
+            self.session_id,
+            self._sockets.tokens.new(),
+            self._offer,
+            self._settings,
+            rtc_token=self.track.token,
+        )
 
     def _ping(self, message: wire.Ping, now: float) -> list[Action]:
         return [Send(wire.Pong(message.t))]
@@ -373,6 +409,8 @@ class Session:
 
     def _playback(self, message: wire.Playback, now: float) -> list[Action]:
         check_context_id(message.context_id)
+        if self.track.is_used:  # what has left over it is known here, and to the sample
+            return []
         self._turns.played(message.context_id, message.played_ms, now)
         self._has_moved = True
         return []

@@ -162,6 +162,10 @@ class Turns:
             self._playout.report(handle, played_ms, now)
             self.replay.heard(handle, self._playout.reported_ms(handle) or 0.0)
 
+    def on_track(self, context: Context, played_ms: float, now: float) -> None:
+        """So much of it has left over the track: what has left is heard."""
+        self._playout.report(context.handle, played_ms, now)
+
     def _may_be_meant(self, context: Context, played_ms: float, now: float) -> bool:
         """Whether a report may be about this context rather than about a later one of the same id."""
         reported_ms = self._playout.reported_ms(context.handle)
@@ -331,6 +335,8 @@ class Turns:
         """As `on_event` for each, and all that it would have sent and kept: for there are many of them."""
         context.last_activity = now
         self._sent(context, packets, now)
+        if context.settings.audio.track:  # which has them, and keeps what it has not sent
+            return []
         kind, handle = self._offer.formats[context.settings.audio.format].kind, context.handle
         frames = [encode_frame(kind, handle, packet) for packet in packets]
         self.replay.keep_frames(frames, now)

@@ -14,6 +14,7 @@ import pytest
 from realtime.errors import ERRORS, CloseCode, QueueFullError
 from realtime.live.driver import Driver
 from realtime.live.registry import Registry, new_id
+from realtime.live.track import Outlet
 from realtime.live.transport import Transport
 
 #: A test that hangs is ended; nothing is measured by it.
@@ -41,7 +42,13 @@ class Puppet:
     async def run(self) -> None:
         await self.over.wait()
 
-    async def serve(self, transport: Transport, claim: int = 0, on_begin: Callable[[], None] = print) -> None:
+    async def serve(
+        self,
+        transport: Transport,
+        claim: int = 0,
+        on_begin: Callable[[], None] = print,
+        outlet: Outlet | None = None,
+    ) -> None:
         self._on_begin = on_begin
         await self.gone.wait()
 
@@ -141,7 +148,11 @@ async def test_a_socket_that_breaks_is_not_counted_any_more(fault: type[BaseExce
 
     class Broken(Puppet):
         async def serve(
-            self, transport: Transport, claim: int = 0, on_begin: Callable[[], None] = print
+            self,
+            transport: Transport,
+            claim: int = 0,
+            on_begin: Callable[[], None] = print,
+            outlet: Outlet | None = None,
         ) -> None:
             self.end()
             raise fault

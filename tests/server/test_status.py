@@ -44,6 +44,7 @@ class TestHealth:
             },
             "sessions": 0,
             "sessions_detached": 0,
+            "peers": 0,
             "requests": 0,
             "audio_cache": {
                 "entries": 0,

@@ -75,6 +75,7 @@ CLIENT_FIELDS: dict[type[msgspec.Struct], dict[str, st.SearchStrategy[Any]]] = {
     wire.SessionStart: {
         **SETTINGS,
         "formats": _or_unset(st.lists(TEXT, min_size=1, max_size=16)),
+        "audio": _or_unset(st.sampled_from(["frames", "rtc"])),
         "resume": _or_unset(RESUMES),
     },
     wire.SessionUpdate: SETTINGS,
@@ -103,6 +104,7 @@ CLIENT_FIELDS: dict[type[msgspec.Struct], dict[str, st.SearchStrategy[Any]]] = {
 }
 
 OF_CONTEXT = {"context_id": TEXT, "handle": COUNTS}
+ICE_SERVERS = st.builds(wire.IceServer, st.lists(TEXT, max_size=2), _or_none(TEXT), _or_none(TEXT))
 SERVER_FIELDS: dict[type[msgspec.Struct], dict[str, st.SearchStrategy[Any]]] = {
     wire.SessionReady: {
         **dict.fromkeys(("session_id", "resume_token", "protocol", "engine"), TEXT),
@@ -113,6 +115,9 @@ SERVER_FIELDS: dict[type[msgspec.Struct], dict[str, st.SearchStrategy[Any]]] = {
             wire.LimitsReport, COUNTS, COUNTS, COUNTS, COUNTS, idle_s=NUMBERS, resume_window_s=NUMBERS
         ),
         "max_lead_ms": COUNTS,
+        "audio": st.sampled_from(["frames", "rtc"]),
+        "rtc_token": OPTIONAL_TEXT,
+        "ice_servers": _or_unset(st.lists(ICE_SERVERS, max_size=3)),
         "resumed": _or_unset(st.booleans()),
         "contexts": _or_unset(st.lists(REPORTS, max_size=3)),
     },
@@ -155,6 +160,12 @@ SERVER_FIELDS: dict[type[msgspec.Struct], dict[str, st.SearchStrategy[Any]]] = {
         "engine_freed_ms": _or_unset(NUMBERS),
     },
     wire.Flow: {**OF_CONTEXT, "state": st.sampled_from(["paused", "resumed"])},
+    wire.Track: {"state": st.sampled_from(["connected", "disconnected"])},
+    wire.TrackPlayback: {
+        **OF_CONTEXT,
+        "played_ms": NUMBERS,
+        "state": st.sampled_from(["playing", "waiting", "ended"]),
+    },
     wire.Error: {
         "code": st.sampled_from([code.value for code in ErrorCode]),
         "message": TEXT,
@@ -529,7 +540,7 @@ def test_other_kinds_are_decoded_and_refused_in_the_same_words() -> None:
 #: Per field: a value of a type that it does not take, and what the answer calls the types it takes.
 WRONG: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("context_id", "text", "voice", "language", "instruct"), (1, "`str`")),
-    **dict.fromkeys(("buffer", "on_conflict", "timestamps"), (True, "`str`")),
+    **dict.fromkeys(("buffer", "on_conflict", "timestamps", "audio"), (True, "`str`")),
     **dict.fromkeys(("sample_rate", "bitrate", "frame_ms", "max_lead_ms", "seed"), ("1", "`int`")),
     **dict.fromkeys(("normalize", "markup", "cache", "drain"), (1, "`bool`")),
     "speed": ("1", "`float`"),
@@ -572,6 +583,7 @@ def test_wrong_types_of_fields(kind: type[msgspec.Struct], field: str) -> None:
         ({"type": "session.start", "speed": 4.1}, "speed", "<= 4"),
         ({"type": "session.start", "formats": []}, "formats", ">= 1"),
         ({"type": "session.start", "formats": ["opus"] * 17}, "formats", "<= 16"),
+        ({"type": "session.start", "audio": "tape"}, "audio", "frames, rtc"),
         ({"type": "session.start", "max_lead_ms": -1}, "max_lead_ms", ">= 0"),
         ({"type": "session.start", "voice": None}, "voice", "`str`"),
         ({"type": "session.start", "voice": "x" * 65}, "voice", "<= 64"),

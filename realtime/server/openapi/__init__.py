@@ -13,6 +13,7 @@ from realtime.server.openapi.speech import EVENTS, request_schema
 from realtime.server.speech_request import SpeechRequest
 from realtime.server.status import Handler, Health, Readiness
 from realtime.server.voices import DeletedVoice
+from realtime.server.webrtc.whep import AnswerBody, OfferBody
 
 __all__ = ["make_document", "openapi_handler"]
 
@@ -30,11 +31,14 @@ _STRUCTS = (
     VoiceEntry,
     VoiceList,
 )
+_OF_WEBRTC = (AnswerBody, OfferBody)
 _MS = {"type": "number", "minimum": 0}
 _HEADERS: dict[str, tuple[str, Json]] = {
     REQUEST_ID: ("The id of the request: its own `X-Request-Id`, or a new one.", {"type": "string"}),
     "Retry-After": ("Seconds after which another try may succeed.", {"type": "integer", "minimum": 0}),
-    "Location": ("Where the voice is.", {"type": "string"}),
+    "Location": ("Where what was made is.", {"type": "string"}),
+    "ETag": ("Which begin of a peer connection this is.", {"type": "string"}),
+    "Accept-Patch": ("How candidates are to be sent.", {"type": "string"}),
     "X-Latency-Load-Ms": ("Milliseconds until the engine was loaded.", _MS),
     "X-Latency-Queue-Ms": ("Milliseconds until the engine took up the first sentence.", _MS),
     "X-Latency-Infer-Ms": ("Milliseconds that the engine has computed.", _MS),
@@ -55,15 +59,17 @@ Errors have the form `{"error": {"message", "type", "code", "param"}}`. Fields t
 ignored."""
 
 
-def make_document(version: str, voice: str, model: str, keys: bool, text_bytes: int) -> Json:
+def make_document(
+    version: str, voice: str, model: str, keys: bool, text_bytes: int, rtc: bool = True
+) -> Json:
     """The document of a server of this `version`; `keys`: it asks for one; `voice`, `model`: examples.
 
-    `text_bytes`: what a text may have.
+    `text_bytes`: what a text may have. `rtc`: it has WebRTC.
     """
-    components = schemas(_STRUCTS)
+    components = schemas((*_STRUCTS, *(_OF_WEBRTC if rtc else ())))
     components[SpeechRequest.__name__] = request_schema(components[SpeechRequest.__name__], text_bytes)
     paths: dict[str, Json] = {}
-    for operation in operations(voice, model, text_bytes):
+    for operation in operations(voice, model, text_bytes, rtc):
         paths.setdefault(operation.path, {})[operation.method] = operation.json(keys)
     return {
         "openapi": "3.1.0",

@@ -67,18 +67,20 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The body of a request, with examples by name."""
+    """The body of a request, with examples by name; `also`: other media types that are taken."""
 
     media: str
     schema: Json
     examples: Mapping[str, Json] = field(default_factory=dict)
+    also: Mapping[str, Json] = field(default_factory=dict)
 
     def json(self) -> Json:
         """As OpenAPI has it."""
         content: Json = {"schema": self.schema}
         if self.examples:
             content["examples"] = {name: {"value": value} for name, value in self.examples.items()}
-        return {"required": True, "content": {self.media: content}}
+        also = {media: {"schema": schema} for media, schema in self.also.items()}
+        return {"required": True, "content": {self.media: content, **also}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,19 @@ from realtime.server.catalogue import (
 )
 from realtime.server.openapi.parts import JSON, Answer, Operation, Parameter, json_of
 from realtime.server.openapi.speech import FAILED_SPEECH, cloning_operations, sound, speech_operations
+from realtime.server.openapi.webrtc import webrtc_operations
 from realtime.server.status import Health, Readiness
 from realtime.server.voices import DeletedVoice
 
 
-def operations(voice: str, model: str, text_bytes: int) -> tuple[Operation, ...]:
-    """All of them; a voice and a model that there are serve as examples. A text may have `text_bytes`."""
+def operations(voice: str, model: str, text_bytes: int, rtc: bool) -> tuple[Operation, ...]:
+    """All of them; a voice and a model that there are serve as examples. A text may have `text_bytes`.
+
+    `rtc`: there is WebRTC.
+    """
     return (
         *speech_operations(voice, model),
+        *(webrtc_operations() if rtc else ()),
         *cloning_operations(text_bytes),
         *_voices(voice),
         *_models(model),
