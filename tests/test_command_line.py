@@ -127,12 +127,12 @@ def test_standard_input_is_spoken_as_it_arrives(server: ServerProcess, tmp_path:
 
 def test_a_file_longer_than_a_context(tmp_path: Path) -> None:
     text = tmp_path / "long.txt"
-    text.write_text("One two three. " * 700)  # 10 kB: five contexts
+    text.write_text("One two three. " * 300)  # 4.5 kB, sent by 2000 characters: three contexts
     with ServerProcess(ENGINE="tone", ENGINE_RUNNER="thread", MAX_TEXT_PER_CONTEXT="2500") as server:
         done = say(server, "--file", text, "--out", tmp_path / "long.wav", "--stats")
     assert done.returncode == 0, done.stderr
-    # 700 sentences of 0.8 s, 0.45 s apart but for the joints of contexts.
-    assert 870 < soundfile.info(tmp_path / "long.wav").duration < 875
+    # 300 sentences of 0.8 s, 0.45 s apart but for the joints of contexts.
+    assert 372 < soundfile.info(tmp_path / "long.wav").duration < 375
 
 
 def _told(done: subprocess.CompletedProcess[bytes]) -> tuple[str, str]:
@@ -187,11 +187,11 @@ def test_a_barge_in_after_the_end_heard_everything(server: ServerProcess, tmp_pa
 
 def test_a_barge_in_within_a_later_context(tmp_path: Path) -> None:
     text = tmp_path / "long.txt"
-    text.write_text("One two three. " * 700)
+    text.write_text("One two three. " * 300)
     with ServerProcess(ENGINE="tone", ENGINE_RUNNER="thread", MAX_TEXT_PER_CONTEXT="2500") as server:
         arguments = ("--file", text, "--interrupt-after", "300", "--out", tmp_path / "long.wav")
         told, rest = _told(say(server, *arguments))
-    assert f"{told} {rest}" == ("One two three. " * 700).strip()
+    assert f"{told} {rest}" == ("One two three. " * 300).strip()
     # A sentence and its pause take 1.24 s.
     assert 238 < len(told.split()) / 3 < 244
     assert soundfile.info(tmp_path / "long.wav").frames == 300 * 24_000

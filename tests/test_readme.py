@@ -58,7 +58,7 @@ def test_command(server: ServerProcess, command: str, tmp_path: Path) -> None:
     command = re.sub(r"\| ffplay .*", decode, command.replace(":8000", f":{server.port}"))
     if " say --file CHANGELOG.md" in command:
         beginning = tmp_path / "CHANGELOG.md"
-        beginning.write_text((ROOT / "CHANGELOG.md").read_text()[:1000])
+        beginning.write_text((ROOT / "CHANGELOG.md").read_text()[:300])
         command = command.replace("CHANGELOG.md", str(beginning))
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],

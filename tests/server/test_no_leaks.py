@@ -323,7 +323,7 @@ class Scene:
 
 
 # What is left shows only after a while: what has failed is not tried again and again, to make it smaller.
-@settings(max_examples=30, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=20, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.lists(STEPS, min_size=5, max_size=40))
 def test_whatever_happens_every_place_is_free_again(steps: list[tuple[Any, ...]]) -> None:
     async def play() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -9,16 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from realtime.engines.qwen3.configuration import ModelKind, read_config
 from tests.engines.qwen3.checkpoint import SPEAKERS, TEXT_VOCABULARY, Size, write_checkpoint
 from tests.engines.qwen3.conftest import Checkpoints, References
 from tests.engines.qwen3.reference import (
+    broadcast,
     clone_prompt,
     decode_codes,
     greedy_codes,
     greedy_codes_of,
+    import_reference,
     load_reference,
     recording,
 )
@@ -99,6 +103,38 @@ def test_prompts_are_cut_into_the_tokens_that_layouts_count_on(custom_voice_refe
     # Cut by Qwen2's rules; by those of Mistral, a capital within a word begins another.
     pretokenizer = custom_voice_reference.processor.tokenizer.backend_tokenizer.pre_tokenizer
     assert [part for part, _ in pretokenizer.pre_tokenize_str("iPhone 15")] == ["iPhone", "Ġ", "1", "5"]
+
+
+@pytest.mark.parametrize("window", [None, 4])
+@pytest.mark.parametrize(("queries", "before"), [(20, 0), (1, 19), (3, 17)])
+def test_masks_are_those_of_transformers_without_what_makes_them_faster(
+    queries: int, before: int, window: int | None
+) -> None:
+    import_reference()
+    from transformers import masking_utils as faster
+
+    spec = importlib.util.find_spec("transformers.masking_utils")
+    assert spec is not None and spec.loader is not None
+    plain = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(plain)
+    assert faster._vmap_for_bhqkv is broadcast is not plain._vmap_for_bhqkv
+    padded = torch.arange(20) >= torch.tensor([[0], [5], [1]])
+
+    def mask(module: Any, padding: torch.Tensor | None) -> Any:
+        kind = module.sliding_window_causal_mask_function(window) if window else module.causal_mask_function
+        return module.sdpa_mask(
+            batch_size=3,
+            cache_position=torch.arange(before, before + queries),
+            kv_length=20,
+            mask_function=kind,
+            attention_mask=padding,
+            allow_is_causal_skip=False,
+        )
+
+    for padding in (None, padded):
+        made, expected = mask(faster, padding), mask(plain, padding)
+        assert made.shape == (3, 1, queries, 20) and made.dtype == torch.bool
+        assert torch.equal(made, expected) and made.any() and not (made.all() and padding is not None)
 
 
 @pytest.mark.parametrize("streaming", [True, False])

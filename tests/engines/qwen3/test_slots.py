@@ -84,8 +84,7 @@ def test_another_last_word_gives_other_codes(model: Model) -> None:
     assert 0 < first < 60, "the same until that word is given to the model, then not"
 
 
-@pytest.mark.parametrize("sampled", [False, True])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("seed", "sampled"), [(0, False), (1, True)])
 def test_each_is_what_it_is_alone_whoever_comes_and_goes(
     custom_voice: Path, seed: int, sampled: bool
 ) -> None:
@@ -187,14 +186,14 @@ def is_plain(kind: type) -> bool:
 
 def test_memory_is_flat_over_a_thousand_utterances(custom_voice: Path) -> None:
     """No tensor is left behind, and none of our own objects."""
-    model = Model(custom_voice, new_tokens=6)
+    model = Model(custom_voice, new_tokens=4)
     openings = [model.builder.custom(voice, "en") for voice in ("vivian", "ryan")]
 
     def speak(count: int) -> None:
         for _ in range(count // ROWS):
             talks = [Talk(model.speech(openings[n % 2]), [(0, piece("Hi."))]) for n in range(ROWS)]
             drive(model.slots, talks)
-            assert all(0 < len(codes_of(talk.speech)) <= 5 for talk in talks)
+            assert all(0 < len(codes_of(talk.speech)) <= 3 for talk in talks)
 
     def held() -> tuple[int, int, int]:
         gc.collect()
