@@ -309,7 +309,8 @@ class Config:
     rtc_addresses: str = _setting(
         "auto",
         _addresses,
-        "addresses for WebRTC (UDP), separated by commas; `auto`: as `HOST`, and for this machine alone if that is",
+        "addresses for WebRTC (UDP), separated by commas; `auto`: as `HOST`, and for this machine alone if"
+        " that is",
     )
     rtc_public_address: str = _setting(
         "none", _address_or_none, "what a router makes of them: the address that peers are told as well"
