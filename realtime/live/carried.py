@@ -44,6 +44,11 @@ class CarriedTrack:
     def lead(self, outlet: Outlet) -> None:
         """`outlet`, whose data channel leads the session, carries it from now on."""
         self._track.connect(outlet)
+        self._tell_holds()
+
+    def release(self) -> None:
+        """Whoever carries it is to carry another one's: it is not told that this is over."""
+        self._track.release()
 
     def connect(self, outlet: Outlet) -> None:
         """`outlet` carries it from now on, and is let go when another one does, or it is over."""
@@ -52,12 +57,14 @@ class CarriedTrack:
             return
         was_carried = self._track.has_outlet
         self._track.connect(outlet)
+        self._tell_holds()
         if not was_carried:
             self._perform(self.machine.track.on_connected(True, self.now()))
 
     def disconnect(self, outlet: Outlet) -> None:
         """`outlet` is gone: sound waits for the next one."""
         if self._track.disconnect(outlet) and not self._is_over:
+            self._tell_holds()
             self._perform(self.machine.track.on_connected(False, self.now()))
 
     def end(self) -> None:
@@ -77,18 +84,18 @@ class CarriedTrack:
         """Whether more may be put into it, or sound goes elsewhere."""
         return self._track.has_room or not self.is_used
 
-    @property
-    def is_done(self) -> bool:
-        """Whether all has left that will."""
-        return self._track.is_done
-
     def put(self, handle: int, packets: list[Packet]) -> None:
         """Sound that comes after all that waits."""
         self._track.put(handle, packets)
+        if not self._track.has_room:
+            self._tell_holds()
 
     def drop(self, handle: int) -> None:
         """Nothing more of a context is to leave."""
         self._track.drop(handle)
+
+    def _tell_holds(self) -> None:
+        self.machine.track.holds(self._track.has_outlet, self._track.has_room, self._clock.now())
 
     def now(self) -> float:
         """The present, at which the session knows how far the listener is who hears the track."""
@@ -110,4 +117,7 @@ class CarriedTrack:
 
     def on_track_room(self) -> None:
         """There is room for more, or nothing is left."""
+        self._tell_holds()
+        if self._track.is_empty:
+            self._perform(self.machine.on_heard(self.now()))
         self._wake()

@@ -278,6 +278,7 @@ class Driver:
             return
         if self._socket is not None:
             self._socket.leave()
+        self.track.release()  # whoever carries it goes to the other session
         self._end()
 
     # -- what its socket asks for -----------------------------------------------------------------------
@@ -285,8 +286,6 @@ class Driver:
     @property
     def closing(self) -> Close | None:
         """How the socket is to be closed when all was sent; None while it is not."""
-        if self._closing is not None and not self._closing.at_once and not self.track.is_done:
-            return None
         return self._closing
 
     def receive(self, frame: str | bytes) -> None:

@@ -91,6 +91,7 @@ class Track:
         self._sounding: _Sounding | None = None
         self._silent_ms = 0  # since something last left
         self._in_hand_ms = PACKET_MS
+        self._was_held = False  # somebody wanted the silence
         self._held_ms = 0  # the next packet has waited so long for more to come
         self._unbroken_ms = 0
 
@@ -104,16 +105,20 @@ class Track:
     def connect(self, outlet: Outlet) -> None:
         """`outlet` carries it from now on; one that did before is let go."""
         former, self._outlet = self._outlet, outlet
-        self._silent_ms = 0
         if former is not None and former is not outlet:
             former.let_go()
         outlet.carry(self)
+
+    def release(self) -> None:
+        """Whoever carries it does so no more, and need not be told."""
+        self._outlet = None
 
     def disconnect(self, outlet: Outlet) -> bool:
         """`outlet` carries it no more; whether it did."""
         if self._outlet is not outlet:
             return False
         self._outlet = None
+        self._was_held = True
         self._pause()
         return True
 
@@ -133,9 +138,9 @@ class Track:
         return not self._is_full
 
     @property
-    def is_done(self) -> bool:
-        """Whether all has left that will."""
-        return not self._packets or self._outlet is None
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._packets
 
     def put(self, handle: int, packets: Iterable[Packet]) -> None:
         """Sound that comes after all that waits."""
@@ -195,6 +200,7 @@ class Track:
         if sounding is not None and sounding.handle != handle and not self._silent_ms:
             return False  # silence between two encoders
         if self._listener.is_paused(handle):
+            self._was_held = True
             return False
         if sounding is not None and sounding.handle == handle and not self._silent_ms:
             return True
@@ -213,9 +219,11 @@ class Track:
             self._tell(sounding, "playing")
         else:
             sounding.end = end
-            if silent_ms:
+            if silent_ms and not self._was_held:
                 self._went_on(silent_ms)
+            if not sounding.moves:
                 self._tell(sounding, "playing")
+        self._was_held = False
         self._unbroken_ms += PACKET_MS
         if self._unbroken_ms >= _UNBROKEN_MS:
             self._unbroken_ms = 0

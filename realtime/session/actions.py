@@ -150,6 +150,10 @@ class Tracked(Protocol):
         """Whether nothing of a context is to be heard now."""
         ...
 
+    def holds(self, is_carried: bool, has_room: bool, now: float) -> None:
+        """Whether somebody carries it, and more may be put into it."""
+        ...
+
     def on_position(self, handle: int, played_ms: float, now: float) -> None:
         """So much of a context has left."""
         ...
@@ -172,6 +176,10 @@ class Machine(Protocol):
     @property
     def track(self) -> Tracked:
         """What it knows of its track."""
+        ...
+
+    def on_heard(self, now: float) -> list[Action]:
+        """Nothing waits in the track."""
         ...
 
     def receive(self, frame: str | bytes, now: float) -> list[Action]:

@@ -189,6 +189,10 @@ class OneShot:
         """Nobody tells: as if nothing was."""
         return 0.0
 
+    def on_heard(self, now: float) -> list[Action]:
+        """There is no track."""
+        return []
+
     def sent_ms(self, handle: int) -> float:
         """See `played_ms`."""
         return 0.0

@@ -35,6 +35,9 @@ from realtime.session.track import TrackSide
 from realtime.session.turns import Turns
 from realtime.types import TIMELINE_PER_MS, Failed, Packet, SpeechEvent
 
+#: A session that is to be closed waits so long for somebody to carry the sound that is left.
+UNCARRIED_S = 15.0
+
 
 class _Phase(Enum):
     NEW = auto()
@@ -115,7 +118,7 @@ class Session:
             self._phase = before  # what was refused has not begun the session either
             self._sockets.may_resume &= before is not _Phase.NEW
             return [replies.refusal(error, context_id)]
-        return actions + self._close_if_drained()
+        return actions + self._close_if_drained(now)
 
     def _chooses_one_shot(self, frame: str | bytes) -> bool:
         return isinstance(frame, str) and not self._data_channel and one_shot.is_chosen_by(frame)
@@ -126,7 +129,7 @@ class Session:
         if context is None or not context.live:
             return []
         self._last_activity = now
-        return self._turns.on_event(context, event, now) + self._close_if_drained()
+        return self._turns.on_event(context, event, now) + self._close_if_drained(now)
 
     def on_packets(self, handle: int, packets: Sequence[Packet], now: float) -> list[bytes]:
         """Some of the head's sound, in a row: the frames that are sent at this moment, and are kept."""
@@ -153,6 +156,8 @@ class Session:
         actions = self._turns.on_deadline(now) + self._turns.replenish(now)
         if self._ends_at() > now:
             return actions
+        if self._is_uncarried:
+            return [*actions, *self._over(Close(self._closes_with, "nobody hears it"))]
         told = [] if self._phase is _Phase.CLOSED else [Send(wire.SessionClosing("idle", 0))]
         return [*actions, *told, *self._over(Close(CloseCode.DONE, "idle"))]
 
@@ -162,7 +167,18 @@ class Session:
             return self._sockets.waits_until
         if self._phase is _Phase.CLOSED:
             return inf
-        return max(self._last_activity, self.track.last_activity) + self._offer.limits.idle_s
+        wait_s = UNCARRIED_S if self._is_uncarried else self._offer.limits.idle_s
+        return max(self._last_activity, self.track.last_activity) + wait_s
+
+    @property
+    def _is_uncarried(self) -> bool:
+        """Whether all that is still to come is sound that nobody carries."""
+        ends = self._phase is _Phase.DRAINING and self._turns.head() is None
+        return ends and self.track.is_used and not self.track.is_carried
+
+    def on_heard(self, now: float) -> list[Action]:
+        """Nothing waits in the track."""
+        return self._close_if_drained(now)
 
     def _over(self, close: Close) -> list[Action]:
         """It is over, and is not resumed any more."""
@@ -176,7 +192,7 @@ class Session:
         if self._phase is _Phase.CLOSED:
             return []
         self._phase, self._closes_with = _Phase.DRAINING, CloseCode.GOING_AWAY
-        return [Send(wire.SessionClosing("shutdown", drain_ms)), *self._close_if_drained()]
+        return [Send(wire.SessionClosing("shutdown", drain_ms)), *self._close_if_drained(now)]
 
     def shut_down(self) -> list[Action]:
         """The server is going away, now."""
@@ -269,11 +285,10 @@ class Session:
         self._turns.resumed(now)
         self._last_activity = now
         token = self._sockets.tokens.new()
-        return [
-            replies.ready(
-                self.session_id, token, self._offer, self._settings, self._turns.known(), self.track.token
-            )
-        ]
+        ready = replies.ready(
+            self.session_id, token, self._offer, self._settings, self._turns.known(), self.track.token
+        )
+        return [ready, *self.track.again(now)]
 
     def resume_failed(self, error: RealtimeError, now: float) -> list[Action]:
         """The session that the first message asked for is not to be had: this one serves, as it wished."""
@@ -283,7 +298,7 @@ class Session:
         self._last_activity = now
         told = replies.refusal(error)
         try:
-            self._settings = self._wished(asked)
+            self._settings = self._wished(asked, now)
         except NoFormatError as no_format:
             return [told, *self._no_format(no_format)]
         except RealtimeError as wrong:
@@ -317,14 +332,15 @@ class Session:
         if not isinstance(message.resume, UnsetType):
             self._asked = message  # its wishes count when the resume fails
             return [Resume(message.resume)]
-        self._settings = self._wished(message)
+        self._settings = self._wished(message, now)
         return [self._ready()]
 
-    def _wished(self, message: wire.SessionStart) -> SessionSettings:
+    def _wished(self, message: wire.SessionStart, now: float) -> SessionSettings:
         if self._data_channel and message.audio == "frames":
             raise InvalidMessageError("a data channel carries no frames: sound goes over the track (`rtc`)")
         settings = self._offer.session_settings(message, self._settings)
         self.track.is_used = settings.audio == "rtc"
+        self.track.holds(self.track.is_carried, True, now)
         return settings
 
     def _update(self, message: wire.SessionUpdate, now: float) -> list[Action]:
@@ -353,8 +369,10 @@ class Session:
         # Who is paused goes on: after this message nobody might ever tell it to.
         return [*self._turns.go_on_all(now), *self._turns.end_all()]
 
-    def _close_if_drained(self) -> list[Action]:
+    def _close_if_drained(self, now: float) -> list[Action]:
         if self._phase is not _Phase.DRAINING or self._turns.head() is not None:
+            return []
+        if self.track.is_used and self._turns.unheard_ms(now) > 0:  # what has not left can still be cancelled
             return []
         # It may be resumed all the same when its client closes it: not all may have come to that.
         self._phase = _Phase.CLOSED
@@ -402,9 +420,11 @@ class Session:
         return self._late(context) if context.closed_to_text else self._turns.end(context)
 
     def _cancel(self, message: wire.Cancel, now: float) -> list[Action]:
+        # What has left over a track is known here, and nothing else was heard.
+        played_ms = None if self.track.is_used else message.played_ms
         if message.context_id != wire.ALL_CONTEXTS:
-            return self._turns.cancel(message.context_id, message.played_ms, now)
-        every = self._turns.cancel_all("cancelled", message.played_ms, now)
+            return self._turns.cancel(message.context_id, played_ms, now)
+        every = self._turns.cancel_all("cancelled", played_ms, now)
         return [*every, replies.nothing_cancelled(wire.ALL_CONTEXTS)]
 
     def _playback(self, message: wire.Playback, now: float) -> list[Action]:

@@ -33,6 +33,10 @@ class TrackSide:
         self._token = ""
         #: Whether the session's sound goes over a track, and not in frames of its socket.
         self.is_used = is_used
+        #: Whether somebody carries it.
+        self.is_carried = False
+        self._connected: bool | None = None  # as it was told last
+        self._told: dict[int, wire.PlaybackState] = {}
         #: When something was last told of it, in monotonic seconds.
         self.last_activity = -inf
 
@@ -47,6 +51,11 @@ class TrackSide:
         """Whether nothing of a context is to be heard now."""
         return self._turns.is_paused(handle)
 
+    def holds(self, is_carried: bool, has_room: bool, now: float) -> None:
+        """Whether somebody carries it, and more may be put into it."""
+        self.is_carried = is_carried
+        self._turns.hold_track(self.is_used and not (is_carried and has_room), now)
+
     def on_position(self, handle: int, played_ms: float, now: float) -> None:
         """So much of a context has left."""
         if (context := self._known(handle)) is not None:
@@ -59,12 +68,25 @@ class TrackSide:
             return []
         self._turns.on_track(context, played_ms, now)
         self.last_activity = now
+        self._told[handle] = state
         return [replies.playback(context, state, played_ms)]
 
     def on_connected(self, connected: bool, now: float) -> list[Action]:
         """A peer connection takes the sound from now on, or none does."""
         self.last_activity = now
+        self._connected = connected
         return [Send(wire.Track("connected" if connected else "disconnected"))]
+
+    def again(self, now: float) -> list[Action]:
+        """What may have been lost with a socket: how it is now."""
+        told: list[Action] = [] if self._connected is None else self.on_connected(self._connected, now)
+        for handle, state in list(self._told.items()):
+            context = self._known(handle)
+            if context is None:
+                del self._told[handle]
+            else:
+                told.append(replies.playback(context, state, self._turns.played_ms(context, now)))
+        return told
 
     def _known(self, handle: int) -> Context | None:
         context = self._turns.get(handle)

@@ -8,7 +8,7 @@ The rules:
 4. A failure is told at once; the ending that follows from it keeps its order with the sound of those before.
 5. An unended head that says nothing for `SILENT_HEAD_S` while another waits is ended; but not one that is
    paused, or has still to speak what was flushed; and not while there is no socket to speak to, or no credit,
-   or something has to be sent again first.
+   or a track that takes nothing, or something has to be sent again first.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class Turns:
         self._playout = Playout()
         self._turn: Context | None = None
         self._has_socket = True
+        self._is_held = False
         self.credit = Credit(self._playout)
         self.replay = Replay()
 
@@ -161,6 +162,17 @@ class Turns:
             handle = next(meant, sent[-1]).handle
             self._playout.report(handle, played_ms, now)
             self.replay.heard(handle, self._playout.reported_ms(handle) or 0.0)
+
+    def unheard_ms(self, now: float) -> float:
+        """Sound that was sent and has not been heard."""
+        return self._playout.lead_ms(now)
+
+    def hold_track(self, is_held: bool, now: float) -> None:
+        """The track takes nothing more, as it is full or nobody carries it; or it does."""
+        head = self._contexts.head()
+        if self._is_held and not is_held and head is not None:  # silent from now on, if it is
+            head.last_activity = now
+        self._is_held = is_held
 
     def on_track(self, context: Context, played_ms: float, now: float) -> None:
         """So much of it has left over the track: what has left is heard."""
@@ -322,7 +334,13 @@ class Turns:
     def _silent_head(self) -> tuple[Context, float] | None:
         """The context that blocks others without having been ended, and when it will be."""
         live = self._contexts.live()
-        if not self._has_socket or self.credit.spent or self.replay.is_sending_again or len(live) < 2:
+        if (
+            not self._has_socket
+            or self._is_held
+            or self.credit.spent
+            or self.replay.is_sending_again
+            or len(live) < 2
+        ):
             return None
         if live[0].state is not State.OPEN or live[0].paused or live[0].pending_flushes:
             return None

@@ -203,15 +203,36 @@ def test_it_is_full_after_ten_seconds_and_says_when_there_is_room(track: Track, 
 def test_another_outlet_lets_the_former_go_and_goes_on_from_there(owner: Owner) -> None:
     track, one, other = Track(owner), Peer(), Peer()
     track.put(1, packets("a", 3, last=True))
-    assert track.is_done, "nobody hears it"
     track.connect(one)
-    assert one.track is track and not track.is_done
+    assert one.track is track and not track.is_empty
     pulled(track, 1)
     track.connect(other)
     assert (one.let_gos, other.let_gos) == (1, 0)
     assert not track.disconnect(one), "it carries it no more"
     assert pulled(track, 2) == ["a1", "a2"]
     assert track.disconnect(other) and not track.has_outlet
+
+
+def test_one_that_is_released_is_not_let_go(track: Track) -> None:
+    """It goes to the track of another session."""
+    outlet = Peer()
+    track.connect(outlet)
+    track.release()
+    track.end()
+    assert not track.has_outlet and outlet.let_gos == 0
+
+
+def test_a_pause_is_no_break(track: Track, owner: Owner) -> None:
+    """Who wanted the silence needs no more in hand after it."""
+    track.put(1, packets("a", 2))
+    pulled(track, 1)
+    owner.paused.add(1)
+    pulled(track, 4)
+    owner.paused.clear()
+    assert pulled(track, 5) == ["a1", ".", ".", ".", "."]
+    pulled(track, 40)
+    track.put(1, packets("a", 1, 2))
+    assert pulled(track, 1) == ["a2"]
 
 
 def test_without_an_outlet_it_stands_still(track: Track, owner: Owner) -> None:
@@ -223,6 +244,7 @@ def test_without_an_outlet_it_stands_still(track: Track, owner: Owner) -> None:
     assert owner.told[-1] == (1, "waiting", 20)
     track.connect(Peer())
     assert pulled(track, 2) == ["a1", "a2"]
+    assert owner.told[-1] == (1, "playing", 40), "it moves on"
 
 
 def test_the_end_of_the_session_lets_go(owner: Owner) -> None:
@@ -230,4 +252,4 @@ def test_the_end_of_the_session_lets_go(owner: Owner) -> None:
     track.connect(outlet)
     track.put(1, packets("a", 3))
     track.end()
-    assert outlet.let_gos == 1 and track.is_done and track.pull() is None
+    assert outlet.let_gos == 1 and track.is_empty and track.pull() is None

@@ -11,13 +11,14 @@ from msgspec import UNSET
 
 from realtime.errors import ErrorCode
 from realtime.session import messages as wire
-from realtime.session.actions import Become, OpenSpeaker, Unheard
+from realtime.session.actions import Become, Close, EndSpeaker, OpenSpeaker, Unheard
 from realtime.session.frames import FrameKind
 from realtime.session.offer import Format
-from realtime.session.session import Session
+from realtime.session.session import UNCARRIED_S, Session
 from realtime.session.track import TRACK_TOKEN_PREFIX
+from realtime.session.turns import SILENT_HEAD_S
 from realtime.types import AudioSettings, Finished, FrameFlags, Packet
-from tests.session.talk import MS, OFFER, Talk, only
+from tests.session.talk import MS, OFFER, Talk, every, only
 
 RTC = replace(
     OFFER,
@@ -168,3 +169,84 @@ def test_the_client_is_told_how_the_track_goes(talk: Talk) -> None:
 def test_the_client_is_told_whether_there_is_a_track(talk: Talk) -> None:
     assert only(talk.session.track.on_connected(True, 0.0), wire.Track).state == "connected"
     assert only(talk.session.track.on_connected(False, 0.0), wire.Track).state == "disconnected"
+
+
+def test_the_clients_own_number_is_not_believed(talk: Talk) -> None:
+    """What has left is known: else sound would go on that was said to be heard."""
+    talk.send("text", text="One two.")
+    talk.session.on_packets(1, [packet(1000)], talk.now)
+    talk.session.track.on_position(1, 100.0, talk.now)
+    assert only(talk.send("cancel", played_ms=900), wire.ContextCancelled).played_ms == 100
+
+
+def closing(talk: Talk) -> None:
+    """One context of a second, of which a tenth has left, in a session that is to be closed."""
+    talk.session.track.holds(True, True, talk.now)
+    talk.send("text", text="One two.")
+    talk.send("session.close")
+    talk.session.on_packets(1, [packet(1000)], talk.now)
+    talk.session.track.on_position(1, 100.0, talk.now)
+    assert not every(talk.event(1, Finished(1000 * MS)), Close), "it is still heard"
+
+
+def test_a_session_that_is_closed_ends_when_all_was_heard(talk: Talk) -> None:
+    closing(talk)
+    talk.session.track.on_position(1, 980.0, talk.now)
+    assert talk.session.on_heard(talk.now) == []
+    talk.session.track.on_position(1, 1000.0, talk.now)
+    assert only(talk.session.on_heard(talk.now), Close).code == 1000
+
+
+def test_what_is_still_heard_can_be_cancelled(talk: Talk) -> None:
+    closing(talk)
+    actions = talk.send("cancel")
+    assert only(actions, wire.ContextCancelled).played_ms == 100
+    assert Unheard(1, 100.0) in actions and only(actions, Close).code == 1000
+
+
+def test_sound_that_nobody_carries_is_not_waited_for_for_ever(talk: Talk) -> None:
+    closing(talk)
+    talk.session.track.holds(False, True, talk.now)
+    assert not every(talk.wait(UNCARRIED_S - 1), Close)
+    assert only(talk.wait(2), Close).code == 1000
+
+
+def test_a_paused_track_does_not_keep_an_idle_session(talk: Talk) -> None:
+    talk.session.track.holds(True, True, talk.now)
+    talk.send("text", text="One two.")
+    talk.session.on_packets(1, [packet(1000)], talk.now)
+    talk.send("pause")
+    assert only(talk.wait(400), Close).reason == "idle"
+
+
+@pytest.mark.parametrize("held", [(False, True), (True, False)])
+def test_who_waits_for_the_track_is_not_silent(talk: Talk, held: tuple[bool, bool]) -> None:
+    """A full one, or one that nobody carries: the context ahead is not ended for those behind it."""
+    talk.session.track.holds(*held, talk.now)
+    for name in ("a", "b"):
+        talk.send("text", context_id=name, text="One two.")
+    assert not every(talk.wait(60), EndSpeaker)
+    talk.session.track.holds(True, True, talk.now)
+    assert not every(talk.wait(SILENT_HEAD_S - 1), EndSpeaker)
+    assert only(talk.wait(2), EndSpeaker).handle == 1
+
+
+def test_a_resume_is_told_how_the_track_is(talk: Talk) -> None:
+    """What was told while the socket was lost has not come."""
+    ready = only(talk.send("session.update"), wire.SessionReady)
+    talk.session.track.on_connected(True, talk.now)
+    for name in ("a", "b"):
+        talk.send("text", context_id=name, text="One two.")
+    talk.session.on_packets(1, [packet(1000)], talk.now)
+    talk.session.track.on_state(1, "ended", 1000.0, talk.now)
+    talk.session.on_packets(2, [packet(1000)], talk.now)
+    talk.session.track.on_state(2, "playing", 20.0, talk.now)
+    talk.session.lost(talk.now)
+    talk.session.track.on_position(2, 420.0, talk.now)
+    actions = talk.session.resume(wire.ResumeRequest("sid", ready.resume_token, {}), talk.now)
+    told = every(actions, wire.TrackPlayback)
+    assert [(each.handle, each.state, each.played_ms) for each in told] == [
+        (1, "ended", 1000),
+        (2, "playing", 420),
+    ]
+    assert only(actions, wire.Track).state == "connected"
