@@ -164,10 +164,13 @@ class Listener:
 
 
 class TrackListener:
-    """Hears a WebRTC track, from the first audible sample to the last."""
+    """Hears a WebRTC track from its first audible sample on."""
 
-    def __init__(self, track: HeardTrack, output: Sink, progress: Progress, samples: int | None) -> None:
-        """As `Listener`; `take` runs beside `hear`."""
+    def __init__(
+        self, track: HeardTrack, output: Sink, progress: Progress, samples: int | None, *, trims: bool
+    ) -> None:
+        """As `Listener`; `take` runs beside `hear`. `trims`: up to its last audible sample, for a file."""
+        self._trims = trims
         self._track = track
         self._output = output
         self._progress = progress
@@ -185,7 +188,7 @@ class TrackListener:
             frame = av.AudioFrame.from_ndarray(heard.reshape(1, -1), format="flt", layout="mono")
             frame.sample_rate = TIMELINE_RATE
             pcm = np.concatenate([each.to_ndarray().reshape(-1) for each in resampler.resample(frame)])
-            if float(np.abs(pcm).max(initial=0)) < _AUDIBLE:
+            if float(np.abs(pcm).max(initial=0)) < _AUDIBLE and (self._trims or not has_begun):
                 if has_begun:
                     held.append(pcm)
                 continue

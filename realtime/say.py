@@ -120,7 +120,10 @@ async def speak(
 
             track = await stack.enter_async_context(hear(session))
             output = sink()
-            listener = track_listener = TrackListener(track, output, progress, samples)
+            trims = isinstance(
+                output, FileSink
+            )  # a player is given the silence, too, or it would fall behind
+            listener = track_listener = TrackListener(track, output, progress, samples, trims=trims)
             taking = asyncio.create_task(track_listener.take())
             stack.push_async_callback(_ended, taking)
         else:

@@ -48,11 +48,11 @@ class Registry:
         found = self._sessions.get(session_id)
         return found[0] if found else None
 
-    def check_room(self) -> None:
-        """Raises `QueueFullError` when there is no room for another socket."""
+    def check_room(self, expected: int = 0) -> None:
+        """Raises `QueueFullError` when there is no room for another socket, with so many that are to come."""
         if self._draining:
             raise QueueFullError("the server is shutting down", _RETRY_AFTER_MS)
-        if len(self._sockets) >= self._max_sessions:
+        if len(self._sockets) + expected >= self._max_sessions:
             raise QueueFullError(
                 f"{self._max_sessions} sessions are open, which is all this server takes", _RETRY_AFTER_MS
             )

@@ -121,8 +121,9 @@ def make_application(
             rooms.gate.middleware({*open_routes, SESSIONS, PEER_ROUTE}),
             origin_guard(origins, open_routes, PROBES),
             # Before keys are looked at: who tries out keys comes to an end as well.
-            address_guard(addresses, rooms.clock, open_routes),
-            key_guard(keys, rooms.clock, open_routes, _pass_for_track(rooms.peers)),
+            # What ends a peer connection must not be refused because of it.
+            address_guard(addresses, rooms.clock, {*open_routes, PEER_ROUTE}),
+            key_guard(keys, rooms.clock, open_routes, _pass_for_track(rooms.peers), {PEER_ROUTE}),
         ],
         client_max_size=most_body_bytes(text_bytes),
     )

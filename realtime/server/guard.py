@@ -102,10 +102,12 @@ def key_guard(
     clock: Clock,
     open_routes: Collection[str],
     has_pass: Callable[[web.Request], bool] = lambda request: False,
+    uncounted: Collection[str] = (),
 ) -> Middleware:
     """A middleware that lets nobody in without a key, but to `open_routes`; without keys everybody.
 
-    `has_pass`: whether a request bears something else that lets it in.
+    `has_pass`: whether a request bears something else that lets it in. Requests of `uncounted` routes take
+    nothing of what their key may use.
 
     Routes are named as they were added to the router: what it resolved is what is asked for, however the path
     was spelled. What is logged while a request is handled bears the name of its key.
@@ -123,6 +125,8 @@ def key_guard(
         if key is None:
             raise RealtimeError(_what_was_wrong(offered), ErrorCode.UNAUTHORIZED)
         with bound_contextvars(key=key.name):
+            if route_of(request) in uncounted:
+                return await handler(request)
             return await within(allowances[key.digest].taken(), request, handler)
 
     return guard

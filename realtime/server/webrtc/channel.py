@@ -22,6 +22,8 @@ _MOST_UNSENT = 64 * 1024
 _FEW_UNSENT = 16 * 1024
 #: Bytes that may wait to be read before the peer is not listened to any more.
 _MOST_UNREAD = 1024 * 1024
+#: What a message takes besides its own bytes.
+_MESSAGE_BYTES = 100
 #: The last message has so long to be taken.
 _CLOSE_S = 2.0
 
@@ -48,7 +50,7 @@ class DataChannelTransport:
 
     def _on_message(self, message: str | bytes) -> None:
         self._inbox.append(message)
-        self._unread += len(message)
+        self._unread += len(message) + _MESSAGE_BYTES
         if self._unread >= _MOST_UNREAD:
             self._may_read.clear()
         self._came.set()
@@ -87,7 +89,7 @@ class DataChannelTransport:
             self._came.clear()
             await self._came.wait()
         message = self._inbox.popleft()
-        self._unread -= len(message)
+        self._unread -= len(message) + _MESSAGE_BYTES
         if self._unread < _MOST_UNREAD:
             self._may_read.set()
         return message
@@ -97,14 +99,21 @@ class DataChannelTransport:
         if self._is_over:
             raise TransportClosedError(self._code)
         try:
-            self._channel.send(message)
-        except ValueError:  # it is larger than the peer takes
-            self._channel.send(_too_large(len(message)))
+            self._send(message)
         except InvalidStateError:
             raise TransportClosedError(self._code) from None
         if self._channel.bufferedAmount >= _MOST_UNSENT:
             self._room.clear()
             await self._room.wait()
+
+    def _send(self, message: str) -> None:
+        try:
+            self._channel.send(message)
+        except ValueError:  # it is larger than the peer takes
+            try:
+                self._channel.send(_too_large(len(message)))
+            except ValueError:  # and so is whatever could be said of that
+                raise TransportClosedError(self._code) from None
 
     async def send_bytes(self, frame: bytes) -> None:
         """There are none: sound goes over the track."""

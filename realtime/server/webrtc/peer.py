@@ -38,6 +38,8 @@ LINGER_S = 0.5
 _RETRY_AFTER_MS = 1000
 #: Each part of a connection has so long to end.
 CLOSE_S = 2.0
+#: What OpenSSL notes when the other side has closed (SSL_RECEIVED_SHUTDOWN).
+_RECEIVED_SHUTDOWN = 2
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
@@ -81,12 +83,20 @@ class Peer:
         self._transport: DataChannelTransport | None = None
         self._starts = 1
         self._is_wanted = True
-        #: Whether sound can be heard.
-        self.is_connected = False
+        self._is_connected = self._has_session = False
+        #: Whether it is still about to connect.
+        self.is_connecting = True
+        #: What ties it to a session that is led over another connection.
+        self.token: str | None = None
         #: What it takes of what its key and its address may use, until it ends.
         self.held = ExitStack()
 
     # -- what is said of it by HTTP -----------------------------------------------------------------------
+
+    @property
+    def has_no_session(self) -> bool:
+        """Whether it is still to lead a session of its own."""
+        return self.token is None and not self._has_session
 
     @property
     def etag(self) -> str:
@@ -101,7 +111,7 @@ class Peer:
 
     async def discard(self) -> None:
         """It is not to be run."""
-        await _within(self._ice.close())
+        await _within(self._ice.close)
 
     def _local(self) -> Local:
         agent = self._ice.local
@@ -147,9 +157,10 @@ class Peer:
         self._sender.track = track
 
     def let_go(self) -> None:
-        """Another peer has the track, or its session is over."""
+        """Another peer has the track, or its session is over; who leads one has still its messages."""
         self._sender.track = None
-        self.end()
+        if self._transport is None:
+            self.end()
 
     # -- its life -----------------------------------------------------------------------------------------
 
@@ -165,12 +176,13 @@ class Peer:
         why = "failed"
         try:
             await self._unless_ended(self._connect(takes_channel=lead is not None))
-            self.is_connected = True
+            self._is_connected, self.is_connecting = True, False
             log.info("peer_connected")
             tasks.add(asyncio.create_task(self._sender.run(self._dtls)))
             on_connected()
             if lead is not None:
                 transport = await self._unless_ended(self._until_opened())
+                self._has_session = True
                 leading = asyncio.create_task(_lead(lead, transport, self))
                 tasks.add(leading)
             tasks.add(asyncio.create_task(self._until_ended()))
@@ -181,13 +193,13 @@ class Peer:
             if self._dtls.state == "connected" and self._is_wanted:
                 await asyncio.sleep(LINGER_S)
         except TimeoutError:
-            why = "no channel" if self.is_connected else "never connected"
+            why = "no channel" if self._is_connected else "never connected"
         except ConnectionError as error:
             why = f"failed: {error}"
         except Exception:
             log.exception("peer_failed")
         finally:
-            self.is_connected = False
+            self.is_connecting, self._has_session = False, True
             if leading is not None:  # it may have something to say yet
                 await asyncio.wait({leading}, timeout=CLOSE_S)
             await self._close(tasks)
@@ -244,7 +256,9 @@ class Peer:
 
     def _on_dtls_state(self) -> None:
         if self._dtls.state in ("closed", "failed"):
-            if self._transport is not None:
+            if _said_goodbye(self._dtls):
+                self.hang_up()
+            elif self._transport is not None:
                 self._transport.lost()
             self.end()
 
@@ -266,17 +280,18 @@ class Peer:
 
     async def _close(self, tasks: set[asyncio.Task[None]]) -> None:
         """All parts, in the order in which they stand on each other; none may hold up the others."""
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._opened.cancel()
-        with contextlib.suppress(ConnectionError):
-            await self._dtls._send_rtp(self._sender.goodbye())
-        if self._sctp is not None:
-            await _within(self._sctp.stop())
-        await _within(self._dtls.stop())
-        await _within(self._ice.close())
-        self.held.close()
+        async with contextlib.AsyncExitStack() as stack:  # the last that is pushed is the first that is done
+            stack.callback(self.held.close)
+            stack.push_async_callback(_within, self._ice.close)
+            stack.push_async_callback(_within, self._dtls.stop)
+            if self._sctp is not None:
+                stack.push_async_callback(_within, self._sctp.stop)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._opened.cancel()
+            with contextlib.suppress(ConnectionError):
+                await self._dtls._send_rtp(self._sender.goodbye())
 
 
 async def _lead(lead: LeadOver, transport: DataChannelTransport, peer: Peer) -> None:
@@ -292,12 +307,18 @@ def _reachable() -> Iterator[None]:
         raise QueueFullError(f"no way to be reached was found: {error}", _RETRY_AFTER_MS) from None
 
 
-async def _within(closing: Awaitable[None]) -> None:
+async def _within(close: Callable[[], Awaitable[None]]) -> None:
     with contextlib.suppress(TimeoutError, ConnectionError):
         async with asyncio.timeout(CLOSE_S):
-            await closing
+            await close()
+
+
+def _said_goodbye(dtls: RTCDtlsTransport) -> bool:
+    """Whether the peer has closed the connection (close_notify), and was not lost."""
+    return dtls._ssl is not None and bool(dtls._ssl.get_shutdown() & _RECEIVED_SHUTDOWN)
 
 
 def _refuse(channel: RTCDataChannel, why: str) -> None:
-    channel.send(wire.encode(wire.Error(ErrorCode.INVALID_MESSAGE, why, fatal=True)))
+    with contextlib.suppress(ValueError):  # it takes no message of this length
+        channel.send(wire.encode(wire.Error(ErrorCode.INVALID_MESSAGE, why, fatal=True)))
     channel.close()

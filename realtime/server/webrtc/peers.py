@@ -14,6 +14,7 @@ from realtime.clock import Clock
 from realtime.errors import ErrorCode, QueueFullError, RealtimeError
 from realtime.live.driver import Driver
 from realtime.live.registry import Registry
+from realtime.server.errors import RateLimitedError
 from realtime.server.webrtc.beats import Beats
 from realtime.server.webrtc.channel import DataChannelTransport
 from realtime.server.webrtc.ice import Servers
@@ -22,6 +23,8 @@ from realtime.server.webrtc.sdp import Offer
 from realtime.session import messages as wire
 
 _RETRY_AFTER_MS = 1000
+#: Of them for the track of one session.
+MOST_FOR_ONE = 4
 #: Connections that may be about to come about at the same time: each takes some milliseconds of the loop.
 MOST_CONNECTING = 32
 _log = structlog.get_logger(__name__)
@@ -47,6 +50,7 @@ class Peers:
         self._servers = Servers()
         self._peers: dict[str, tuple[Peer, asyncio.Task[None]]] = {}
         self._answering = 0
+        self._is_closed = False
 
     @functools.cached_property
     def _certificate(self) -> RTCCertificate:
@@ -96,6 +100,7 @@ class Peers:
                 raise
         finally:
             self._answering -= 1
+        peer.token = token
         peer.held = take_allowances()
         running = self._lead(peer, request_id) if driver is None else self._carry(peer, driver)
         task = asyncio.create_task(running)
@@ -107,7 +112,7 @@ class Peers:
         if token is not None:
             self._tied(token)
         elif offer.has_data:
-            self._registry.check_room()
+            self._registry.check_room(sum(peer.has_no_session for peer, _ in self._peers.values()))
         else:
             raise RealtimeError(
                 f"the offer has no data channel {wire.PROTOCOL!r}, and no token ties it to a session: "
@@ -115,10 +120,17 @@ class Peers:
                 ErrorCode.INVALID_MESSAGE,
                 "sdp",
             )
-        connecting = self._answering + sum(not peer.is_connected for peer, _ in self._peers.values())
-        if connecting >= MOST_CONNECTING:
+        if self._is_closed:
+            raise QueueFullError("the server is shutting down", _RETRY_AFTER_MS)
+        connecting = [peer for peer, _ in self._peers.values() if peer.is_connecting]
+        if self._answering + len(connecting) >= MOST_CONNECTING:
             raise QueueFullError(
                 f"{MOST_CONNECTING} peers are about to connect, which is all at a time", _RETRY_AFTER_MS
+            )
+        if token is not None and sum(peer.token == token for peer in connecting) >= MOST_FOR_ONE:
+            raise RateLimitedError(
+                f"{MOST_FOR_ONE} peers are about to connect for this session, which is all at a time",
+                _RETRY_AFTER_MS,
             )
 
     def _tied(self, token: str) -> Driver:
@@ -155,6 +167,7 @@ class Peers:
 
     async def close_all(self) -> None:
         """End all of them."""
+        self._is_closed = True
         peers = list(self._peers.values())
         for peer, _ in peers:
             peer.end()

@@ -104,8 +104,8 @@ class TrackSender:
         await self._beats.keep(send)
 
     def goodbye(self) -> bytes:
-        """What tells the listener that nothing more comes (RTCP BYE)."""
-        return bytes(RtcpByePacket(sources=[self._ssrc]))
+        """What tells the listener that nothing more comes (RTCP BYE, behind a report: RFC 3550, 6.1)."""
+        return self._report() + bytes(RtcpByePacket(sources=[self._ssrc]))
 
     def _next(self) -> bytes:
         payload = None if self.track is None else self.track.pull()

@@ -206,6 +206,40 @@ async def test_who_closes_the_connection_ends_the_session(serve_tone: Serve) -> 
         await until_gone(server)
 
 
+async def test_who_closes_the_encryption_alone_ends_the_session(serve_tone: Serve) -> None:
+    """As some clients do, without a word on the channel."""
+    async with serve_tone(resume_window_s=30) as server, rtc_client(server.url) as client:
+        await client.connect()
+        client.send(type="text", text=LONG)
+        await client.until("playback", state="playing")
+        (receiver,) = client.pc.getReceivers()
+        await receiver.transport.stop()
+        await until_gone(server)
+
+
+async def test_a_peer_that_takes_no_message_is_left(server: Server) -> None:
+    async with rtc_client(server.url) as client:
+        offer = (await client.offer()).replace("a=max-message-size:262144", "a=max-message-size:10")
+        await client.accept(await (await client.post(offer)).text())
+        client.send(type="session.start")
+        await client.until_closed()
+        await until_gone(server)
+
+
+async def test_a_session_that_is_closed_can_still_be_cancelled(serve_tone: Serve) -> None:
+    async with serve_tone(max_lead_ms=10_000) as server, rtc_client(server.url) as client:
+        await client.connect()
+        client.send(type="text", text="One two three four five six seven eight. ")
+        client.send(type="session.close")
+        await client.until("context.done")
+        await client.until("playback", state="playing")
+        client.send(type="cancel", played_ms=100_000)
+        cut = await client.until("context.cancelled")
+        assert cut["played_ms"] < 2000 and cut["text_remaining"]
+        await client.until_closed()
+        assert len(audible(client)) * 20 - 6.5 == cut["played_ms"]
+
+
 async def test_a_server_that_stops_says_so_and_closes(serve_tone: Serve) -> None:
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve_tone())

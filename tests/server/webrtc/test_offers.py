@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import re
@@ -270,6 +271,24 @@ async def test_a_connection_counts_for_its_key_until_its_end(serve_tone: Serve) 
         await until_idle(server)
         async with rtc_client(server.url, key=KEY) as third:
             await third.connect()
+
+
+async def test_who_has_all_he_may_have_can_end_it(serve_tone: Serve) -> None:
+    """What ends a connection is not refused because of it."""
+    async with serve_tone(address_concurrency=1, api_keys=KEY, key_concurrency=1) as server:
+        async with rtc_client(server.url, key=KEY) as client:
+            await client.connect()
+            assert (await patch(client, "a=end-of-candidates"))[0] == 204
+            assert await client.hang_up() == 204
+
+
+async def test_peers_that_are_still_to_lead_a_session_count(serve_tone: Serve) -> None:
+    async with serve_tone(max_sessions=2) as server, contextlib.AsyncExitStack() as stack:
+        for _ in range(2):
+            client = await stack.enter_async_context(rtc_client(server.url))
+            await client.connect()
+        last = await stack.enter_async_context(rtc_client(server.url))
+        assert (await last.post(await last.offer())).status == 503
 
 
 async def test_of_a_hundred_offers_at_once_so_many_are_taken(serve_tone: Serve, offer: str) -> None:

@@ -9,6 +9,7 @@ from websockets.exceptions import ConnectionClosedOK
 
 from realtime.app import Server
 from realtime.audio.opus import silent_packet
+from realtime.server.webrtc.peers import MOST_FOR_ONE
 from tests.conftest import Serve
 from tests.rtc_client import ROUTE, SDP, RtcClient, rtc_client
 from tests.server.webrtc.test_connection import LONG, audible, until_gone
@@ -262,6 +263,90 @@ async def test_a_session_over_a_data_channel_is_resumed_over_another(serve_tone:
             await second.until("context.done")
             await second.until("playback", state="ended")
             assert sounds(second)
+
+
+async def test_a_session_that_is_taken_up_goes_on_for_long(serve_tone: Serve) -> None:
+    """Its connection is not closed with the session that the channel had begun."""
+    async with serve_tone(max_lead_ms=10_000, resume_window_s=30, rtc_lost_s=1.0) as server:
+        async with rtc_client(server.url) as first:
+            await first.connect()
+            first.send(type="text", text=LONG)
+            first.send(type="end")
+            ready = await first.until("session.ready")
+            await first.until("playback", state="playing")
+            await first.vanish()
+            assert server.peers is not None
+            peers = server.peers
+            await eventually(lambda: not peers.count)
+        async with rtc_client(server.url) as second:
+            await second.connect()
+            asked = {"session_id": ready["session_id"], "token": ready["resume_token"], "last": {}}
+            second.send(type="session.start", resume=asked)
+            await second.until("playback", state="ended")
+            assert second.pc.connectionState == "connected"
+
+
+async def test_the_token_of_a_session_over_a_data_channel_takes_its_sound_alone(serve_tone: Serve) -> None:
+    async with (
+        serve_tone(max_lead_ms=10_000) as server,
+        rtc_client(server.url) as leader,
+        rtc_client(server.url, label=None) as other,
+    ):
+        await leader.connect()
+        leader.send(type="text", text=LONG)
+        ready = await leader.until("session.ready")
+        await leader.until("playback", state="playing")
+        await other.connect(ready["rtc_token"])
+        await eventually(lambda: sounds(other))
+        leader.send(type="cancel")
+        cut = await leader.until("context.cancelled")
+        assert cut["text_remaining"], "its channel leads as before"
+
+
+async def test_text_and_a_close_before_the_listener_comes(server: Server) -> None:
+    async with open_client(server.url) as backend, rtc_client(server.url, label=None) as browser:
+        token = await started(backend)
+        await backend.send("text", text="One two three. ")
+        await backend.send("session.close")
+        done = await backend.until("context.done")
+        await browser.connect(token)
+        with pytest.raises(ConnectionClosedOK):
+            await backend.until("nothing more")
+        await browser.until_closed()
+        assert len(audible(browser)) == done["last_seq"] + 1
+
+
+async def test_how_the_track_is_is_told_after_a_resume(serve_tone: Serve) -> None:
+    async with (
+        serve_tone(max_lead_ms=10_000, resume_window_s=30) as server,
+        rtc_client(server.url, label=None) as browser,
+    ):
+        async with open_client(server.url) as backend:
+            await browser.connect(await started(backend))
+            ready = backend.messages("session.ready")[-1]
+            await backend.send("text", text="One. ")
+            await backend.send("end")
+            await backend.until("playback", state="playing")
+            backend.connection.transport.abort()
+        heard = len(browser.packets) + 60
+        await browser.until_packets(heard)  # it is over by now
+        async with open_client(server.url) as backend:
+            asked = {"session_id": ready["session_id"], "token": ready["resume_token"], "last": {}}
+            await backend.send("session.start", audio="rtc", resume=asked)
+            await backend.until("playback", state="ended")
+            assert backend.messages("track")[-1]["state"] == "connected"
+
+
+async def test_so_many_peers_may_try_for_one_track(serve_tone: Serve) -> None:
+    async with (
+        serve_tone(rtc_connect_s=2.0) as server,
+        open_client(server.url) as backend,
+        rtc_client(server.url, label=None) as browser,
+    ):
+        browser.headers = {"Authorization": f"Bearer {await started(backend)}"}
+        offer = await browser.offer()
+        statuses = [(await browser.post(offer)).status for _ in range(MOST_FOR_ONE + 1)]
+        assert statuses == [201] * MOST_FOR_ONE + [429]
 
 
 async def test_a_data_channel_cannot_take_up_a_session_of_frames(serve_tone: Serve) -> None:
