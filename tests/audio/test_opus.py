@@ -11,7 +11,7 @@ import pytest
 
 from realtime.audio import opus
 from realtime.audio.formats import to_int16
-from realtime.audio.opus import CODED_RATE, OpusDecoder, OpusEncoder, bundled_libopus
+from realtime.audio.opus import CODED_RATE, OpusDecoder, OpusEncoder, bundled_libopus, silent_packet
 from realtime.types import TIMELINE_RATE, Pcm
 from tests.audio.sounds import PRE_SKIP, decode_packets, delay, error_db, ideally_resampled, speechlike
 
@@ -112,3 +112,39 @@ def test_the_last_packet_is_a_packet_like_all() -> None:
     frame = to_int16(speechlike(first.frame_samples)).tobytes()
     assert first.encode_last(frame, 300) == second.encode(frame)
     assert first.close() == b"" and first.held_back == 0
+
+
+@pytest.mark.parametrize("resilient", [True, False])
+def test_what_was_lost_is_in_the_packet_after_it(resilient: bool) -> None:
+    """Of an encoder for a track; of another one nothing is."""
+    encoder = OpusEncoder(bitrate=64_000, resilient=resilient)
+    sound = speechlike(CODED_RATE)
+    frames = to_int16(sound).reshape(-1, encoder.frame_samples)
+    packets = [encoder.encode(frame.tobytes()) for frame in frames]
+    whole, broken = OpusDecoder(CODED_RATE), OpusDecoder(CODED_RATE)
+    likeness = []
+    for number, packet in enumerate(packets[:-1]):
+        as_it_was = whole.decode(packet)
+        if number % 5 != 4:
+            broken.decode(packet)
+            continue
+        made_up = broken._decoder.decode_float(packets[number + 1], encoder.frame_samples, True)
+        likeness.append(np.corrcoef(as_it_was, np.frombuffer(made_up, np.float32))[0, 1])
+    assert (np.median(likeness) > 0.95) == resilient, likeness
+
+
+def test_silence_of_a_track_is_silent_and_small() -> None:
+    decoder = OpusDecoder(CODED_RATE)
+    assert len(silent_packet()) < 20
+    assert max(np.abs(decoder.decode(silent_packet())).max() for _ in range(10)) < 1e-4
+
+
+def test_no_click_where_sound_is_cut_off_by_silence() -> None:
+    """As a barge-in does: what follows the cut is softer than what came before it, and soon nothing."""
+    encoder, decoder = OpusEncoder(bitrate=64_000, resilient=True), OpusDecoder(CODED_RATE)
+    frames = to_int16(speechlike(CODED_RATE // 2)).reshape(-1, encoder.frame_samples)
+    before = np.concatenate([decoder.decode(encoder.encode(frame.tobytes())) for frame in frames])
+    after = np.concatenate([decoder.decode(silent_packet()) for _ in range(5)])
+    steps = np.abs(np.diff(np.concatenate([before[-2400:], after])))
+    assert steps[2400:].max() <= 1.2 * steps[:2400].max()
+    assert np.abs(after[2 * encoder.frame_samples :]).max() < 0.01
