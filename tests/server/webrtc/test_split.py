@@ -242,7 +242,7 @@ async def test_a_session_of_frames_has_no_token(server: Server) -> None:
 
 
 async def test_a_session_over_a_data_channel_is_resumed_over_another(serve_tone: Serve) -> None:
-    """The network of a caller was lost: the next connection has the track and the messages, and keeps them."""
+    """The network of a caller was lost: the next connection has track and messages, and keeps them."""
     async with serve_tone(max_lead_ms=10_000, resume_window_s=30, rtc_lost_s=1.0) as server:
         async with rtc_client(server.url) as first:
             await first.connect()
