@@ -342,7 +342,7 @@ class TestSending:
             async def run(self) -> None:
                 pass
 
-            async def serve(self, transport: Transport, on_begin: Callable[[], None]) -> None:
+            async def serve(self, transport: Transport, on_begin: Callable[[], None], outlet: object) -> None:
                 nonlocal sent
                 while True:
                     await transport.send_bytes(b"x" * 200)

@@ -156,7 +156,7 @@ class TestSpeechOverWebSocket:
             async def run(self) -> None:
                 pass
 
-            async def serve(self, transport: Transport, on_begin: Callable[[], None]) -> None:
+            async def serve(self, transport: Transport, on_begin: Callable[[], None], outlet: object) -> None:
                 await transport.send_text(self.request_id or "")
                 await transport.close(1000, "done")
 

@@ -297,6 +297,7 @@ OTHER_AUDIO: dict[str, Any] = {
     "segment_ends": True,
     "whole": True,
     "never_empty": True,
+    "track": True,
 }
 
 
