@@ -140,7 +140,7 @@ async def test_a_server_for_its_own_machine_hears_nobody_else(
     """Though it is reached on addresses of networks: who is not of this machine gets no answer."""
     async with rtc_client(server.url) as client:
         await client.connect()
-    monkeypatch.setattr("realtime.server.webrtc.ice._this_machine", lambda: frozenset({"203.0.113.9"}))
+    monkeypatch.setattr("realtime.server.webrtc.agent._this_machine", lambda: frozenset({"203.0.113.9"}))
     async with rtc_client(server.url) as client:
         response = await client.post(await client.offer())
         assert response.status == 201
