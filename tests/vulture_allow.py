@@ -49,18 +49,20 @@ _ = (
     agent.Agent.respond_error,
     ice.IceTransport._recv,
     rtp.TrackSender._handle_rtcp_packet,
+    sctp.SctpTransport._get_inbound_stream,
     sctp.SctpTransport._handle_data,
     sctp.SctpTransport._mark_received,
     sctp.SctpTransport._receive_data_chunk,
     sctp.SctpTransport._receive_forward_tsn_chunk,
     sctp.SctpTransport._receive_sack_chunk,
     sctp.Stream.add_chunk,
+    sctp.Stream.pop_messages,
     sctp.Stream.prune_chunks,
 )
-_query_consent_task = remote_username = remote_is_lite = None
+_query_consent_task = remote_username = remote_is_lite = _sack_needed = None
 bufferedAmountLowThreshold = None  # noqa: N816
 msid = rtcp_host = rtcp_port = ice_candidates_complete = None
-_ = (_query_consent_task, remote_username, remote_is_lite, bufferedAmountLowThreshold)
+_ = (_query_consent_task, remote_username, remote_is_lite, _sack_needed, bufferedAmountLowThreshold)
 _ = (msid, rtcp_host, rtcp_port, ice_candidates_complete)
 
 # Attributes of PyAV's streams and packets.

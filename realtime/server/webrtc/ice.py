@@ -117,6 +117,7 @@ class IceTransport:
     async def _recv(self) -> bytes:
         """The next datagram of the peer; raises `ConnectionError` when it is gone."""
         await self.may_read.wait()
+        await asyncio.sleep(0)  # what waits to be read is read in turn with all else
         while True:
             agent = self._agent
             try:

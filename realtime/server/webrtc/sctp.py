@@ -44,8 +44,9 @@ MOST_WAITING = 2048
 MOST_WAITING_BYTES = 2 * 1024 * 1024
 #: A browser opens one channel and writes on one stream.
 MOST_STREAMS = 16
-#: Of one packet: chunks, and those that are no data, each of which is answered; parameters of one of those.
-MOST_CHUNKS = 512
+#: Of one packet: chunks, of which 1200 bytes hold 60; those that are no data, each of which is answered; and
+#: parameters of one of these.
+MOST_CHUNKS = 128
 MOST_CONTROLS = 8
 MOST_PARAMETERS = 16
 #: Of an association: it only has them on a channel that may lose, which is refused.
