@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
+from aioice.ice import get_host_addresses
 from aiortc import RTCConfiguration, RTCIceServer
 
 from bench.server import ServerProcess, free_port
@@ -152,7 +153,9 @@ async def test_a_stun_server_that_does_not_answer_is_not_waited_for(
                 except BlockingIOError:
                     break
                 asked += 1
-        assert 1 <= asked <= 3, "the second peer did not ask again"
+        ours = 1 + len(get_host_addresses(use_ipv4=True, use_ipv6=False))
+        # Each address of ours asks, and asks again after half a second.
+        assert 1 <= asked <= 2 * ours, "the second peer did not ask again"
 
 
 async def test_ports_of_a_range(serve_tone: Serve, story: TwoMinutes) -> None:
