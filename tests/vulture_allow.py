@@ -7,7 +7,7 @@ from realtime.engines.engine import Capabilities
 from realtime.errors import CloseCode, ErrorKind
 from realtime.server import catalogue, connection, speech_events, speech_request, status, voices
 from realtime.server.status import Health
-from realtime.server.webrtc import ice, rtp
+from realtime.server.webrtc import agent, ice, rtp, sctp
 from realtime.session import messages, one_shot
 from realtime.speech.cache import CacheStats
 from realtime.types import FrameFlags
@@ -43,15 +43,26 @@ _ = (complexity, inband_fec, packet_loss_perc)
 
 # Called by aioice and aiortc, and attributes of theirs.
 _ = (
-    ice._Agent.get_component_candidates,
-    ice._Agent.query_consent,
+    agent.Agent.check_incoming,
+    agent.Agent.get_component_candidates,
+    agent.Agent.query_consent,
+    agent.Agent.respond_error,
     ice.IceTransport._recv,
     rtp.TrackSender._handle_rtcp_packet,
+    sctp.SctpTransport._get_inbound_stream,
+    sctp.SctpTransport._handle_data,
+    sctp.SctpTransport._mark_received,
+    sctp.SctpTransport._receive_data_chunk,
+    sctp.SctpTransport._receive_forward_tsn_chunk,
+    sctp.SctpTransport._receive_sack_chunk,
+    sctp.Stream.add_chunk,
+    sctp.Stream.pop_messages,
+    sctp.Stream.prune_chunks,
 )
-_query_consent_task = remote_username = remote_is_lite = None
+_query_consent_task = remote_username = remote_is_lite = _sack_needed = None
 bufferedAmountLowThreshold = None  # noqa: N816
 msid = rtcp_host = rtcp_port = ice_candidates_complete = None
-_ = (_query_consent_task, remote_username, remote_is_lite, bufferedAmountLowThreshold)
+_ = (_query_consent_task, remote_username, remote_is_lite, _sack_needed, bufferedAmountLowThreshold)
 _ = (msid, rtcp_host, rtcp_port, ice_candidates_complete)
 
 # Attributes of PyAV's streams and packets.

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from realtime.clock import WallClock
 from realtime.config import Config, given
-from realtime.server.webrtc.ice import (
+from realtime.server.webrtc.peer import PeerSettings
+from realtime.server.webrtc.reach import (
     IceServerSettings,
     IceSettings,
     addresses_beside,
     ice_server,
     turn_login,
 )
-from realtime.server.webrtc.peer import PeerSettings
 from realtime.session.messages import IceServer
 
 

@@ -17,7 +17,6 @@ from aiortc import (
     RTCDtlsTransport,
     RTCIceParameters,
     RTCIceTransport,
-    RTCSctpTransport,
 )
 from aiortc.rtcdtlstransport import RtpSender
 from aiortc.rtcrtpparameters import RTCRtpSendParameters
@@ -28,6 +27,7 @@ from realtime.server.webrtc.beats import Beats
 from realtime.server.webrtc.channel import LABEL, DataChannelTransport
 from realtime.server.webrtc.ice import IceSettings, IceTransport, Remote, Servers
 from realtime.server.webrtc.rtp import TrackSender
+from realtime.server.webrtc.sctp import SctpTransport
 from realtime.server.webrtc.sdp import Fragment, Local, Offer, write_answer, write_fragment
 from realtime.session import messages as wire
 
@@ -75,7 +75,7 @@ class Peer:
         # It takes any transport that has a way to send and to receive.
         self._dtls = RTCDtlsTransport(cast(RTCIceTransport, self._ice), [certificate])
         self._dtls._set_role("server" if offer.dtls.role == "client" else "client")
-        self._sctp = RTCSctpTransport(self._dtls) if offer.has_data else None
+        self._sctp = SctpTransport(self._dtls) if offer.has_data else None
         self._sender = TrackSender(offer.codec.payloadType or 0, offer.mid, silence, beats)
         self._remote = offer.remote
         self._ended = asyncio.Event()

@@ -24,13 +24,23 @@ from aiortc.sdp import (
 )
 
 from realtime.errors import ErrorCode, InvalidMessageError
-from realtime.server.webrtc.ice import Remote
+from realtime.server.webrtc.agent import MAX_CANDIDATES, Remote
 from realtime.server.webrtc.rtp import CLOCK_RATE
 
-#: Bytes of an offer, and addresses of a peer that are taken; a browser's offer has 2 to 6 KiB.
+#: Bytes, lines, formats and sections of an offer; a browser's has 2 to 6 KiB, 200 lines and 50 formats.
 MAX_SDP_BYTES = 64 * 1024
-MAX_CANDIDATES = 64
+MAX_LINES = 1000
+MAX_FORMATS = 256
 _MAX_SECTIONS = 32
+#: The attributes that are used. Others are not even parsed: aiortc looks through all formats for each
+#: a=rtcp-fb and a=fmtp, and through all sources for each a=ssrc.
+_USED = frozenset(
+    (
+        "candidate", "extmap", "fingerprint", "group", "ice-lite", "ice-pwd", "ice-ufrag", "inactive",
+        "max-message-size", "mid", "recvonly", "rtcp-mux", "rtpmap", "sctp-port", "sendonly", "sendrecv",
+        "setup",
+    )
+)  # fmt: skip
 _MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 _MOST_MID = 16
 _MOST_EXTENSION = 14
@@ -46,12 +56,13 @@ class Offer:
     """What is taken of an offer.
 
     `audio` and `data` are indices of its sections. `mid`: number and value of that header extension, if it
-    was offered.
+    was offered. `tagged`: the index of the section that says how all are reached (RFC 8843, 7).
     """
 
     description: SessionDescription
     audio: int
     data: int | None
+    tagged: int
     remote: Remote
     dtls: RTCDtlsParameters
     codec: RTCRtpCodecParameters
@@ -75,22 +86,21 @@ def _wrong(what: str) -> InvalidMessageError:
 
 def read_offer(text: str) -> Offer:
     """The offer in a text; raises `InvalidMessageError` that says what is wrong with it."""
+    lines, bundled = _used_lines(text)
     try:
-        description = SessionDescription.parse(text)
+        description = SessionDescription.parse("\r\n".join(lines))
     except _BROKEN:
         description = SessionDescription()
     if not text.startswith("v=0") or not description.media:
         raise _wrong("this is no SDP offer: it must begin with v=0, and have sections (m=)")
-    if len(description.media) > _MAX_SECTIONS:
-        raise _wrong(f"the offer has {len(description.media)} sections; {_MAX_SECTIONS} are allowed")
-    sections = list(enumerate(description.media))
-    audio = next((number for number, each in sections if each.kind == "audio" and each.port), None)
+    sections = [(n, each) for n, each in enumerate(description.media) if each.port or n in bundled]
+    audio = next((number for number, each in sections if each.kind == "audio"), None)
     if audio is None:
         raise _wrong("the offer asks for no audio: it needs a section m=audio that receives (a=recvonly)")
     section = description.media[audio]
     if section.direction not in (None, "recvonly", "sendrecv"):
         raise _wrong(f"the audio section is {section.direction}: it must receive (a=recvonly)")
-    if not section.rtcp_mux:
+    if not section.rtcp_mux and section.port:
         raise _wrong("the audio section needs a=rtcp-mux")
     codec = next((each for each in section.rtp.codecs if _is_opus(each)), None)
     if codec is None:
@@ -100,25 +110,32 @@ def read_offer(text: str) -> Offer:
             "sdp",
         )
     data = next(
-        (number for number, each in sections if each.kind == "application" and each.port and each.sctp_port),
+        (number for number, each in sections if each.kind == "application" and each.sctp_port),
         None,
     )
     if data is not None:
         _check_bundle(description, section, description.media[data])
-    ice, dtls = section.ice, section.dtls
+    tagged = next(
+        (number for number in (audio, data) if number is not None and description.media[number].port), None
+    )
+    if tagged is None:
+        raise _wrong("neither the audio section nor one for data channels has a port: all are a=bundle-only")
+    ice, dtls = description.media[tagged].ice, description.media[tagged].dtls
+    name = f"the {'audio' if tagged == audio else 'data channel'} section"
     if (
         ice is None
         or not _UFRAG.fullmatch(ice.usernameFragment or "")
         or not _PWD.fullmatch(ice.password or "")
     ):
-        raise _wrong("the audio section needs a=ice-ufrag and a=ice-pwd")
+        raise _wrong(f"{name} needs a=ice-ufrag and a=ice-pwd")
     if dtls is None or not dtls.fingerprints:
-        raise _wrong("the audio section needs a=fingerprint and a=setup: sound is sent encrypted alone")
+        raise _wrong(f"{name} needs a=fingerprint and a=setup: sound is sent encrypted alone")
     candidates = [each for media in description.media for each in media.ice_candidates]
     return Offer(
         description,
         audio,
         data,
+        tagged,
         Remote(
             ice.usernameFragment or "",
             ice.password or "",
@@ -129,6 +146,35 @@ def read_offer(text: str) -> Offer:
         codec,
         _mid_extension(section),
     )
+
+
+def _used_lines(text: str) -> tuple[list[str], set[int]]:
+    """The lines of an offer that are used, and the indices of the sections that are `a=bundle-only`.
+
+    Such a section has port 0 and is offered all the same (RFC 8843, 6); aiortc does not know of it. Raises
+    `InvalidMessageError` where there is too much, before any of it is parsed.
+    """
+    lines = text.splitlines()
+    if len(lines) > MAX_LINES:
+        raise _wrong(f"the offer has {len(lines)} lines; {MAX_LINES} are allowed")
+    used, bundled = [], set()
+    sections = formats = candidates = 0
+    for line in lines:
+        name = line[2:].partition(":")[0].strip() if line.startswith("a=") else ""
+        sections += line.startswith("m=")
+        formats += name == "rtpmap"
+        candidates += name == "candidate"
+        if name == "bundle-only":
+            bundled.add(sections - 1)
+        if line.startswith(("v=", "m=")) or (
+            name in _USED and (name != "candidate" or candidates <= MAX_CANDIDATES)
+        ):
+            used.append(line)
+    if sections > _MAX_SECTIONS:
+        raise _wrong(f"the offer has {sections} sections; {_MAX_SECTIONS} are allowed")
+    if formats > MAX_FORMATS:
+        raise _wrong(f"the offer has {formats} formats (a=rtpmap); {MAX_FORMATS} are allowed")
+    return used, bundled
 
 
 def _is_opus(codec: RTCRtpCodecParameters) -> bool:
@@ -162,7 +208,8 @@ def _candidates(lines: Sequence[str]) -> list[aioice.Candidate]:
         except (ValueError, IndexError):
             raise _wrong("a candidate is none: a=candidate:<foundation> 1 udp <priority> ...") from None
         is_ours = candidate.transport.lower() == "udp" and candidate.component == 1
-        if is_ours and _is_address(candidate.host) and 0 < candidate.port < 1 << 16:
+        is_ours = is_ours and 0 < candidate.port < 1 << 16 and 0 <= candidate.priority < 1 << 32
+        if is_ours and _is_address(candidate.host):
             found.setdefault((candidate.host, candidate.port), candidate)
     return list(found.values())
 
@@ -196,7 +243,12 @@ def write_answer(offer: Offer, local: Local) -> str:
     if len(taken) > 1 or any(group.semantic == "BUNDLE" for group in offer.description.group):
         answer.group.append(
             GroupDescription(
-                "BUNDLE", [each.rtp.muxId for number, each in enumerate(sections) if number in taken]
+                "BUNDLE",
+                # The section that says how all are reached comes first, as its port is the one that counts.
+                [
+                    sections[number].rtp.muxId
+                    for number in sorted(taken, key=lambda it: (it != offer.tagged, it))
+                ],
             )
         )
     answer.msid_semantic.append(GroupDescription("WMS", ["*"]))
@@ -279,9 +331,12 @@ def read_fragment(text: str) -> Fragment:
     def values(name: str) -> list[str]:
         return [line.removeprefix(f"a={name}:") for line in lines if line.startswith(f"a={name}:")]
 
-    username, password = (values("ice-ufrag") or [""])[0], (values("ice-pwd") or [""])[0]
+    names, passwords = values("ice-ufrag"), values("ice-pwd")
+    if bool(names) != bool(passwords):
+        raise _wrong("a=ice-ufrag and a=ice-pwd come together: both of the same begin, or neither")
+    username, password = (names or [""])[0], (passwords or [""])[0]
     candidates = _candidates(values("candidate"))
-    if (username and not _UFRAG.fullmatch(username)) or (password and not _PWD.fullmatch(password)):
+    if names and not (_UFRAG.fullmatch(username) and _PWD.fullmatch(password)):
         raise _wrong("a=ice-ufrag or a=ice-pwd is none")
     if not candidates and not username and "a=end-of-candidates" not in lines and not values("candidate"):
         raise _wrong("the fragment has neither a=candidate nor a=ice-ufrag")
