@@ -35,10 +35,6 @@ Serve = Callable[..., AbstractAsyncContextManager[Server]]
 LONGEST = (
     "test_network.py",
     "test_bench.py",
-    "test_firefox.py",
-    "test_players.py",
-    "test_page.py",
-    "test_webrtc.py",
     "test_slots.py",
     "test_soak.py",
     "test_exactness.py",
