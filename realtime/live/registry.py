@@ -8,10 +8,11 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from realtime.errors import QueueFullError
+from realtime.errors import ERRORS, QueueFullError
 from realtime.live.driver import Driver
 from realtime.live.track import Outlet
-from realtime.live.transport import Transport
+from realtime.live.transport import Transport, TransportClosedError
+from realtime.session import messages as wire
 from realtime.session.track import TRACK_TOKEN_PREFIX
 
 _RETRY_AFTER_MS = 1000
@@ -20,6 +21,14 @@ _RETRY_AFTER_MS = 1000
 def new_id() -> str:
     """An id or token that cannot be guessed."""
     return secrets.token_urlsafe(16)
+
+
+async def refuse(transport: Transport, full: QueueFullError) -> None:
+    """Tell a client that there is no room for it, and close."""
+    error = wire.Error(full.code, full.message, fatal=True, retry_after_ms=full.retry_after_ms)
+    with contextlib.suppress(TransportClosedError):
+        await transport.send_text(wire.encode(error))
+    await transport.close(ERRORS[full.code].close_code, "no room")
 
 
 class Registry:

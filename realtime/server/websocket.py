@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import WSMsgType, web
 
-from realtime.errors import ERRORS, CloseCode, InvalidMessageError, LoadingError, QueueFullError
+from realtime.errors import CloseCode, InvalidMessageError, LoadingError, QueueFullError
 from realtime.live.driver import Driver
-from realtime.live.registry import Registry
-from realtime.live.transport import Pong, Transport, TransportClosedError
+from realtime.live.registry import Registry, refuse
+from realtime.live.transport import Pong, TransportClosedError
 from realtime.server.connection import Connection, set_up_sending
 from realtime.server.errors import error_response, request_id_of
 from realtime.server.keys import KEY_PREFIX, all_subprotocols
@@ -252,7 +252,7 @@ def speech_handler(
         try:
             registry.check_room()
         except QueueFullError as full:
-            await _refuse(transport, full)
+            await refuse(transport, full)
             return ws
         try:
             await registry.serve(make_driver(request_id_of(request)), transport)
@@ -261,10 +261,3 @@ def speech_handler(
         return ws
 
     return handle
-
-
-async def _refuse(transport: Transport, full: QueueFullError) -> None:
-    error = wire.Error(full.code, full.message, fatal=True, retry_after_ms=full.retry_after_ms)
-    with contextlib.suppress(TransportClosedError):
-        await transport.send_text(wire.encode(error))
-    await transport.close(ERRORS[full.code].close_code, "no room")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Literal
 
+from realtime.session.messages import PlaybackState
 from realtime.session.offer import ContextSettings
 from realtime.types import Failed, SourceWord
 
@@ -163,6 +164,7 @@ class Context:
     pending_flushes: int = 0
     cancel_reason: CancelReason = "cancelled"
     cut: Cut | None = None
+    playback: PlaybackState | None = None  # over a track, as the client was told last
     forget_at: float | None = None
 
     def step(self, step: Step) -> bool:

@@ -36,7 +36,6 @@ class TrackSide:
         #: Whether somebody carries it.
         self.is_carried = False
         self._connected: bool | None = None  # as it was told last
-        self._told: dict[int, wire.PlaybackState] = {}
         #: When something was last told of it, in monotonic seconds.
         self.last_activity = -inf
 
@@ -68,7 +67,7 @@ class TrackSide:
             return []
         self._turns.on_track(context, played_ms, now)
         self.last_activity = now
-        self._told[handle] = state
+        context.playback = state
         return [replies.playback(context, state, played_ms)]
 
     def on_connected(self, connected: bool, now: float) -> list[Action]:
@@ -80,12 +79,10 @@ class TrackSide:
     def again(self, now: float) -> list[Action]:
         """What may have been lost with a socket: how it is now."""
         told: list[Action] = [] if self._connected is None else self.on_connected(self._connected, now)
-        for handle, state in list(self._told.items()):
-            context = self._known(handle)
-            if context is None:
-                del self._told[handle]
-            else:
-                told.append(replies.playback(context, state, self._turns.played_ms(context, now)))
+        for context in self._turns.known():
+            if context.playback is not None and context.cut is None:
+                played_ms = self._turns.played_ms(context, now)
+                told.append(replies.playback(context, context.playback, played_ms))
         return told
 
     def _known(self, handle: int) -> Context | None:

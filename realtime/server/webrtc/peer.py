@@ -44,7 +44,7 @@ _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 #: Leads a session over a data channel until that is over; the peer carries its track.
-LeadOver = Callable[[DataChannelTransport, "Peer"], Awaitable[None]]
+LeadOver = Callable[[DataChannelTransport, "Peer"], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class Peer:
             if lead is not None:
                 transport = await self._unless_ended(self._until_opened())
                 self._has_session = True
-                leading = asyncio.create_task(_lead(lead, transport, self))
+                leading = asyncio.create_task(lead(transport, self))
                 tasks.add(leading)
             tasks.add(asyncio.create_task(self._until_ended()))
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -292,10 +292,6 @@ class Peer:
             self._opened.cancel()
             with contextlib.suppress(ConnectionError):
                 await self._dtls._send_rtp(self._sender.goodbye())
-
-
-async def _lead(lead: LeadOver, transport: DataChannelTransport, peer: Peer) -> None:
-    await lead(transport, peer)
 
 
 @contextlib.contextmanager

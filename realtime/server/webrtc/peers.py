@@ -13,7 +13,7 @@ from aiortc import RTCCertificate
 from realtime.clock import Clock
 from realtime.errors import ErrorCode, QueueFullError, RealtimeError
 from realtime.live.driver import Driver
-from realtime.live.registry import Registry
+from realtime.live.registry import Registry, refuse
 from realtime.server.errors import RateLimitedError
 from realtime.server.webrtc.beats import Beats
 from realtime.server.webrtc.channel import DataChannelTransport
@@ -158,8 +158,7 @@ class Peers:
             try:
                 self._registry.check_room()
             except QueueFullError as full:
-                error = wire.Error(full.code, full.message, fatal=True, retry_after_ms=full.retry_after_ms)
-                await transport.send_text(wire.encode(error))
+                await refuse(transport, full)
                 return
             await self._registry.serve(self._make_driver(request_id), transport, outlet)
 
