@@ -3,9 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What only the tests need of the system, as program:Debian package: decoders of our files that are not ours, a Redis, the
-# program for SPEED_QUALITY=high, what the README calls, browsers with what checks the page, and a TURN server.
+# program for SPEED_QUALITY=high, what the README calls, browsers with what checks the page, a TURN server, and what
+# checks and runs deploy/: Prometheus, Caddy, what builds an image, and what looks at shell scripts and units.
 TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberband-cli redis-server:redis-server \
-  openssl:openssl curl:curl node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr turnserver:coturn
+  openssl:openssl curl:curl node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr turnserver:coturn \
+  prometheus:prometheus caddy:caddy buildah:buildah debootstrap:debootstrap shellcheck:shellcheck \
+  systemd-analyze:systemd dot:graphviz
 # Most of the slow tests wait in real time: two of them at a time keep two cores busy.
 TEST_PROCESSES ?= 2
 OUT ?=
