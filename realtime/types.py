@@ -234,6 +234,7 @@ class Timing:
     """Monotonic marks of one utterance in seconds; None until reached. Logs and messages are read from it."""
 
     accepted: float | None = None
+    turn: float | None = None  # the contexts before it were over
     admitted: float | None = None
     first_text: float | None = None
     first_pcm: float | None = None
@@ -248,6 +249,18 @@ class Timing:
     segments: int = 0  # that have sounded
     cached_segments: int = 0  # of these, that were not synthesized for this utterance
     cache: bool = False  # whether the cache was asked
+    underruns: int = 0  # how often its listener ran dry although there was text
+    underrun_s: float = 0.0  # and how long that heard nothing
+
+    @property
+    def first_audio_s(self) -> float | None:
+        """From text that could be spoken, and its turn, to the first packet; 0 when that was made before.
+
+        What the server is to answer for: not how slowly a text comes, nor how long those before it sound.
+        """
+        if self.first_text is None or self.turn is None or self.first_packet is None:
+            return None
+        return max(0.0, self.first_packet - max(self.first_text, self.turn))
 
     @property
     def cache_use(self) -> Literal["hit", "partial", "miss", "off"]:

@@ -165,6 +165,8 @@ class Readings:
                 heard_ms = 0.0 if audio.whole else reading.fetched_ms
                 wasted_ms = 0.0 if reason == "completed" else max(0.0, speaker.synthesized_ms - heard_ms)
                 timing = speaker.timing
+                if audio.whole:  # and is not heard while it is made
+                    timing.underruns, timing.underrun_s = 0, 0.0
                 self._observe(
                     ReadingSummary(request_id, reason, settings, audio, text, timing, code, wasted_ms)
                 )

@@ -97,7 +97,7 @@ class SpeechAnswers:
         self, request: web.Request, order: SpeechOrder, kept: CachedResponse
     ) -> web.StreamResponse:
         now = self.clock.now()
-        timing = Timing(accepted=now, first_packet=now, done=now, audio_s=kept.audio_ms / 1000)
+        timing = Timing(now, now, now, now, first_packet=now, done=now, audio_s=kept.audio_ms / 1000)
         timing.cache, timing.segments, timing.cached_segments = True, 1, 1
         headers = timing_headers(timing, round(kept.audio_ms * TIMELINE_PER_MS))
         leave_log_to_observer(request)
