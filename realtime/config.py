@@ -9,6 +9,7 @@ from typing import Any
 from realtime.config_values import (
     address_or_none,
     addresses,
+    cores,
     device,
     ice_urls,
     mode,
@@ -78,6 +79,20 @@ class Config:
         0,
         whole(0, 64),
         "segments synthesized at the same time; 0: one less than there are cores, two of two, at most 4",
+    )
+    cpu_affinity: frozenset[int] | None = _setting(
+        None,
+        cores,
+        "cores that the server runs on, and its engine's processes unless told otherwise, as 0-3,6;"
+        " `none`: all",
+    )
+    engine_cpu_affinity: frozenset[int] | None = _setting(
+        None, cores, "cores that the engine's processes run on; `none`: as the server"
+    )
+    allocator: str = _setting(
+        "system",
+        one_of("system", "jemalloc"),
+        "what gives out memory: `system`, or `jemalloc`",
     )
     engine_timeout_s: float = _setting(
         30.0,
@@ -241,6 +256,11 @@ class Config:
     )
     log_text: bool = _setting(False, switch, "log the text that is spoken")
 
+    @property
+    def engine_has_processes(self) -> bool:
+        """Whether what speaks runs in processes of its own."""
+        return self.engine_runner == "process" or self.engine == "qwen3"
+
 
 #: Settings of a model, and of when it is loaded; the engine for tests has the latter as well.
 _OF_MODEL = (
@@ -293,6 +313,10 @@ def without_effect(config: Config) -> list[str]:
         (
             config.trusted_proxies != "none" and not has_addresses,
             "TRUSTED_PROXIES: ADDRESS_CONCURRENCY and ADDRESS_REQUESTS_PER_MINUTE are 0",
+        ),
+        (
+            config.engine_cpu_affinity is not None and not config.engine_has_processes,
+            "ENGINE_CPU_AFFINITY: ENGINE_RUNNER is `thread`",
         ),
         (config.uds_mode != Config().uds_mode and config.uds == "none", "UDS_MODE: there is no UDS"),
         *(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from ipaddress import ip_address
 
+from realtime.cores import parse_cpulist
 from realtime.errors import ConfigError
 
 
@@ -50,6 +51,20 @@ def one_of(*allowed: str) -> Callable[[str], str]:
         return value.lower()
 
     return parse
+
+
+_CORES = re.compile(r"(\d{1,4})(-(\d{1,4}))?")
+
+
+def cores(value: str) -> frozenset[int] | None:
+    """Numbers of cores, or the word `none`."""
+    if value.strip().lower() == "none":
+        return None
+    for part in value.split(","):
+        match = _CORES.fullmatch(part.strip())
+        if match is None or int(match[1]) > int(match[3] or match[1]):
+            raise ConfigError("numbers of cores such as 0-3,6, or `none`")
+    return parse_cpulist(value)
 
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?")

@@ -43,6 +43,7 @@ from realtime.audio.opus import silent_packet
 from realtime.clock import Clock, MonotonicClock, WallClock
 from realtime.config import SECRETS, Config, from_environment, given, without_effect
 from realtime.engines.crew import SWITCH_INTERVAL_S
+from realtime.host import in_force
 from realtime.live.driver import Driver
 from realtime.live.reading import Readings
 from realtime.live.registry import Registry, new_id
@@ -385,5 +386,6 @@ def main() -> None:
         os.environ.pop(name, None)  # no process that is started from here has a use for them
     _allow_descriptors()
     logs.configure(config.log_level, "json" if config.log_format == "json" else "console")
+    structlog.get_logger("realtime").info("host", **in_force(config))
     # uvloop sends what is written in one turn of the loop with one system call: a tenth of the server's cost.
     uvloop.run(serve(config))
