@@ -120,9 +120,7 @@ class Insight:
         load = self.scheduler.load
         progress = LoadingHealth(load.what, load.fraction) if load.phase == "loading" and load.what else None
         state = self._engine_state()
-        return EngineHealth(
-            self.config.engine, state, None if state in ("ready", "unloaded") else progress
-        )
+        return EngineHealth(self.config.engine, state, None if state in ("ready", "unloaded") else progress)
 
     def _engine_state(self) -> EngineStateName:
         scheduler, phase = self.scheduler, self.scheduler.load.phase

@@ -1,7 +1,7 @@
 """What is logged and counted of everything that was spoken and asked for.
 
-One line for every text, with the time spent in each stage, and one for every request. The text itself is in it
-only when the settings say so.
+One line for every text, with the time spent in each stage, and one for every request. The text itself is in
+it only when the settings say so.
 """
 
 from __future__ import annotations

@@ -43,6 +43,7 @@ from realtime.audio.opus import silent_packet
 from realtime.clock import Clock, MonotonicClock, WallClock
 from realtime.config import SECRETS, Config, from_environment, given, without_effect
 from realtime.engines.crew import SWITCH_INTERVAL_S
+from realtime.host import in_force
 from realtime.live.driver import Driver
 from realtime.live.reading import Readings
 from realtime.live.registry import Registry, new_id
@@ -283,9 +284,12 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
         )
         await runner.setup()
         try:
-            async with listening(
-                runner, config.request_timeout_s, host, config.port, uds, int(config.uds_mode, 8)
-            ) as addresses, watching(metrics, registry):
+            async with (
+                listening(
+                    runner, config.request_timeout_s, host, config.port, uds, int(config.uds_mode, 8)
+                ) as addresses,
+                watching(metrics, registry),
+            ):
                 warn_if_open(host, addresses.port or 0, bool(keys.keys))
                 yield Server(
                     host, addresses.port, addresses.uds, registry, scheduler, cache, gate, peers, load
@@ -355,5 +359,6 @@ def main() -> None:
         os.environ.pop(name, None)  # no process that is started from here has a use for them
     _allow_descriptors()
     logs.configure(config.log_level, "json" if config.log_format == "json" else "console")
+    structlog.get_logger("realtime").info("host", **in_force(config))
     # uvloop sends what is written in one turn of the loop with one system call: a tenth of the server's cost.
     uvloop.run(serve(config))

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from realtime.cores import stay_on
 from realtime.engines.crew import SWITCH_INTERVAL_S, Crew
 from realtime.engines.crews import crew_for
 from realtime.engines.engine import (
@@ -169,7 +170,10 @@ def main(arguments: list[str]) -> None:
     ring = _Ring(memory[TABLE_BYTES:])
     parent = _Parent(channel, ring)
     try:
-        synthesizer = _load(factory, msgspec.json.decode(settings, type=EngineSettings), parent)
+        told = msgspec.json.decode(settings, type=EngineSettings)
+        if told.cores:
+            stay_on(told.cores)
+        synthesizer = _load(factory, told, parent)
     except Exception as error:
         parent.send(LoadFailed(why_not_loaded(error)))
         return

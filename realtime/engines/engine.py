@@ -47,12 +47,14 @@ class EngineSettings:
     """What the factory of a synthesizer is given. All plain values: they go to another process.
 
     `prompt_folder`: where prompts of cloned voices are kept, None: in memory alone, `prompts_in_memory` of
-    them (`engines.prompts`). `model` is for an engine that has one to choose.
+    them (`engines.prompts`). `model` is for an engine that has one to choose. `cores`: those that its process
+    stays on; none: all that the server may use.
     """
 
     prompt_folder: str | None = None
     prompts_in_memory: int = 32
     model: ModelSettings | None = None
+    cores: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,9 +168,7 @@ class Readings:
                 timing = speaker.timing
                 if audio.whole:  # and is not heard while it is made
                     timing.underruns, timing.underrun_s = 0, 0.0
-                self._observe(
-                    ReadingSummary(caller, reason, settings, audio, text, timing, code, wasted_ms)
-                )
+                self._observe(ReadingSummary(caller, reason, settings, audio, text, timing, code, wasted_ms))
 
 
 async def _stopped(task: asyncio.Task[None]) -> None:

@@ -60,6 +60,7 @@ from realtime.server.webrtc.whep import (
     patch_handler,
 )
 from realtime.server.websocket import speech_handler as session_handler
+from realtime.types import Caller
 from realtime.voices.clone import EXAMPLE_ID
 
 #: Who has no key may look at these.

@@ -1,7 +1,7 @@
-"""The header `traceparent` of W3C Trace Context (Recommendation, level 1): which trace a request belongs to.
+"""The header `traceparent` of W3C Trace Context (level 1): which trace a request belongs to.
 
-What a caller sends is taken over and passed on: the answer bears the same trace, with the span of this server,
-under which its logs are found. Who sends none, or something else, is in no trace.
+What a caller sends is taken over and passed on: the answer bears the same trace, with the span of this
+server, under which its logs are found. Who sends none, or something else, is in no trace.
 """
 
 from __future__ import annotations

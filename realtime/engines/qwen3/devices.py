@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from realtime.engines.crews import usable_cores
+from realtime.cores import usable_cores
 from realtime.engines.engine import DeviceMemory
 from realtime.engines.qwen3.affinity import near_cpus, pci_address, stay_near
 from realtime.engines.qwen3.parts import why_no_triton

@@ -71,9 +71,7 @@ def offer_handler(
             token = body.token if isinstance(body.token, str) else token
             _check_size(len(text.encode("utf-8", "surrogatepass")), MAX_SDP_BYTES)
         offer = read_offer(text)
-        peer, answer = await peers.answer(
-            offer, token, caller_of(request), lambda: keep_allowances(request)
-        )
+        peer, answer = await peers.answer(offer, token, caller_of(request), lambda: keep_allowances(request))
         headers = {
             "Location": f"{ROUTE}/{peer.peer_id}",
             "ETag": peer.etag,
