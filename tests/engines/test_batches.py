@@ -28,6 +28,7 @@ from realtime.engines.engine import (
     Made,
     Open,
     Stats,
+    Steps,
 )
 from realtime.engines.process import ProcessEngine
 from realtime.engines.thread import ThreadEngine
@@ -106,6 +107,21 @@ def test_as_many_as_there_is_room_for_take_part_and_the_next_follow() -> None:
         b.log.wait(lambda events: events[-1] == Stats(0, 0, 0))
         times = [e.queue_s for e in b.log.events if isinstance(e, Chunk) and e.utterance == 4]
         assert times[0] > 0 and times[1] == 0, "the wait for a place is told once"
+
+
+def test_every_step_is_told_of_with_the_utterances_in_it() -> None:
+    with bench() as b:
+        b.speak(1, "ada 3", deadline=1)
+        b.synthesizer.next()
+        b.speak(2, "bea 40", deadline=2)
+        b.synthesizer.go_on(100)
+        b.log.wait_freed(1, 2)
+        b.log.wait(lambda events: events[-1] == Stats(0, 0, 0))
+    told = [event.steps for event in b.log.events if isinstance(event, Steps)]
+    steps = [step for each in told for step in each]
+    assert [step.utterances for step in steps] == [1, 2, 2] + [1] * 38
+    assert all(step.seconds > 0 for step in steps)
+    assert len(told) == 3 and len(told[0]) == 16, "many at once, and the rest at the end"
 
 
 def test_the_more_urgent_takes_the_place_of_the_least_at_the_next_step() -> None:

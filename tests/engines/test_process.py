@@ -41,6 +41,7 @@ from realtime.engines.engine import (
     Freed,
     Grant,
     Open,
+    Restarted,
     Stats,
     Synthesizer,
 )
@@ -95,7 +96,9 @@ class Log:
 
     def of(self, utterance: int) -> list[str]:
         return [
-            type(e).__name__ for e in self.events if not isinstance(e, Stats) and e.utterance == utterance
+            type(e).__name__
+            for e in self.events
+            if isinstance(e, Chunk | Failure | Freed) and e.utterance == utterance
         ]
 
     def failures(self) -> list[int]:
@@ -155,7 +158,7 @@ async def sound_of(engine: Engine, commands: list[Command]) -> dict[int, list[tu
             audio = event.audio
             fields = (audio.segment, audio.sample_rate, audio.words, audio.estimated, audio.last_of_segment)
             told.setdefault(event.utterance, []).append((audio.pcm.dtype, audio.pcm.tobytes(), *fields))
-        elif not isinstance(event, Stats):
+        elif isinstance(event, Failure | Freed):
             told.setdefault(event.utterance, []).append((event,))
     return told
 
@@ -249,6 +252,7 @@ async def test_a_killed_child_fails_its_utterances_and_a_new_one_serves() -> Non
         assert log.of(4) == ["Chunk", "Freed"]
         assert load_times(log, 4)[0] > 0  # it waited for the next child
         assert engine.restarts == 1 and engine.ready
+        assert log.events.count(Restarted()) == 1
         (second,) = children()
         assert second.pid != first.pid
         engine.send(Cancel(1))

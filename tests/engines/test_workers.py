@@ -110,7 +110,7 @@ class Log:
         return [
             type(event).__name__
             for event in self.events
-            if not isinstance(event, Stats) and event.utterance == utterance
+            if isinstance(event, Chunk | Failure | Freed) and event.utterance == utterance
         ]
 
 

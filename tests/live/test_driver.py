@@ -11,6 +11,7 @@ import pytest
 from realtime.errors import CloseCode, ErrorCode
 from realtime.live import driver as driver_module
 from realtime.live import socket as socket_module
+from realtime.live.summaries import ErrorTold, Silenced
 from realtime.live.transport import TransportClosedError
 from realtime.types import (
     TIMELINE_RATE,
@@ -187,6 +188,35 @@ async def test_preempt_is_a_barrier_too_and_the_new_one_is_spoken() -> None:
         assert wire.trace()[-1] == ("context.done", 3)
         assert wire.frames(2) == []
         assert built.reasons() == {1: "cancelled", 2: "cancelled", 3: "completed"}
+
+
+async def test_silence_is_told_of_when_the_answer_has_left_and_an_error_when_it_is_said() -> None:
+    async with house() as built:
+        wire = Wire()
+        wire.say(PCM, *text("a", LONG))
+        async with running(built, wire):
+            await wire.until(lambda: len(wire.frames(1)) > 5)
+            wire.say({"type": "cancel", "context_id": "a"}, {"type": "nonsense"}, {"type": "session.close"})
+        silenced = [told for told in built.told if isinstance(told, Silenced)]
+        assert [told.session_id for told in silenced] == ["sid"]
+        assert silenced[0].seconds >= 0
+        assert ErrorTold("sid", ErrorCode.INVALID_MESSAGE) in built.told
+
+
+async def test_a_listener_has_in_hand_what_was_sent_ahead() -> None:
+    async with house() as built:
+        wire = Wire()
+        wire.say(PCM, *text("a", LONG), *text("b", LONG))
+        async with running(built, wire) as driver:
+            assert driver.lead_s() is None, "nothing was sent"
+            await wire.until(lambda: len(wire.frames(1)) > 100)
+            lead_s = driver.lead_s()
+            assert lead_s is not None and lead_s > 1
+            wire.say({"type": "pause", "context_id": "a"})
+            wire.say({"type": "cancel", "context_id": "a"}, {"type": "cancel", "context_id": "b"})
+            await wire.until_told("context.cancelled", 2)
+            assert driver.lead_s() is None, "nothing is made any more"
+            wire.hang_up()
 
 
 # -- failures of an utterance -------------------------------------------------------------------------------

@@ -194,6 +194,89 @@ class TestMore:
         assert s.due == 60.5
 
 
+class TestUnderruns:
+    def speaking(self) -> Setup:
+        """A second of sound was taken at once, and is heard until 1 s after the beginning."""
+        s = Setup()
+        s.pace.on_turn()
+        s.pace.on_text()
+        s.made(1000)
+        s.taken(1000)
+        return s
+
+    def gaps(self, s: Setup) -> tuple[int, float]:
+        return s.pace.underruns, round(s.pace.underrun_s, 6)
+
+    def test_sound_that_comes_in_time_is_none(self) -> None:
+        s = self.speaking()
+        s.at(0.999)
+        s.made(500)
+        assert self.gaps(s) == (0, 0)
+
+    def test_sound_that_comes_late_is_one_of_that_length(self) -> None:
+        s = self.speaking()
+        for comes_at in (1.2, 1.9):  # 0.2 s late, each time
+            s.at(comes_at)
+            s.made(500)
+            s.taken(500)
+        assert self.gaps(s) == (2, 0.4)
+
+    def test_a_listener_that_says_now_whenever_it_is_dry(self) -> None:
+        s = self.speaking()
+        assert s.due == 1
+        s.at(1.3)
+        s.listener.dry = s.clock.now()
+        s.made(500)
+        assert self.gaps(s) == (1, 0.3)
+
+    def test_the_first_sound_is_none_however_late(self) -> None:
+        s = Setup()
+        s.pace.on_turn()
+        s.pace.on_text()
+        s.at(9)
+        s.made(500)
+        assert self.gaps(s) == (0, 0)
+
+    def test_text_that_was_missing_is_no_fault_of_the_engine(self) -> None:
+        s = self.speaking()
+        s.at(3)
+        s.pace.on_text()
+        s.at(3.5)
+        s.made(500)
+        assert self.gaps(s) == (0, 0)
+
+    def test_text_that_came_while_there_was_sound_is(self) -> None:
+        s = self.speaking()
+        s.at(0.5)
+        s.pace.on_text()
+        s.at(1.5)
+        s.made(500)
+        assert self.gaps(s) == (1, 0.5)
+
+    def test_what_waits_to_be_taken_is_not_missing(self) -> None:
+        s = Setup()
+        s.pace.on_turn()
+        s.pace.on_text()
+        s.made(1000)
+        s.taken(500)
+        s.at(2)  # the connection takes nothing: that is no fault of the engine
+        s.made(500)
+        assert self.gaps(s) == (0, 0)
+
+    def test_a_paused_listener_misses_nothing(self) -> None:
+        s = self.speaking()
+        s.listener.dry = math.inf
+        s.at(5)
+        s.made(500)
+        assert self.gaps(s) == (0, 0)
+
+    def test_less_than_clocks_can_tell_is_none(self) -> None:
+        s = self.speaking()
+        s.at(1.004)
+        s.made(500)
+        assert self.gaps(s) == (0, 0)
+
+
 class TestRoom:
     @pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
     def test_what_waits_is_no_more_than_the_buffer(self, speed: float) -> None:
