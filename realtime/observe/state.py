@@ -14,12 +14,19 @@ from realtime.observe.processes import ProcessFigures
 
 @dataclass(frozen=True, slots=True)
 class CacheState:
-    """Of one cache: how often it served since the start, and what is in it now, None if that is not known."""
+    """Of one cache: how often it served since the start, and what is in it now, None if that is not known.
+
+    `up`: whether it can be reached, of one that is elsewhere.
+    """
 
     hits: int
     misses: int
     entries: int | None = None
     bytes: int | None = None
+    up: bool | None = None
+
+#: As `/health` tells them. One that is unloaded will be loaded when somebody wants to hear it: no fault.
+ENGINE_STATES = ("loading", "ready", "restarting", "unloaded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,9 @@ class ServerState:
     queue_depth: int = 0
     queue_limit: int = 0
     segments_waiting: int = 0
+    ready: bool = False
     model_loaded: bool = False
+    engine_state: str = "loading"
     engine_restarts: int = 0
     gpu_allocated_bytes: int = 0
     gpu_reserved_bytes: int = 0
@@ -74,6 +83,7 @@ class StateCollector(Collector):
             ("tts_queue_depth", "Texts that wait for their first sound", state.queue_depth),
             ("tts_queue_limit", "MAX_QUEUE_DEPTH", state.queue_limit),
             ("tts_segments_waiting", "Pieces of text that wait for the engine", state.segments_waiting),
+            ("tts_ready", "1 while a request would be taken, as /ready tells", int(state.ready)),
             ("tts_model_loaded", "1 while the engine can speak", int(state.model_loaded)),
             ("tts_gpu_allocated_bytes", "GPU memory in use by the engine", state.gpu_allocated_bytes),
             ("tts_gpu_reserved_bytes", "GPU memory that the engine has taken", state.gpu_reserved_bytes),
@@ -89,6 +99,10 @@ class StateCollector(Collector):
         yield CounterMetricFamily(
             "tts_engine_cpu_seconds", "CPU time of the engine's processes", state.engines.cpu_s
         )
+        engine = GaugeMetricFamily("tts_engine_state", "1 for the state of the engine", labels=["state"])
+        for name in ENGINE_STATES:
+            engine.add_metric([name], int(name == state.engine_state))
+        yield engine
         yield from self._caches()
 
     def _caches(self) -> Iterator[Metric]:
@@ -96,6 +110,7 @@ class StateCollector(Collector):
         misses = CounterMetricFamily("tts_cache_misses", "What a cache did not have", labels=["cache"])
         entries = GaugeMetricFamily("tts_cache_entries", "What is in a cache", labels=["cache"])
         size = GaugeMetricFamily("tts_cache_bytes", "Memory of a cache", labels=["cache"])
+        up = GaugeMetricFamily("tts_cache_up", "Whether a cache can be reached", labels=["cache"])
         for name, cache in self.state.caches.items():
             hits.add_metric([name], cache.hits)
             misses.add_metric([name], cache.misses)
@@ -103,7 +118,9 @@ class StateCollector(Collector):
                 entries.add_metric([name], cache.entries)
             if cache.bytes is not None:
                 size.add_metric([name], cache.bytes)
-        yield from (hits, misses, entries, size)
+            if cache.up is not None:
+                up.add_metric([name], int(cache.up))
+        yield from (hits, misses, entries, size, up)
 
 
 def _gauges(*each: tuple[str, str, float]) -> Iterator[Metric]:
