@@ -149,6 +149,28 @@ class Packet:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """Where a request belongs in a distributed trace (W3C Trace Context): all in lower-case hexadecimal.
+
+    `parent_id` is the caller's span, `span_id` the one of this request, which it is the parent of.
+    """
+
+    trace_id: str
+    parent_id: str
+    span_id: str
+    flags: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who wants to hear something: the route by which it came, the id of its request, and its trace."""
+
+    endpoint: str
+    request_id: str
+    trace: Trace | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VoiceReference:
     """A recording of the voice that is to be cloned.
 

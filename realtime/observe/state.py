@@ -25,6 +25,7 @@ class CacheState:
     bytes: int | None = None
     up: bool | None = None
 
+
 #: As `/health` tells them. One that is unloaded will be loaded when somebody wants to hear it: no fault.
 ENGINE_STATES = ("loading", "ready", "restarting", "unloaded")
 

@@ -25,7 +25,7 @@ from realtime.audio.formats import completed
 from realtime.clock import Clock
 from realtime.errors import ErrorCode, InvalidMessageError, QueueFullError, RealtimeError
 from realtime.live.reading import Reading, ReadingObserver, Readings, ReadingSummary
-from realtime.server.errors import leave_log_to_observer, request_id_of
+from realtime.server.exchange import caller_of, leave_log_to_observer, request_id_of
 from realtime.server.held import HeldBody, Memory
 from realtime.server.speech_events import Body, Deltas, Sentences, error_of, in_pieces
 from realtime.server.speech_request import Shape, SpeechOrder, SpeechRules, read_request
@@ -108,7 +108,7 @@ class SpeechAnswers:
             reason = "completed"
         finally:
             self.observe(
-                ReadingSummary(request_id_of(request), reason, order.voice, order.audio, order.text, timing)
+                ReadingSummary(caller_of(request), reason, order.voice, order.audio, order.text, timing)
             )
         return response
 
@@ -156,7 +156,7 @@ class SpeechAnswers:
 
     def _open(self, request: web.Request, order: SpeechOrder) -> AbstractAsyncContextManager[Reading]:
         leave_log_to_observer(request)
-        return self.readings.open(order.text, order.voice, order.audio, request_id_of(request))
+        return self.readings.open(order.text, order.voice, order.audio, caller_of(request))
 
 
 def speech_handler(rules: SpeechRules, answers: SpeechAnswers) -> Handler:
