@@ -25,7 +25,10 @@ from bench.visitors import visitors
 
 #: Over so much a rate is taken; a Grafana that shows an hour takes it over 20 s.
 RATE_S = 30
-_UNITS = {"none": "", "percentunit": "of 1", "reqps": "1/s", "ops": "1/s", "cps": "1/s"}
+#: A Prometheus that reads every 2 s must have seen a few texts.
+SHORTEST_S = 10.0
+_MIB = 2**20
+_UNITS = {"none": "", "percentunit": "of 1", "reqps": "1/s", "ops": "1/s", "cps": "1/s", "bytes": "MiB"}
 
 
 def read(prometheus: Prometheus, queries: list[PanelQuery], when: float) -> list[Row]:
@@ -39,6 +42,8 @@ def read(prometheus: Prometheus, queries: list[PanelQuery], when: float) -> list
         unit = _UNITS.get(query.unit, query.unit)
         for line in lines:
             value = line.values[-1] if isfinite(line.values[-1]) else None
+            if value is not None and query.unit == "bytes":
+                value /= _MIB
             rows.append(Row(query.name(line.labels), value, unit))
         if not lines:
             rows.append(Row(query.name({}), None, unit, note="nothing"))
@@ -61,7 +66,8 @@ def _heat(query: PanelQuery, lines: list[Line]) -> Row:
 def measure(load: Load) -> list[Row]:
     """Run the load, and read what all panels showed when it was at its height."""
     rows: list[Row] = []
-    crowd = replace(load.full_crowd(load.listeners), barge_rate=4.0 if load.quick else 1.0)
+    crowd = load.full_crowd(load.listeners)
+    crowd = replace(crowd, barge_rate=1.0, window_s=max(crowd.window_s, SHORTEST_S))
 
     @contextmanager
     def beside(server: ServerProcess) -> Iterator[None]:
