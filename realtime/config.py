@@ -326,7 +326,7 @@ def without_effect(config: Config) -> list[str]:
             config.engine_cpu_affinity is not None and not config.engine_has_processes,
             "ENGINE_CPU_AFFINITY: ENGINE_RUNNER is `thread`",
         ),
-        (config.metrics == "key" and not has_keys, "METRICS=key: there are no keys"),
+        (config.metrics == "key" and not has_keys, "METRICS: there are no keys"),
         (config.uds_mode != Config().uds_mode and config.uds == "none", "UDS_MODE: there is no UDS"),
         *(
             (getattr(config, name) != getattr(Config(), name), f"{name.upper()}: there are no TURN_URLS")

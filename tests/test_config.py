@@ -60,6 +60,7 @@ CHOICES = [
     ("ALLOCATOR", ["system", "jemalloc"]),
     ("LOG_LEVEL", ["debug", "info", "warning", "error"]),
     ("LOG_FORMAT", ["console", "json"]),
+    ("METRICS", ["open", "key", "off"]),
     ("SPEED_QUALITY", ["fast", "high"]),
 ]
 TEXTS = [
@@ -75,7 +76,7 @@ TEXTS = [
 ]
 #: Their values are not repeated in an error.
 SECRETS = ["API_KEYS", "REDIS_URL", "TURN_PASSWORD", "TURN_SECRET"]
-SWITCHES = ["LOG_TEXT", "TORCH_COMPILE", "PRELOAD_MODEL", "RTC"]
+SWITCHES = ["LOG_TEXT", "LOG_ACCESS", "TORCH_COMPILE", "PRELOAD_MODEL", "RTC"]
 #: Tested one by one.
 OTHERS = [
     "CPU_AFFINITY",
@@ -254,7 +255,8 @@ def test_what_has_no_effect_is_told() -> None:
         "REDIS_URL": Config(redis_url="redis://here", audio_cache_mb=0),
         "KEY_CONCURRENCY": Config(key_concurrency=1),
         "KEY_REQUESTS_PER_MINUTE": Config(key_requests_per_minute=1),
-        "TRUSTED_PROXIES": Config(trusted_proxies="10.0.0.1"),
+        "TRUSTED_PROXIES": Config(trusted_proxies="10.0.0.1", log_access=False),
+        "METRICS": Config(metrics="key"),
         "ENGINE_CPU_AFFINITY": Config(engine_runner="thread", engine_cpu_affinity=frozenset({0})),
         "UDS_MODE": Config(uds_mode="600"),
         "TURN_USERNAME": Config(turn_username="name"),
@@ -269,7 +271,9 @@ def test_what_has_no_effect_is_told() -> None:
         Config(redis_url="redis://here"),
         Config(key_concurrency=1, api_keys_file="keys"),
         Config(key_requests_per_minute=1, api_keys="k" * 16),
-        Config(trusted_proxies="10.0.0.1", address_concurrency=1),
+        Config(trusted_proxies="10.0.0.1"),
+        Config(trusted_proxies="10.0.0.1", log_access=False, address_concurrency=1),
+        Config(metrics="key", api_keys="k" * 16),
         Config(trusted_proxies="10.0.0.1", address_requests_per_minute=1),
         Config(engine_cpu_affinity=frozenset({0})),
         Config(engine="qwen3", engine_runner="thread", engine_cpu_affinity=frozenset({0})),

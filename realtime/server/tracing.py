@@ -24,7 +24,8 @@ _VERSION, _NO_VERSION = "00", "ff"
 
 def trace_of(request: web.BaseRequest) -> Trace | None:
     """The trace of a request, with a new span; None when it bears none, or several."""
-    given = request.headers.getall(TRACEPARENT, [])
+    # What is no HTTP becomes a request as well, and its headers are a plain dict.
+    given = [value for name, value in request.headers.items() if name.lower() == TRACEPARENT]
     match = _TRACEPARENT.fullmatch(given[0].strip()) if len(given) == 1 else None
     if match is None:
         return None
