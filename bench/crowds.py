@@ -10,6 +10,8 @@ import pickle
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -106,8 +108,19 @@ class Load:
         crowd = self.steady_crowd(listeners)
         return replace(crowd, rate=0.0, barge_rate=rate, window_s=1.05 * tries / rate, samples=0)
 
-    def run(self, crowd: Crowd, seed: int, label: str, log: Path | None = None) -> Run:
-        """A new server, warm; this crowd before it, in a process of its own."""
+    def run(
+        self,
+        crowd: Crowd,
+        seed: int,
+        label: str,
+        log: Path | None = None,
+        beside: Callable[[ServerProcess], AbstractContextManager[object]] = nullcontext,
+        **more: str,
+    ) -> Run:
+        """A new server, warm; this crowd before it, in a process of its own.
+
+        `beside` is entered before the crowd comes and left when it has gone. `more` are settings.
+        """
         settings = {"ENGINE": self.engine}
         if self.engine == "tone":
             settings["ENGINE_RUNNER"] = "thread"
@@ -116,9 +129,10 @@ class Load:
             settings["MAX_SESSIONS"] = str(sessions)
         if log is not None:
             settings |= {"LOG_LEVEL": "info", "LOG_FORMAT": "json"}
-        with ServerProcess(log=log, **settings) as server:
+        with ServerProcess(log=log, **settings | more) as server:
             asyncio.run(_warm(server))
-            run = _watch(server, replace(crowd, port=server.port, seed=seed), label)
+            with beside(server):
+                run = _watch(server, replace(crowd, port=server.port, seed=seed), label)
         for error, count in Counter(run.errors).most_common(MOST_ERRORS):
             print(f"{label}, seed {seed}: {count} x {error}", file=sys.stderr)
         return run

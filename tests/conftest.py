@@ -43,6 +43,7 @@ LONGEST = (
     "test_said_right.py",
     "test_command_line.py",
     "test_drain.py",
+    "test_prometheus.py",
 )
 
 

@@ -21,6 +21,7 @@ from bench.figures import Run, at_once, first_audio_s, underruns
 from bench.listening import client_frame
 from bench.player import Crowd, Listened, Player, Spoken
 from bench.rtc_peer import Arrival, lateness
+from realtime import __version__
 from realtime.audio.formats import to_int16
 from realtime.audio.opus import OpusEncoder
 from realtime.session.frames import FrameKind, encode_frame
@@ -45,6 +46,7 @@ PROGRAMS = {
     "test_load_of_the_voice_is_measured_beside_the_bare_voice": ("bench.load", "steady"),
     "test_load_over_http": ("bench.load", "open", "--engine", "tone", "--transport", "http"),
     "test_load_by_words": ("bench.load", "open", "--engine", "tone", "--token-rate", "20"),
+    "test_panels": ("bench.panels", "--engine", "tone"),
     "test_text": ("bench.text",),
 }
 
@@ -144,6 +146,17 @@ def test_load_over_http(rows: Rows) -> None:
 def test_load_by_words(rows: Rows) -> None:
     assert rows["open loop: errors, all runs"]["value"] == 0
     assert rows["open loop: audio per second"]["value"] > 0
+
+
+def test_panels(rows: Rows) -> None:
+    """That all are filled is for tests/deploy, with servers that have everything."""
+    assert rows["At a glance / Can speak"]["value"] == 1
+    assert rows["At a glance / Sessions: limit"]["value"] == 256
+    assert rows["Load / Sound made: /v1/audio/speech/ws"]["value"] > 0
+    assert rows[f"Process / Version: {__version__} tone"]["value"] == 1
+    assert rows["Caches / Redis"] | {"value": None, "note": "nothing"} == rows["Caches / Redis"]
+    heat = rows["Latency / First sound, all: in 30 s"]
+    assert heat["value"] == max(heat["more"].values())
 
 
 def test_texts_of_the_load_are_all_different_and_of_all_lengths() -> None:
