@@ -43,9 +43,11 @@ def packages(situation: Situation) -> list[Finding]:
     absent: dict[str, list[str]] = {}  # by the extra that they belong to, none: ""
     for line in requirements_of():
         each = Requirement(line)
-        extra = next((name for name in used if each.marker and each.marker.evaluate({"extra": name})), "")
-        if each.marker and not extra and not each.marker.evaluate({"extra": ""}):
+        extras = ["", *sorted(used)] if each.marker else [""]
+        wanted = [name for name in extras if not each.marker or each.marker.evaluate({"extra": name})]
+        if not wanted:
             continue
+        extra = wanted[0]
         version = situation.machine.version(each.name)
         if version is None:
             absent.setdefault(extra, []).append(each.name)
@@ -57,8 +59,8 @@ def packages(situation: Situation) -> list[Finding]:
     troubles += [_absent(names, extra) for extra, names in absent.items()]
     if troubles:
         return troubles
-    extras = f"; with {', '.join(sorted(used))}" if used else ""
-    return [Finding("packages", "ok", f"{right} within their ranges{extras}"), *_locked(situation)]
+    more = f"; with {', '.join(sorted(used))}" if used else ""
+    return [Finding("packages", "ok", f"{right} within their ranges{more}"), *_locked(situation)]
 
 
 def _missing(situation: Situation) -> list[Finding]:

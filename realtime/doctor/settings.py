@@ -15,7 +15,7 @@ from realtime.errors import ConfigError
 _OTHERS = frozenset({"REALTIME_URL", "REALTIME_API_KEY"})
 _PREFIX = "REALTIME_"
 #: How alike names must be; of names as short as PORT, many are.
-_ALIKE, _SHORT = 0.86, 5
+_ALIKE, _SHORT = 0.86, 6
 #: Seconds that Kubernetes waits between SIGTERM and SIGKILL if nobody says otherwise.
 _USUAL_GRACE_S = 30
 #: How a container may be known.
