@@ -220,9 +220,9 @@ async def _ping(connections: object) -> str:
     except TimeoutError:
         return f"no answer within {_PATIENCE_S:g} s"
     except AuthenticationError:
-        return "it does not take this user and password"
-    except ResponseError as error:
-        return "it wants a password" if "NOAUTH" in str(error) else "it answers with an error"
+        return "it wants another user and password"
+    except ResponseError:
+        return "it answers with an error"
     except (RedisError, OSError):
         return "nobody can be connected to"
     finally:

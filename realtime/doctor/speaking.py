@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from dataclasses import replace
 
@@ -70,13 +69,16 @@ async def _say(engine: Engine, events: asyncio.Queue[Event], utterance: int, voi
 
 
 def main() -> None:
-    """Print what became of it."""
+    """Write what became of it to standard output, and nothing else: what engines print goes to the errors."""
+    out = os.dup(1)
+    os.dup2(2, 1)
     logs.configure("error", "console")
     try:
         speech = asyncio.run(speak(from_environment(os.environ)))
     except RealtimeError as error:
         speech = Speech(error=error.message)
-    sys.stdout.buffer.write(msgspec.json.encode(speech))
+    with open(out, "wb") as result:
+        result.write(msgspec.json.encode(speech))
 
 
 if __name__ == "__main__":

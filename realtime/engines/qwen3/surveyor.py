@@ -6,6 +6,7 @@ torch takes neither the memory nor the time of the one that asks, and may crash.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -35,7 +36,7 @@ _SIZE = re.compile(r"qwen3-tts-12hz-(0\.6b|1\.7b)-", re.IGNORECASE)
 def survey(settings: ModelSettings) -> Survey:
     """Looks at everything. Nothing is fetched; of a GPU no memory is taken but what CUDA takes to begin."""
     set_allocator()
-    found = Survey(torch.__version__, torch.version.cuda or "", _no_cuda(), _cards(), flash=has_flash())
+    found = Survey(str(torch.__version__), torch.version.cuda or "", _no_cuda(), _cards(), flash=has_flash())
     try:
         folder: Path | None = resolve(settings.model_id, lambda what, fraction: None, offline=True)
     except EngineError as error:
@@ -109,9 +110,12 @@ def _published(settings: ModelSettings, place: Place) -> Need | None:
 
 
 def main(arguments: list[str]) -> None:
-    """`SETTINGS`, as JSON; prints the survey."""
-    settings = msgspec.json.decode(arguments[0], type=ModelSettings)
-    sys.stdout.buffer.write(msgspec.json.encode(survey(settings)))
+    """`SETTINGS`, as JSON; writes the survey to standard output, and what else is printed to the errors."""
+    out = os.dup(1)
+    os.dup2(2, 1)
+    found = survey(msgspec.json.decode(arguments[0], type=ModelSettings))
+    with open(out, "wb") as result:
+        result.write(msgspec.json.encode(found))
 
 
 if __name__ == "__main__":
