@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from bench.qwen3.models import PUBLISHED, codec_shapes, talker_shapes
+from realtime.doctor import gpu, voice
 from realtime.engines.engine import ModelSettings
 from realtime.engines.qwen3.codec import Codec
 from realtime.engines.qwen3.held import held_bytes
@@ -20,8 +18,8 @@ from realtime.engines.qwen3.memory import PREFIX_POSITIONS, SHARE, WORKING_CPU
 from realtime.engines.qwen3.step import decoder_bytes
 from realtime.engines.qwen3.surveyor import survey
 from realtime.engines.qwen3.talker import Talker
+from tests.doctor.looking import look, only
 
-ROOT = Path(__file__).parents[3]
 META = torch.device("meta")
 
 
@@ -72,29 +70,28 @@ def test_published_models_that_are_not_here(
 
 
 def test_the_doctor_on_a_tiny_checkpoint(custom_voice: Path, tmp_path: Path) -> None:
-    """The whole of it, as it is typed: it loads the model on the CPU, and it speaks."""
-    done = subprocess.run(
-        [sys.executable, "-m", "realtime", "doctor", "--json"],
-        env=os.environ
-        | {
-            "ENGINE": "qwen3",
-            "MODEL_ID": str(custom_voice),
-            "MODEL_DEVICE": "cpu",
-            "MAX_BATCH_SIZE": "2",
-            "MAX_NEW_TOKENS": "12",
-            "DATA_FOLDER": str(tmp_path / "data"),
-            "PORT": "0",
-        },
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    told = {each["name"]: each for each in json.loads(done.stdout)["findings"]}
-    assert done.returncode == 0, done.stdout
-    assert told["model"]["found"] == f"{custom_voice}: {custom_voice}"
-    assert told["where it runs"]["state"] == "warn" and "CPU, float32" in told["where it runs"]["found"]
-    assert "by the headers of its files" in told["model's memory"]["found"]
-    assert told["loads"]["found"].startswith("the engine qwen3, in ")
-    assert told["speaks ryan"]["found"].startswith("en: first sound after ")
+    """It is looked at, loaded and spoken with, each in a process of its own, as `doctor` does it."""
+    settings = {
+        "ENGINE": "qwen3",
+        "MODEL_ID": str(custom_voice),
+        "MODEL_DEVICE": "cpu",
+        "MAX_BATCH_SIZE": "2",
+        "MAX_NEW_TOKENS": "12",
+        "DATA_FOLDER": str(tmp_path / "data"),
+    }
+    found = look(gpu.model, **os.environ, **settings)
+    assert only(found, "model").found == f"{custom_voice}: {custom_voice}"
+    assert only(found, "where it runs").state == "warn"
+    assert "CPU, float32" in only(found, "where it runs").found
+    assert "by the headers of its files" in only(found, "model's memory").found
+    loads, speaks = look(voice.speaks, **os.environ, **settings)
+    assert loads.state == "ok" and loads.found.startswith("the engine qwen3, in ")
+    assert speaks.name == "speaks ryan" and speaks.found.startswith("en: first sound after ")
     assert not (tmp_path / "data").exists()
+
+
+def test_the_doctor_without_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not try to speak with what it would have to fetch."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    (found,) = look(voice.speaks, ENGINE="qwen3")
+    assert found.state == "info" and found.found == "not tried: the model is not on this machine"
