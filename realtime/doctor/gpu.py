@@ -73,7 +73,7 @@ def _card(index: int, told: dict[str, str]) -> list[Finding]:
     what += f" at {told['clocks.sm']} of {told['clocks.max.sm']} MHz"
     found = [Finding(name, "ok", what)]
     if told["persistence_mode"] == "Disabled":
-        remedy = f"nvidia-smi -i {index} -pm 1 (as root), or the service nvidia-persistenced"
+        remedy = f"nvidia-smi -i {index} -pm 1 (as root); deploy/host/gpu-persistence.sh does it for all"
         lost = "persistence mode is off: the driver is set up anew whenever nobody uses the GPU"
         found.append(Finding(name, "warn", lost, remedy))
     if told["compute_mode"] == "Prohibited":

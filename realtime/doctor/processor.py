@@ -35,12 +35,9 @@ def cores(situation: Situation) -> list[Finding]:
         remedy = f"ENGINE_THREADS={max(1, int(quota))}; better a set of cores (cpuset) than a quota (cpus)"
         results.append(Finding("CPU quota", "warn", what, remedy))
     for name in ("CPU_AFFINITY", "ENGINE_CPU_AFFINITY"):
-        asked = str(getattr(config, name.lower(), "none"))
-        missing = parse_cores(asked) - usable
-        if missing:
-            what = (
-                f"{asked} names cores that this process may not use: {', '.join(map(str, sorted(missing)))}"
-            )
+        asked: frozenset[int] = getattr(config, name.lower(), None) or frozenset()
+        if missing := asked - usable:
+            what = f"{shown_cores(asked)} are not all there: this process may not use {shown_cores(missing)}"
             results.append(Finding(name, "fail", what, f"name some of {shown_cores(usable)}"))
     return results
 
@@ -90,7 +87,7 @@ def governor(situation: Situation) -> list[Finding]:
     if kinds == ["performance"]:
         return [Finding("CPU governor", "ok", "performance")]
     remedy = (
-        "cpupower frequency-set -g performance (as root): a clock that must rise first costs milliseconds"
+        "deploy/host/cpu-governor.sh (as root): a clock that must rise first is late with the first sound"
     )
     return [Finding("CPU governor", "warn", ", ".join(kinds), remedy)]
 
@@ -103,13 +100,13 @@ def huge_pages(situation: Situation) -> list[Finding]:
         return [Finding("huge pages", "info", "this system has no transparent ones")]
     enabled, defrag = (match[1] for match in chosen if match)
     found = f"transparent: {enabled}, defrag: {defrag}"
-    remedy = f"echo madvise > {_PAGES}/%s (as root)"
+    remedy = f"deploy/host/huge-pages.sh (as root), or: echo %s > {_PAGES}/%s"
     if enabled != "never" and defrag == "always":
         found += "; a program stands still while memory is made whole for it"
-        return [Finding("huge pages", "warn", found, remedy % "defrag")]
+        return [Finding("huge pages", "warn", found, remedy % ("defer+madvise", "defrag"))]
     if enabled == "always":
         found += "; memory that was given back may stay"
-        return [Finding("huge pages", "warn", found, remedy % "enabled")]
+        return [Finding("huge pages", "warn", found, remedy % ("madvise", "enabled"))]
     return [Finding("huge pages", "ok", found)]
 
 

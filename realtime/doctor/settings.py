@@ -9,6 +9,7 @@ from typing import Any
 
 from realtime.config import SECRETS, Config, from_environment, given, without_effect
 from realtime.doctor.finding import Finding, Situation
+from realtime.doctor.processor import shown_cores
 from realtime.errors import ConfigError
 
 #: Variables that others read and that look like ours.
@@ -167,5 +168,7 @@ def shown(value: Any) -> str:
     """A value as it would stand in the environment; what cannot be printed is written out."""
     if value is None:
         return "none"
+    if isinstance(value, frozenset):
+        return shown_cores(value)
     text = f"{value:g}" if isinstance(value, bool | float) else str(value)
     return text if text.isprintable() else ascii(text)[1:-1]

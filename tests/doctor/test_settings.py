@@ -94,6 +94,7 @@ def test_what_is_in_force() -> None:
 def test_what_cannot_be_printed_is_written_out() -> None:
     (found,) = look(settings.in_force, LEXICON="a\x1b[31mb")
     assert found.found == r"a\x1b[31mb (default none)"
+    assert settings.shown(frozenset({0, 1, 2, 6})) == "0-2,6" and settings.shown(True) == "1"
 
 
 @pytest.mark.parametrize(
