@@ -9,7 +9,7 @@ import pytest
 
 from realtime.config import Config, table
 from realtime.doctor import keys, settings
-from realtime.doctor.finding import Situation
+from realtime.doctor.finding import Finding, Situation
 from realtime.doctor.settings import read_settings
 from tests.doctor.looking import look, machine, only, states
 
@@ -97,6 +97,11 @@ def test_what_cannot_be_printed_is_written_out() -> None:
     assert settings.shown(frozenset({0, 1, 2, 6})) == "0-2,6" and settings.shown(True) == "1"
 
 
+def warned(root: Path, **environment: str) -> list[Finding]:
+    """Risks on a good machine, without what is only told."""
+    return [each for each in look(settings.risks, machine(root), **environment) if each.state != "info"]
+
+
 @pytest.mark.parametrize(
     ("environment", "name"),
     [
@@ -109,7 +114,7 @@ def test_what_cannot_be_printed_is_written_out() -> None:
     ],
 )
 def test_risks(environment: dict[str, str], name: str, tmp_path: Path) -> None:
-    (found,) = look(settings.risks, machine(tmp_path), **environment)
+    (found,) = warned(tmp_path, **environment)
     assert (found.name, found.state) == (name, "warn") and found.remedy
 
 
@@ -125,7 +130,7 @@ def test_risks(environment: dict[str, str], name: str, tmp_path: Path) -> None:
     ],
 )
 def test_no_risks(environment: dict[str, str], tmp_path: Path) -> None:
-    assert look(settings.risks, machine(tmp_path), **environment) == []
+    assert warned(tmp_path, **environment) == []
 
 
 def test_nowhere_to_listen(tmp_path: Path) -> None:
@@ -136,7 +141,7 @@ def test_nowhere_to_listen(tmp_path: Path) -> None:
 def test_a_container_that_nobody_reaches(tmp_path: Path) -> None:
     (found,) = look(settings.risks, machine(tmp_path, {".dockerenv": " "}))
     assert found.state == "warn" and "container" in found.found
-    assert look(settings.risks, machine(tmp_path), HOST="0.0.0.0", API_KEYS=KEY) == []
+    assert warned(tmp_path, HOST="0.0.0.0", API_KEYS=KEY) == []
 
 
 def test_metrics_for_everybody(tmp_path: Path) -> None:
