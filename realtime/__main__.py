@@ -1,4 +1,4 @@
-"""The command line: `python -m realtime serve`, `say`, `text` and `voices`."""
+"""The command line: `python -m realtime serve`, `say`, `text`, `voices` and `doctor`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _USAGE = """usage: python -m realtime COMMAND
   say [TEXT]       speak a text, a file (--file) or standard input as it arrives (-); see `say --help`
   text [TEXT]      show how a text is cut, cleaned and written out; see `text --help`
   voices           list the voices: id, language, engine, aliases
+  doctor           look at this machine and the settings, and say what to mend; see `doctor --help`
 """
 
 
@@ -66,6 +67,10 @@ def main(arguments: list[str] | None = None) -> int:
             from realtime.text_command import main as text
 
             return text(arguments[1:])
+        if command == "doctor":
+            from realtime.doctor.command import main as doctor
+
+            return doctor(arguments[1:])
     except RealtimeError as error:
         print(f"realtime: {error.message}", file=sys.stderr)
         return 1
