@@ -51,7 +51,7 @@ from realtime.live.socket import SocketSettings
 from realtime.observe import logs
 from realtime.observe.metrics import Metrics
 from realtime.paths import page_folder
-from realtime.server.application import Rooms, make_application
+from realtime.server.application import Rooms, make_application, speaking_routes
 from realtime.server.catalogue import Catalogue
 from realtime.server.gate import Gate
 from realtime.server.held import Memory
@@ -154,7 +154,7 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
     await asyncio.to_thread(store.open)
     page = await asyncio.to_thread(read_page, page_folder())
     model = await asyncio.to_thread(make_model, config)
-    metrics = Metrics(__version__, config.engine, known_voices(config, model))
+    metrics = Metrics(__version__, config.engine, known_voices(config, model), speaking_routes(config.rtc))
     observers = Observers(metrics, config.log_text, config.log_access)
     scheduler = Scheduler(
         make_engine(config, model),

@@ -39,6 +39,8 @@ REAL_TIME_FACTOR = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7
 #: Most characters of a text, and the label of such texts: what is short has less time for everything.
 _LENGTHS = ((50, "1-50"), (200, "51-200"), (1_000, "201-1000"))
 _LONGEST = "1001+"
+#: What becomes of a text.
+OUTCOMES = ("completed", "failed", "cancelled", "disconnected")
 #: A voice that is none of the built-in ones.
 CLONED, OTHER = "cloned", "other"
 
@@ -46,8 +48,10 @@ CLONED, OTHER = "cloned", "other"
 class Metrics:
     """All metrics of one server. `update` must be called before `render`, for what is true only now."""
 
-    def __init__(self, version: str, engine: str, voices: Collection[str]) -> None:
-        """`voices` are the ids that become labels."""
+    def __init__(
+        self, version: str, engine: str, voices: Collection[str], endpoints: Collection[str] = ()
+    ) -> None:
+        """`voices` are the ids that become labels; at `endpoints` there are texts to be counted."""
         # The time at which each series began: of no use, and a third of all lines.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._voices = frozenset(voices)
@@ -71,6 +75,9 @@ class Metrics:
         self._utterances = counter(
             "tts_utterances", "Texts that are over, by what became of them", "endpoint", "outcome"
         )
+        for endpoint in endpoints:
+            for outcome in OUTCOMES:
+                self._utterances.labels(endpoint, outcome)
         self._request_s = histogram(
             "tts_request_duration_seconds",
             "From the first character of a text to the last packet of its sound",

@@ -73,6 +73,12 @@ PROBES = frozenset({"/health", "/ready"})
 SESSIONS = "/v1/audio/speech/ws"
 
 
+def speaking_routes(rtc: bool) -> tuple[str, ...]:
+    """Where a text may be sent to be spoken; `rtc`: there is WebRTC."""
+    http = ("/v1/audio/speech", "/v1/audio/speech/pcm", "/v1/audio/speech/stream")
+    return (SESSIONS, *http, *((ROUTE,) if rtc else ()))
+
+
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """What the routes lead to. `decoders` read recordings; `clones`: whether the engine clones voices.
