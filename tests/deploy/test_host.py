@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from realtime.cores import parse_cpulist
+from realtime.host import MALLOC_CONF
 
 ROOT = Path(__file__).parents[2]
 HOST = ROOT / "deploy/host"
@@ -153,8 +154,11 @@ def test_scripts_of_the_repository_have_no_faults_that_shellcheck_knows() -> Non
     assert done.returncode == 0, done.stdout
 
 
-def test_all_that_set_something_are_tested_here() -> None:
+def test_all_that_set_something_are_tested_and_documented() -> None:
     assert sorted([*SETTING, "affinity", "all"]) == SCRIPTS
+    told = (ROOT / "docs/tuning.md").read_text()
+    for known in (*(f"{name}.sh" for name in SCRIPTS), MALLOC_CONF, "CPU_AFFINITY", "ALLOCATOR=jemalloc"):
+        assert known in told
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

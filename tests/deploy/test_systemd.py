@@ -104,6 +104,30 @@ def test_the_user_is_made_with_the_home_that_the_units_have(tmp_path: Path) -> N
     assert settings_of([SERVER])["User"] == settings_of([SERVER])["Group"] == ["realtime"]
 
 
+def test_the_commands_of_the_documentation_install_it(tmp_path: Path) -> None:
+    """In a folder that stands for a machine; there systemd only enables, and starts nothing."""
+    text = (ROOT / "docs/operations.md").read_text().split("## As a service of systemd")[1].split("\n## ")[0]
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines()]
+    made, *others = commands
+    assert made == "make -C /opt/realtime .venv/.installed"
+    script = "\n".join(["set -e", *others])
+    for said, here in (
+        ("/opt/realtime", str(ROOT)),
+        (" /etc/", f" {tmp_path}/etc/"),
+        ("systemd-sysusers", f"systemd-sysusers --root={tmp_path}"),
+        ("systemctl enable --now", f"systemctl --root={tmp_path} enable"),
+    ):
+        assert said in script
+        script = script.replace(said, here)
+    subprocess.run(["sh", "-c", script], check=True, capture_output=True)
+    units = tmp_path / "etc/systemd/system"
+    wanted = sorted(each.name for each in (units / "multi-user.target.wants").iterdir())
+    assert wanted == ["realtime-host.service", "realtime.service"]
+    assert (units / "realtime.service.d/gpu.conf").read_text() == GPU.read_text()
+    assert "realtime:" in (tmp_path / "etc/passwd").read_text()
+
+
 def environment_of(unit: Path) -> dict[str, str]:
     """What `Environment` of a unit sets."""
     pairs = (each.partition("=") for line in settings_of([unit])["Environment"] for each in line.split())
