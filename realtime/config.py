@@ -255,6 +255,14 @@ class Config:
         "console", one_of("console", "json"), "`console` for people, `json` for machines"
     )
     log_text: bool = _setting(False, switch, "log the text that is spoken")
+    log_access: bool = _setting(
+        True, switch, "log every request; 0: only those that were refused, and all that was spoken"
+    )
+    metrics: str = _setting(
+        "open",
+        one_of("open", "key", "off"),
+        "who may read `/metrics`: everybody (`open`), who has a key (`key`), or nobody (`off`)",
+    )
 
     @property
     def engine_has_processes(self) -> bool:
@@ -311,13 +319,14 @@ def without_effect(config: Config) -> list[str]:
         (config.key_concurrency > 0 and not has_keys, "KEY_CONCURRENCY: there are no keys"),
         (config.key_requests_per_minute > 0 and not has_keys, "KEY_REQUESTS_PER_MINUTE: there are no keys"),
         (
-            config.trusted_proxies != "none" and not has_addresses,
-            "TRUSTED_PROXIES: ADDRESS_CONCURRENCY and ADDRESS_REQUESTS_PER_MINUTE are 0",
+            config.trusted_proxies != "none" and not has_addresses and not config.log_access,
+            "TRUSTED_PROXIES: LOG_ACCESS, ADDRESS_CONCURRENCY and ADDRESS_REQUESTS_PER_MINUTE are 0",
         ),
         (
             config.engine_cpu_affinity is not None and not config.engine_has_processes,
             "ENGINE_CPU_AFFINITY: ENGINE_RUNNER is `thread`",
         ),
+        (config.metrics == "key" and not has_keys, "METRICS=key: there are no keys"),
         (config.uds_mode != Config().uds_mode and config.uds == "none", "UDS_MODE: there is no UDS"),
         *(
             (getattr(config, name) != getattr(Config(), name), f"{name.upper()}: there are no TURN_URLS")

@@ -152,6 +152,12 @@ def _engine_threads(config: Config) -> int:
     return min(MOST_ENGINE_THREADS, max(min(2, cores), cores - 1))
 
 
+def known_voices(config: Config, model: Model | None) -> frozenset[str]:
+    """The ids of all voices that are not cloned."""
+    voices = voices_of(config.engine) if model is None else model.voices
+    return frozenset(voice.id for voice in voices)
+
+
 def make_offer(
     config: Config,
     cloned_voice: Callable[[str], Voice | None] = lambda name: None,

@@ -193,8 +193,19 @@ class PromptStats:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceMemory:
+    """Memory of a GPU in bytes: in use by this process, taken by it, and all that there is."""
+
+    allocated: int = 0
+    reserved: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
-    """How busy the engine is: utterances open, pieces waiting, workers busy; and its cache of prompts."""
+    """How busy the engine is: utterances open, pieces waiting, workers busy; its cache of prompts; its memory
+    of a GPU, if it has one.
+    """
 
     open: int
     waiting: int
@@ -202,6 +213,26 @@ class Stats:
     prompts: int = 0  # in memory
     prompt_hits: int = 0
     prompt_misses: int = 0
+    device: DeviceMemory = DeviceMemory()
+
+
+class Step(msgspec.Struct, frozen=True, array_like=True):
+    """One step of an engine that speaks several utterances in one: of how many, and how long it took."""
+
+    utterances: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Steps since the last word of them."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """A process of the engine was lost, and another one took its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +248,9 @@ class LoadState:
     fraction: float = 0.0
 
 
-Event = Chunk | Freed | Failure | Stats | LoadState
+#: What tells of the engine, and of no utterance.
+EngineEvent = Stats | Steps | Restarted | LoadState
+Event = Chunk | Freed | Failure | EngineEvent
 
 
 class Engine(Protocol):
@@ -407,6 +440,15 @@ class BatchSynthesizer(Protocol[_S]):
         Tells what is new of any stream that is not closed, in any order. What is raised fails all streams of
         the step.
         """
+        ...
+
+
+@runtime_checkable
+class UsesDevice(Protocol):
+    """A synthesizer that computes on a GPU, or might, has this too."""
+
+    def device_memory(self) -> DeviceMemory:
+        """How much of it is used; from any thread, in less than a millisecond."""
         ...
 
 

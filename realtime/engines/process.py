@@ -28,7 +28,9 @@ from realtime.engines.engine import (
     Freed,
     LoadState,
     Open,
+    Restarted,
     Stats,
+    Steps,
 )
 from realtime.engines.loading import LoadLog, LoadTimes
 from realtime.engines.prompts import forget_on_disk
@@ -40,6 +42,7 @@ from realtime.engines.wire import (
     Loaded,
     LoadFailed,
     LoadProgress,
+    StepsTaken,
     UtteranceFailed,
     UtteranceFreed,
     WorkersBusy,
@@ -225,6 +228,7 @@ class ProcessEngine:
             else:
                 self.restarts += 1
                 _log.info("engine_restarted", restarts=self.restarts)
+                self._on_event(Restarted())
                 return child
             self._fail_all(_RESTARTING, lost=attempt < len(_RESTART_S))
         raise AssertionError("counting has no end")
@@ -270,7 +274,9 @@ class ProcessEngine:
             self._on_event(Failure(message.utterance, message.message))
         elif isinstance(message, WorkersBusy):
             counts = (message.prompts, message.prompt_hits, message.prompt_misses)
-            self._on_event(Stats(message.open, message.waiting, message.busy, *counts))
+            self._on_event(Stats(message.open, message.waiting, message.busy, *counts, message.device))
+        elif isinstance(message, StepsTaken):
+            self._on_event(Steps(message.steps))
         elif isinstance(message, Alive):
             child.longest_step_s = message.longest_step_s
 

@@ -8,7 +8,17 @@ from collections.abc import Callable
 
 import msgspec
 
-from realtime.engines.engine import Cancel, Capabilities, Feed, Finish, Flush, Grant, Open
+from realtime.engines.engine import (
+    Cancel,
+    Capabilities,
+    DeviceMemory,
+    Feed,
+    Finish,
+    Flush,
+    Grant,
+    Open,
+    Step,
+)
 from realtime.types import WordTiming
 
 #: The shared memory begins with a table: for each worker the utterance it is at, an int64, 0 for none. It is
@@ -99,11 +109,26 @@ class WorkersBusy(msgspec.Struct, frozen=True, tag="stats"):
     prompts: int
     prompt_hits: int
     prompt_misses: int
+    device: DeviceMemory
+
+
+class StepsTaken(msgspec.Struct, frozen=True, tag="steps"):
+    """As `engine.Steps`."""
+
+    steps: tuple[Step, ...]
 
 
 ParentMessage = Open | Feed | Flush | Grant | Finish | Cancel | Released | Forget
 ChildMessage = (
-    LoadProgress | Loaded | LoadFailed | Alive | ChunkMade | UtteranceFreed | UtteranceFailed | WorkersBusy
+    LoadProgress
+    | Loaded
+    | LoadFailed
+    | Alive
+    | ChunkMade
+    | UtteranceFreed
+    | UtteranceFailed
+    | WorkersBusy
+    | StepsTaken
 )
 
 _encoder = msgspec.msgpack.Encoder()

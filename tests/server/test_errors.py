@@ -30,14 +30,8 @@ from realtime.errors import (
     RealtimeError,
     TryLaterError,
 )
-from realtime.server.errors import (
-    RateLimitedError,
-    error_body,
-    error_response,
-    error_type,
-    leave_log_to_observer,
-    request_id_of,
-)
+from realtime.server.errors import RateLimitedError, error_body, error_response, error_type
+from realtime.server.exchange import leave_log_to_observer, request_id_of
 from realtime.server.keys import KeyLimits, load_keys
 from tests.server.small_server import Small, error_of, parts, send_raw, small_server
 from tests.wire_client import eventually
