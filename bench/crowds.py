@@ -130,15 +130,16 @@ class Load:
         if log is not None:
             settings |= {"LOG_LEVEL": "info", "LOG_FORMAT": "json"}
         with ServerProcess(log=log, **settings | more) as server:
-            asyncio.run(_warm(server))
+            asyncio.run(warm(server))
             with beside(server):
-                run = _watch(server, replace(crowd, port=server.port, seed=seed), label)
+                run = watch(server, replace(crowd, port=server.port, seed=seed), label)
         for error, count in Counter(run.errors).most_common(MOST_ERRORS):
             print(f"{label}, seed {seed}: {count} x {error}", file=sys.stderr)
         return run
 
 
-async def _warm(server: ServerProcess) -> None:
+async def warm(server: ServerProcess) -> None:
+    """Speak a little: what is done only once has been done."""
     session = await server.session()
     for _ in range(3):
         await speak(session, TEN_WORDS)
@@ -146,7 +147,7 @@ async def _warm(server: ServerProcess) -> None:
     await asyncio.sleep(0.5)
 
 
-def _watch(server: ServerProcess, crowd: Crowd, label: str) -> Run:
+def watch(server: ServerProcess, crowd: Crowd, label: str) -> Run:
     """Run the players' process, and see what the server takes meanwhile."""
     memory_mb = [server.resident_mb()]
     cpu_s: list[float] = []
