@@ -25,6 +25,7 @@ from realtime.server.errors import (
     new_request_id,
     request_id_of,
 )
+from realtime.server.headers import HEADERS, add_headers
 
 #: Bytes of a JSON body, for `web.Application(client_max_size=...)`; more where a longer text is allowed.
 MAX_BODY_BYTES = 1024 * 1024
@@ -134,6 +135,7 @@ class Connection(web.RequestHandler):
         else:
             response = answer(request, exc or RealtimeError(message or ""))
         response.headers[REQUEST_ID] = request_id_of(request)
+        add_headers(response.headers)  # no signal tells of what is no HTTP
         response.force_close()
         return response
 
@@ -219,7 +221,8 @@ def _raw(error: SlowRequestError) -> bytes:
     body = error_body(error)
     head = (
         "HTTP/1.1 408 Request Timeout\r\n"
-        "Content-Type: application/json; charset=utf-8\r\n"
+        + "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+        + "Content-Type: application/json; charset=utf-8\r\n"
         f"Content-Length: {len(body)}\r\n"
         f"{REQUEST_ID}: {new_request_id()}\r\n"
         "Connection: close\r\n\r\n"
