@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from realtime.engines.child_logs import log_to_parent
 from realtime.engines.crew import SWITCH_INTERVAL_S, Crew
 from realtime.engines.crews import crew_for
 from realtime.engines.engine import AnySynthesizer, Chunk, EngineSettings, Event, Failure, Freed, Stats
@@ -155,6 +156,7 @@ def main(arguments: list[str]) -> None:
     memory = memoryview(mmap.mmap(int(memory_descriptor), SHARED_BYTES))
     ring = _Ring(memory[TABLE_BYTES:])
     parent = _Parent(channel, ring)
+    log_to_parent(parent.send)
     try:
         synthesizer = _load(factory, msgspec.json.decode(settings, type=EngineSettings), parent)
     except Exception as error:

@@ -101,9 +101,25 @@ class WorkersBusy(msgspec.Struct, frozen=True, tag="stats"):
     prompt_misses: int
 
 
+class Logged(msgspec.Struct, frozen=True, tag="log"):
+    """The child has something for the log; see `child_logs`."""
+
+    level: str
+    event: str
+    fields: dict[str, str | int | float | bool | None]
+
+
 ParentMessage = Open | Feed | Flush | Grant | Finish | Cancel | Released | Forget
 ChildMessage = (
-    LoadProgress | Loaded | LoadFailed | Alive | ChunkMade | UtteranceFreed | UtteranceFailed | WorkersBusy
+    LoadProgress
+    | Loaded
+    | LoadFailed
+    | Alive
+    | ChunkMade
+    | UtteranceFreed
+    | UtteranceFailed
+    | WorkersBusy
+    | Logged
 )
 
 _encoder = msgspec.msgpack.Encoder()
