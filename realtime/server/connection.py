@@ -109,6 +109,8 @@ class Connection(web.RequestHandler):
         # What aiohttp refuses before any middleware runs (an unknown `Expect`).
         if isinstance(resp, web.HTTPException) and resp.status >= 400:
             resp = answer(request, resp)
+        if request.content.exception() is not None and not resp.prepared:
+            resp.force_close()  # so that the answer says so, and no client sends another request
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
