@@ -30,7 +30,7 @@ from realtime.app.building import make_cache, make_keys
 from realtime.config import SECRETS, from_environment
 from realtime.errors import ConfigError
 from tests.rtc_client import rtc_client
-from tests.wire_client import WireClient, open_client
+from tests.wire_client import WireClient, eventually, open_client
 
 KEY, FILE_KEY, WRONG_KEY = (f"{name}-key-0123456789" for name in ("listed", "filed", "mistyped"))
 PASSWORD, TURN_PASSWORD, TURN_SECRET = "redis-password-77", "turn-password-88", "turn-secret-99"
@@ -62,6 +62,7 @@ class Run:
     """A server, and what came out of it. `given` are secrets that it made and gave to their owner."""
 
     url: str
+    output: Path
     process: subprocess.Popen[bytes]
     bodies: list[tuple[str, bytes]] = field(default_factory=list)
     refusals: list[tuple[str, bytes]] = field(default_factory=list)
@@ -116,7 +117,7 @@ def serving(output: Path, form: str) -> Iterator[Run]:
                         break
                 assert process.poll() is None and time.monotonic() < end, output.read_text()
                 time.sleep(0.05)
-            yield Run(url, process)
+            yield Run(url, output, process)
             process.terminate()
             assert process.wait(30) == 0
         finally:
@@ -233,6 +234,7 @@ async def kill_engine(run: Run, client: WireClient) -> None:
     await client.send("end")
     while not [m for m in client.messages() if m["type"] in ("context.done", "error")]:
         await client.receive()
+    await eventually(lambda: "engine_restarted" in run.output.read_text())
     run.refusals.append(("engine", json.dumps(client.messages("error")).encode()))
 
 
