@@ -32,6 +32,8 @@ MAX_BODY_BYTES = 1024 * 1024
 #: Bytes of a request line, and of one header field.
 MAX_LINE_BYTES = 8190
 MAX_FIELD_BYTES = 16 * 1024
+#: Header fields of a request.
+MAX_FIELDS = 128
 #: A connection without a request is closed after so long.
 KEEP_ALIVE_S = 75.0
 #: What may wait in the kernel: little, or a cancel waits behind seconds of sound.
@@ -62,6 +64,7 @@ class Connection(web.RequestHandler):
             "keepalive_timeout": max(KEEP_ALIVE_S, timeout_s),
             "max_line_size": MAX_LINE_BYTES,
             "max_field_size": MAX_FIELD_BYTES,
+            "max_headers": MAX_FIELDS,
         }
         super().__init__(manager, loop=asyncio.get_running_loop(), **limits)
         self._timeout_s = timeout_s
