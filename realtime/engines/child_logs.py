@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 def log_to_parent(send: Callable[[Logged], None]) -> None:
     """In the child: have all that structlog is given sent by `send`, which may be called in any thread."""
 
-    def forward(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    def forward(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
         fields = {name: _plain(value) for name, value in event.items()}
         send(Logged(method, str(fields.pop("event", "")), fields))
         raise structlog.DropEvent

@@ -12,7 +12,7 @@ from structlog.typing import EventDict, WrappedLogger
 _LINES = frozenset({"exception", "stack"})
 
 
-def printable(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """A processor: characters that cannot be seen are written as escapes."""
     for name, value in event.items():
         if isinstance(value, str) and not value.isprintable():
