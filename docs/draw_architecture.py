@@ -35,7 +35,10 @@ MEANING = {
     "voices": "names, recordings",
     "engines": "what speaks",
     "session": "the protocol, no I/O",
-    "observe": "logs",
+    "observe": "logs, metrics",
+    "host": "cores, memory",
+    "cores": "lists of cores",
+    "config_values": "what a value may be",
     "types": "what travels",
     "config": "settings",
     "clock": "time",
@@ -44,7 +47,7 @@ MEANING = {
     "errors": "what can go wrong",
 }
 #: Rooms that nearly all others import: arrows to them are pale.
-_COMMON = frozenset({"types", "errors", "config", "clock", "paths", "tracebacks"})
+_COMMON = frozenset({"types", "errors", "config", "clock", "paths", "tracebacks", "cores"})
 _COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#00838f", "#975a16", "#4a5568")
 
 

@@ -46,6 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"realtime {__version__}")
             return 0
         if command == "serve" and len(arguments) == 1:
+            # First: the next import makes threads, which are to have the cores and allocator of the settings.
+            from realtime.config import from_environment
+            from realtime.host import prepare
+
+            prepare(from_environment(os.environ))
             from realtime.app import main as serve
 
             serve()

@@ -149,6 +149,28 @@ class Packet:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """Where a request belongs in a distributed trace (W3C Trace Context): all in lower-case hexadecimal.
+
+    `parent_id` is the caller's span, `span_id` the one of this request, which it is the parent of.
+    """
+
+    trace_id: str
+    parent_id: str
+    span_id: str
+    flags: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who wants to hear something: the route by which it came, the id of its request, and its trace."""
+
+    endpoint: str
+    request_id: str
+    trace: Trace | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VoiceReference:
     """A recording of the voice that is to be cloned.
 
@@ -234,6 +256,7 @@ class Timing:
     """Monotonic marks of one utterance in seconds; None until reached. Logs and messages are read from it."""
 
     accepted: float | None = None
+    turn: float | None = None  # the contexts before it were over
     admitted: float | None = None
     first_text: float | None = None
     first_pcm: float | None = None
@@ -248,6 +271,18 @@ class Timing:
     segments: int = 0  # that have sounded
     cached_segments: int = 0  # of these, that were not synthesized for this utterance
     cache: bool = False  # whether the cache was asked
+    underruns: int = 0  # how often its listener ran dry although there was text
+    underrun_s: float = 0.0  # and how long that heard nothing
+
+    @property
+    def first_audio_s(self) -> float | None:
+        """From text that could be spoken, and its turn, to the first packet; 0 when that was made before.
+
+        What the server is to answer for: not how slowly a text comes, nor how long those before it sound.
+        """
+        if self.first_text is None or self.turn is None or self.first_packet is None:
+            return None
+        return max(0.0, self.first_packet - max(self.first_text, self.turn))
 
     @property
     def cache_use(self) -> Literal["hit", "partial", "miss", "off"]:

@@ -48,7 +48,7 @@ def test_arrows_lead_down(drawing: ModuleType) -> None:
     rows = drawing.rows(drawing.imports(), drawing.floors())
     floor = {room: number for number, row in enumerate(rows) for room in row}
     assert all(floor[source] < floor[target] for source, target in drawing.imports())
-    assert drawing.MEANING.keys() == floor.keys(), "each room has its words, and no other has"
+    assert drawing.MEANING.keys() <= floor.keys(), "words for a room that is not there any more"
 
 
 def test_rooms_that_the_contract_does_not_name_have_a_place(drawing: ModuleType) -> None:

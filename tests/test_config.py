@@ -57,8 +57,10 @@ CHOICES = [
     ("MODEL_DTYPE", ["auto", "float32", "bfloat16", "float16"]),
     ("ATTENTION", ["auto", "sdpa", "triton", "flash"]),
     ("ENGINE_RUNNER", ["process", "thread"]),
+    ("ALLOCATOR", ["system", "jemalloc"]),
     ("LOG_LEVEL", ["debug", "info", "warning", "error"]),
     ("LOG_FORMAT", ["console", "json"]),
+    ("METRICS", ["open", "key", "off"]),
     ("SPEED_QUALITY", ["fast", "high"]),
 ]
 TEXTS = [
@@ -74,9 +76,11 @@ TEXTS = [
 ]
 #: Their values are not repeated in an error.
 SECRETS = ["API_KEYS", "REDIS_URL", "TURN_PASSWORD", "TURN_SECRET"]
-SWITCHES = ["LOG_TEXT", "TORCH_COMPILE", "PRELOAD_MODEL", "RTC"]
+SWITCHES = ["LOG_TEXT", "LOG_ACCESS", "TORCH_COMPILE", "PRELOAD_MODEL", "RTC"]
 #: Tested one by one.
 OTHERS = [
+    "CPU_AFFINITY",
+    "ENGINE_CPU_AFFINITY",
     "UDS_MODE",
     "SILENCE_THRESHOLD_DB",
     "LOUDNESS_LUFS",
@@ -197,6 +201,15 @@ def test_mode_bits() -> None:
         assert "mode bits" in refused("UDS_MODE", wrong)
 
 
+@pytest.mark.parametrize("name", ["CPU_AFFINITY", "ENGINE_CPU_AFFINITY"])
+def test_cores(name: str) -> None:
+    assert value_of(name, "0-3, 6") == {0, 1, 2, 3, 6}
+    assert value_of(name, " 7 ") == value_of(name, "7-7") == {7}
+    assert value_of(name, "None") is None
+    for wrong in ("", "0,", "a", "-1", "3-1", "1-2-3", "0x1", "0 1", "99999", "all"):
+        assert "numbers of cores such as 0-3,6, or `none`" in refused(name, wrong)
+
+
 def test_decibels() -> None:
     assert value_of("SILENCE_THRESHOLD_DB", "-60.5") == -60.5
     for wrong in ("", "-81", "-19", "nan", "inf", "quiet"):
@@ -242,7 +255,9 @@ def test_what_has_no_effect_is_told() -> None:
         "REDIS_URL": Config(redis_url="redis://here", audio_cache_mb=0),
         "KEY_CONCURRENCY": Config(key_concurrency=1),
         "KEY_REQUESTS_PER_MINUTE": Config(key_requests_per_minute=1),
-        "TRUSTED_PROXIES": Config(trusted_proxies="10.0.0.1"),
+        "TRUSTED_PROXIES": Config(trusted_proxies="10.0.0.1", log_access=False),
+        "METRICS": Config(metrics="key"),
+        "ENGINE_CPU_AFFINITY": Config(engine_runner="thread", engine_cpu_affinity=frozenset({0})),
         "UDS_MODE": Config(uds_mode="600"),
         "TURN_USERNAME": Config(turn_username="name"),
         "TURN_SECRET": Config(turn_secret="secret"),
@@ -256,8 +271,12 @@ def test_what_has_no_effect_is_told() -> None:
         Config(redis_url="redis://here"),
         Config(key_concurrency=1, api_keys_file="keys"),
         Config(key_requests_per_minute=1, api_keys="k" * 16),
-        Config(trusted_proxies="10.0.0.1", address_concurrency=1),
+        Config(trusted_proxies="10.0.0.1"),
+        Config(trusted_proxies="10.0.0.1", log_access=False, address_concurrency=1),
+        Config(metrics="key", api_keys="k" * 16),
         Config(trusted_proxies="10.0.0.1", address_requests_per_minute=1),
+        Config(engine_cpu_affinity=frozenset({0})),
+        Config(engine="qwen3", engine_runner="thread", engine_cpu_affinity=frozenset({0})),
         Config(uds_mode="600", uds="here"),
         Config(turn_username="name", turn_password="password", turn_urls="turn:a"),
         Config(rtc_ports="50000-50999", stun_urls="stun:a"),

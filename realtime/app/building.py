@@ -17,7 +17,7 @@ from realtime.audio.formats import FORMATS, pre_skip
 from realtime.audio.rubberband import is_installed as is_installed_rubber_band
 from realtime.clock import Clock
 from realtime.config import Config, given
-from realtime.engines.crews import usable_cores
+from realtime.cores import usable_cores
 from realtime.engines.engine import AnySynthesizer, Capabilities, Engine, EngineSettings
 from realtime.engines.ondemand import OnDemandEngine
 from realtime.engines.process import ProcessEngine
@@ -123,20 +123,39 @@ def make_engine(config: Config, model: Model | None = None) -> Engine:
 
 def _part_engine(name: str, config: Config, model: Model | None = None) -> Engine:
     apart = name in SINGLE_THREADED
-    threads = 1 if apart else config.engine_threads or _engine_threads()
+    threads = 1 if apart else config.engine_threads or _engine_threads(config)
     module = MODULES.get(name, f"realtime.engines.{name}")
     prompts = expanded(config.data_folder, "DATA_FOLDER") / "prompts"
-    settings = EngineSettings(str(prompts), config.voice_cache_max, None if model is None else model.settings)
+    settings = EngineSettings(
+        str(prompts), config.voice_cache_max, None if model is None else model.settings, _engine_cores(config)
+    )
     if apart or config.engine_runner == "process":
         return ProcessEngine(f"{module}:make", threads, config.engine_timeout_s, settings)
     synthesizer: AnySynthesizer = importlib.import_module(module).make(settings)
     return ThreadEngine(synthesizer, threads, config.engine_timeout_s)
 
 
-def _engine_threads() -> int:
-    """One less than cores, as the rest needs some as well; but that is less than the voice: two of two."""
-    cores = usable_cores()
+def _engine_cores(config: Config) -> frozenset[int]:
+    """Cores of the engine's processes; none: all that this process may use."""
+    return (config.engine_has_processes and config.engine_cpu_affinity) or frozenset()
+
+
+def _engine_threads(config: Config) -> int:
+    """One less than cores, as the rest needs some as well; but that is less than the voice: two of two.
+
+    Of cores that the rest does not run on, all.
+    """
+    own = _engine_cores(config)
+    if own and config.cpu_affinity is not None and not own & config.cpu_affinity:
+        return min(MOST_ENGINE_THREADS, len(own))
+    cores = len(own) or usable_cores()
     return min(MOST_ENGINE_THREADS, max(min(2, cores), cores - 1))
+
+
+def known_voices(config: Config, model: Model | None) -> frozenset[str]:
+    """The ids of all voices that are not cloned."""
+    voices = voices_of(config.engine) if model is None else model.voices
+    return frozenset(voice.id for voice in voices)
 
 
 def make_offer(

@@ -1,17 +1,22 @@
-"""What `/health` tells, read from the parts that know it."""
+"""What `/health` and `/metrics` tell of the server as it is now, read from the parts that know it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from realtime import __version__
 from realtime.clock import Clock
 from realtime.config import Config
 from realtime.live.registry import Registry
+from realtime.observe.metrics import Metrics
+from realtime.observe.processes import ChildProcesses
+from realtime.observe.state import CacheState, ServerState
 from realtime.server.status import (
     AudioCacheHealth,
     EngineHealth,
+    EngineStateName,
     Health,
     LoadingHealth,
     QueueHealth,
@@ -22,43 +27,47 @@ from realtime.speech.cache import AudioCache
 from realtime.speech.scheduler import Scheduler
 
 
-def make_health(
-    config: Config,
-    clock: Clock,
-    scheduler: Scheduler,
-    cache: AudioCache,
-    registry: Registry,
-    requests: Callable[[], int],
-    peers: Callable[[], int],
-    voices: Callable[[], VoicesHealth],
-    thrown_away_s: Callable[[], float],
-) -> Callable[[], Health]:
-    """A function that tells how the server is; the last four count what their names say."""
-    begun = clock.now()
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """Looks into a server. `requests`, `peers`, `voices` and `thrown_away_s` count what their names say."""
 
-    def health() -> Health:
-        kept, engine = cache.stats, scheduler.stats
+    config: Config
+    clock: Clock
+    scheduler: Scheduler
+    cache: AudioCache
+    registry: Registry
+    requests: Callable[[], int]
+    peers: Callable[[], int]
+    voices: Callable[[], VoicesHealth]
+    thrown_away_s: Callable[[], float]
+    ready: Callable[[], bool]
+    begun: float
+    _children: ChildProcesses = field(default_factory=ChildProcesses)
+
+    def health(self) -> Health:
+        """For `/health`."""
+        kept, engine, scheduler = self.cache.stats, self.scheduler.stats, self.scheduler
         return Health(
             version=__version__,
-            uptime_s=round(clock.now() - begun, 3),
-            engine=_engine(config.engine, scheduler),
+            uptime_s=round(self.clock.now() - self.begun, 3),
+            engine=self._engine(),
             queue=QueueHealth(
                 waiting=scheduler.queue_depth,
-                limit=config.max_queue_depth,
+                limit=self.config.max_queue_depth,
                 speaking=scheduler.admitted,
                 segments_waiting=engine.waiting,
                 estimated_wait_ms=round(scheduler.estimated_wait_ms),
-                thrown_away_s=round(thrown_away_s(), 3),
+                thrown_away_s=round(self.thrown_away_s(), 3),
             ),
             tasks=len(asyncio.all_tasks()),
-            sessions=registry.count,
-            sessions_detached=registry.detached,
-            peers=peers(),
-            requests=requests(),
+            sessions=self.registry.count,
+            sessions_detached=self.registry.detached,
+            peers=self.peers(),
+            requests=self.requests(),
             audio_cache=AudioCacheHealth(
                 entries=kept.entries,
                 bytes=kept.bytes,
-                max_bytes=config.audio_cache_mb * 2**20,
+                max_bytes=self.config.audio_cache_mb * 2**20,
                 hits=kept.hits,
                 misses=kept.misses,
                 evictions=kept.evictions,
@@ -67,17 +76,66 @@ def make_health(
                 shared_misses=kept.shared_misses,
             ),
             voice_prompts=VoicePromptsHealth(engine.prompts, engine.prompt_hits, engine.prompt_misses),
-            voices=voices(),
+            voices=self.voices(),
         )
 
-    return health
+    def state(self) -> ServerState:
+        """For `/metrics`."""
+        engine, scheduler, requests = self.scheduler.stats, self.scheduler, self.requests()
+        return ServerState(
+            sessions=self.registry.count,
+            sessions_detached=self.registry.detached,
+            sessions_limit=self.config.max_sessions,
+            contexts=max(0, scheduler.admitted - requests),
+            requests=requests,
+            peers=self.peers(),
+            queue_depth=scheduler.queue_depth,
+            queue_limit=self.config.max_queue_depth,
+            segments_waiting=engine.waiting,
+            ready=self.ready(),
+            model_loaded=self._engine_state() == "ready",
+            engine_state=self._engine_state(),
+            engine_restarts=scheduler.restarts,
+            gpu_allocated_bytes=engine.device.allocated,
+            gpu_reserved_bytes=engine.device.reserved,
+            gpu_total_bytes=engine.device.total,
+            voices_cloned=self.voices().cloned,
+            tasks=len(asyncio.all_tasks()),
+            caches=self._caches(),
+            engines=self._children.look(),
+        )
+
+    def _caches(self) -> dict[str, CacheState]:
+        kept, engine = self.cache.stats, self.scheduler.stats
+        prompts = CacheState(engine.prompt_hits, engine.prompt_misses, engine.prompts)
+        caches = {
+            "audio": CacheState(kept.hits, kept.misses, kept.entries, kept.bytes),
+            "voice_prompts": prompts,
+        }
+        if kept.shared != "off":
+            caches["shared"] = CacheState(kept.shared_hits, kept.shared_misses, up=kept.shared == "ok")
+        return caches
+
+    def _engine(self) -> EngineHealth:
+        load = self.scheduler.load
+        progress = LoadingHealth(load.what, load.fraction) if load.phase == "loading" and load.what else None
+        state = self._engine_state()
+        return EngineHealth(self.config.engine, state, None if state in ("ready", "unloaded") else progress)
+
+    def _engine_state(self) -> EngineStateName:
+        scheduler, phase = self.scheduler, self.scheduler.load.phase
+        if scheduler.started and not scheduler.engine_ready:
+            return "restarting"
+        if not scheduler.started or phase == "loading":
+            return "loading"
+        return "unloaded" if phase == "unloaded" else "ready"
 
 
-def _engine(name: str, scheduler: Scheduler) -> EngineHealth:
-    load = scheduler.load
-    progress = LoadingHealth(load.what, load.fraction) if load.phase == "loading" and load.what else None
-    if scheduler.started and not scheduler.engine_ready:
-        return EngineHealth(name, "restarting", progress)
-    if not scheduler.started or load.phase == "loading":
-        return EngineHealth(name, "loading", progress)
-    return EngineHealth(name, "unloaded" if load.phase == "unloaded" else "ready")
+def metrics_renderer(metrics: Metrics, insight: Insight) -> Callable[[str], Awaitable[tuple[bytes, str]]]:
+    """Tells all metrics, in the format that a header `Accept` asks for; the loop goes on meanwhile."""
+
+    async def render(accept: str) -> tuple[bytes, str]:
+        metrics.update(insight.state())
+        return await asyncio.to_thread(metrics.render, accept)
+
+    return render

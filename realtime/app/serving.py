@@ -7,15 +7,12 @@ import contextlib
 import gc
 import os
 import resource
-import signal
 import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 
 import structlog
 import uvloop
@@ -25,6 +22,7 @@ from realtime import __version__
 from realtime.app.building import (
     cloned_voice,
     has_rubber_band,
+    known_voices,
     make_address_limits,
     make_cache,
     make_engine,
@@ -34,20 +32,24 @@ from realtime.app.building import (
     make_store,
     sound_revision,
 )
-from realtime.app.health import make_health
+from realtime.app.health import Insight, metrics_renderer
 from realtime.app.models import make_model
-from realtime.app.observing import ThrownAway, context_observer, reading_observer
+from realtime.app.observing import Observers
+from realtime.app.signals import Signals
 from realtime.app.speaking import speaker_opener
+from realtime.app.watching import watching
 from realtime.app.webrtc import make_rtc
 from realtime.audio.opus import silent_packet
 from realtime.clock import Clock, MonotonicClock, WallClock
 from realtime.config import SECRETS, Config, from_environment, given, without_effect
 from realtime.engines.crew import SWITCH_INTERVAL_S
+from realtime.host import in_force
 from realtime.live.driver import Driver
 from realtime.live.reading import Readings
 from realtime.live.registry import Registry, new_id
 from realtime.live.socket import SocketSettings
 from realtime.observe import logs
+from realtime.observe.metrics import Metrics
 from realtime.paths import page_folder
 from realtime.server.application import Rooms, make_application
 from realtime.server.catalogue import Catalogue
@@ -68,13 +70,12 @@ from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextTurns
 from realtime.text.frontend import warm_up
 from realtime.text.lexicon import load_lexicon
-from realtime.types import LANGUAGES
+from realtime.types import LANGUAGES, Caller
 
 #: Threads for recordings that are decoded, which may take 30 s each; and for cloned voices on the disk.
 DECODER_THREADS = 2
 DISK_THREADS = 2
 CLOSE_SESSIONS_S = 2.0
-_LAST_WORD_S = 0.2
 #: Open files and connections that are asked for.
 MOST_DESCRIPTORS = 65_536
 
@@ -139,7 +140,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[S
 async def listening_server(config: Config, clock: Clock | None = None) -> AsyncIterator[Server]:
     """A server that listens for as long as the block runs, and is still to be loaded."""
     clock = clock or MonotonicClock()
-    log = structlog.get_logger("realtime")
+    log, begun = structlog.get_logger("realtime"), clock.now()
     for setting in without_effect(config):
         log.warning("setting_without_effect", setting=setting)
     keys = make_keys(config)
@@ -153,19 +154,19 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
     await asyncio.to_thread(store.open)
     page = await asyncio.to_thread(read_page, page_folder())
     model = await asyncio.to_thread(make_model, config)
+    metrics = Metrics(__version__, config.engine, known_voices(config, model))
+    observers = Observers(metrics, config.log_text, config.log_access)
     scheduler = Scheduler(
         make_engine(config, model),
         clock,
         config.max_utterances,
-        lambda utterance, seconds: log.debug(
-            "engine_freed", utterance=utterance, engine_freed_ms=round(seconds * 1000, 1)
-        ),
+        observers.engine_freed,
         config.max_queue_depth,
         config.max_wait_ms,
+        observers.steps,
     )
     registry = Registry(config.max_sessions)
     gate = Gate()
-    thrown_away = ThrownAway()
     offer = make_offer(config, lambda name: cloned_voice(name, store, scheduler), model)
     revision = sound_revision(config, lexicon, model)
     async with AsyncExitStack() as stack:
@@ -193,17 +194,16 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
 
         sockets = SocketSettings(config.heartbeat_s, config.max_messages_per_s)
 
-        def make_driver(request_id: str | None) -> Driver:
+        def make_driver(caller: Caller) -> Driver:
             session = Session(new_id(), new_id, offer, clock.now())
-            observe = context_observer(config.log_text, request_id, thrown_away)
-            return Driver(session, open_speaker, clock, observe, registry.find, sockets)
+            return Driver(session, open_speaker, clock, observers.of_session(caller), registry.find, sockets)
 
         channels = replace(sockets, heartbeat_s=0.0)  # of a data channel ICE finds out whether it is there
         channel_offer = replace(offer, limits=replace(offer.limits, message_bytes=MOST_MESSAGE_BYTES))
 
-        def make_channel_driver(request_id: str | None) -> Driver:
+        def make_channel_driver(caller: Caller) -> Driver:
             session = Session(new_id(), new_id, channel_offer, clock.now(), data_channel=True)
-            observe = context_observer(config.log_text, request_id, thrown_away)
+            observe = observers.of_session(caller)
             return Driver(
                 session, open_speaker, clock, observe, registry.find, channels, has_data_channel=True
             )
@@ -211,29 +211,45 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
         peers = None
         if config.rtc:
             peers = Peers(make_rtc(config), registry, make_channel_driver, silent_packet(), clock)
-        observe = reading_observer(config.log_text, thrown_away)
-        readings = Readings(open_speaker, clock, observe)
+        readings = Readings(open_speaker, clock, observers.reading)
         catalogue = Catalogue(offer, store, disk)
+
+        def is_ready() -> bool:
+            return scheduler.ready and not gate.closed
+
+        insight = Insight(
+            config,
+            clock,
+            scheduler,
+            cache,
+            registry,
+            lambda: readings.count,
+            lambda: 0 if peers is None else peers.count,
+            lambda: VoicesHealth(len(catalogue.built_in()), len(store.all())),
+            lambda: observers.thrown_away_s,
+            is_ready,
+            begun,
+        )
         rooms = Rooms(
             catalogue,
             SpeechAnswers(
-                readings, cache, clock, observe, revision, scheduler.check_loaded, encoders, Memory()
+                readings,
+                cache,
+                clock,
+                observers.reading,
+                revision,
+                scheduler.check_loaded,
+                encoders,
+                Memory(),
             ),
             registry,
             peers,
             make_driver,
-            make_health(
-                config,
-                clock,
-                scheduler,
-                cache,
-                registry,
-                lambda: readings.count,
-                lambda: 0 if peers is None else peers.count,
-                lambda: VoicesHealth(len(catalogue.built_in()), len(store.all())),
-                lambda: thrown_away.seconds,
-            ),
-            lambda: scheduler.ready and not gate.closed,
+            insight.health,
+            None if config.metrics == "off" else metrics_renderer(metrics, insight),
+            config.metrics == "open",
+            observers.request,
+            is_ready,
             lambda: scheduler.capabilities.cloning,
             scheduler.forget,
             scheduler.check_room,
@@ -268,9 +284,12 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
         )
         await runner.setup()
         try:
-            async with listening(
-                runner, config.request_timeout_s, host, config.port, uds, int(config.uds_mode, 8)
-            ) as addresses:
+            async with (
+                listening(
+                    runner, config.request_timeout_s, host, config.port, uds, int(config.uds_mode, 8)
+                ) as addresses,
+                watching(metrics, registry),
+            ):
                 warn_if_open(host, addresses.port or 0, bool(keys.keys))
                 yield Server(
                     host, addresses.port, addresses.uds, registry, scheduler, cache, gate, peers, load
@@ -286,55 +305,10 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
             await cache.stop()
 
 
-class _Signals:
-    """SIGINT and SIGTERM: the first has the server finish what is running, the second ends it at once."""
-
-    def __init__(self) -> None:
-        """They are caught from now on."""
-        self._came = asyncio.Event()
-        self._cancelled: asyncio.Task[None] | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, self._first)
-
-    def cancel(self, task: asyncio.Task[None]) -> None:
-        """Cancel a task when the first signal comes, or now when it has come."""
-        self._cancelled = task
-        if self._came.is_set():
-            task.cancel()
-
-    async def first(self) -> None:
-        """Returns when the first signal has come."""
-        await self._came.wait()
-
-    def _first(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().remove_signal_handler(number)
-            # Not by way of the loop: it may be what hangs.
-            signal.signal(number, _end_at_once)
-        self._came.set()
-        if self._cancelled is not None:
-            self._cancelled.cancel()
-
-
-def _end_at_once(number: int, frame: FrameType | None) -> None:
-    """End this process and its engines, whatever they are at; asked for, so it is no failure."""
-    told = {"event": "ended_at_once", "signal": signal.Signals(number).name}
-    # Not here: this may have interrupted the logger, which is not to be entered twice.
-    telling = threading.Thread(target=structlog.get_logger("realtime").warning, kwargs=told, daemon=True)
-    telling.start()
-    telling.join(_LAST_WORD_S)
-    # An engine that is well ends with us. One that hangs would stay; where the system tells them, none does.
-    for listed in Path("/proc/self/task").glob("*/children"):
-        for child in listed.read_text().split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
-    os._exit(0)
-
-
 async def serve(config: Config) -> None:
     """Run until SIGINT or SIGTERM, also while the voice is still being loaded; a second one ends at once."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    signals = _Signals()
+    signals = Signals()
     async with listening_server(config) as server:
         loading = asyncio.create_task(server.load())
         signals.cancel(loading)
@@ -385,5 +359,6 @@ def main() -> None:
         os.environ.pop(name, None)  # no process that is started from here has a use for them
     _allow_descriptors()
     logs.configure(config.log_level, "json" if config.log_format == "json" else "console")
+    structlog.get_logger("realtime").info("host", **in_force(config))
     # uvloop sends what is written in one turn of the loop with one system call: a tenth of the server's cost.
     uvloop.run(serve(config))

@@ -28,6 +28,8 @@ from realtime.engines.engine import (
     Freed,
     Made,
     Sound,
+    Step,
+    Steps,
     Stream,
 )
 from realtime.engines.turns import Utterance
@@ -36,6 +38,8 @@ from realtime.errors import EngineError
 #: There is no next step while what so many have made has not been handed on.
 _STEPS_AHEAD = 16
 _JOIN_S = 5.0
+#: How long steps take is told of so many at once, or when there is a pause.
+_STEPS_TOLD = 16
 _log = structlog.get_logger(__name__)
 
 
@@ -90,6 +94,7 @@ class Batches(Crew[Stream]):
         self._failed: list[tuple[Utterance[Stream], EngineError]] = []  # they could not take part in the step
         self._held: dict[int, Utterance[Stream]] = {}  # parked until a time of their own
         self._told = (0, 0, 0)
+        self._steps: list[Step] = []  # that were not told of
         self._postman = threading.Thread(target=self._deliver, name="synthesis-events", daemon=True)
 
     def start(self) -> None:
@@ -196,6 +201,9 @@ class Batches(Crew[Stream]):
             self._turns.release(utterance)
             if self._turns.remove_if_over(utterance):
                 posts.append(Freed(utterance.request.utterance))
+        if len(self._steps) >= _STEPS_TOLD or (self._steps and not self._running):
+            posts.append(Steps(tuple(self._steps)))
+            self._steps.clear()
         counts = (len(self._turns), self._turns.waiting, self._turns.busy)
         if counts != self._told:
             self._told = counts
@@ -266,6 +274,8 @@ class Batches(Crew[Stream]):
                 reason = _told(error, "engine_step_failed")
                 made = [Made(stream, error=reason) for stream in streams]
         step_s = time.monotonic() - begun
+        if streams:
+            self._steps.append(Step(len(streams), step_s))
         for stream in streams:
             self._parts[id(stream)].infer_s += step_s
         return made

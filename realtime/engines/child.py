@@ -16,10 +16,20 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from realtime.cores import stay_on
 from realtime.engines.child_logs import log_to_parent
 from realtime.engines.crew import SWITCH_INTERVAL_S, Crew
 from realtime.engines.crews import crew_for
-from realtime.engines.engine import AnySynthesizer, Chunk, EngineSettings, Event, Failure, Freed, Stats
+from realtime.engines.engine import (
+    AnySynthesizer,
+    Chunk,
+    EngineSettings,
+    Event,
+    Failure,
+    Freed,
+    Stats,
+    Steps,
+)
 from realtime.engines.loading import report_to, why_not_loaded
 from realtime.engines.wire import (
     MOST_WORKERS,
@@ -34,6 +44,7 @@ from realtime.engines.wire import (
     LoadFailed,
     LoadProgress,
     Released,
+    StepsTaken,
     UtteranceFailed,
     UtteranceFreed,
     WorkersBusy,
@@ -103,7 +114,9 @@ class _Parent:
             self.send(UtteranceFailed(event.utterance, event.message))
         elif isinstance(event, Stats):
             counts = (event.prompts, event.prompt_hits, event.prompt_misses)
-            self.send(WorkersBusy(event.open, event.waiting, event.busy, *counts))
+            self.send(WorkersBusy(event.open, event.waiting, event.busy, *counts, event.device))
+        elif isinstance(event, Steps):
+            self.send(StepsTaken(event.steps))
 
     def _send_chunk(self, chunk: Chunk) -> None:
         audio = chunk.audio
@@ -142,6 +155,7 @@ def _beat(parent: _Parent, crew: Crew[Any], interval_s: float) -> None:
     while True:
         time.sleep(interval_s)
         parent.send(Alive(crew.longest_step_s()))
+        parent.emit(crew.stats())
 
 
 def main(arguments: list[str]) -> None:
@@ -158,7 +172,10 @@ def main(arguments: list[str]) -> None:
     parent = _Parent(channel, ring)
     log_to_parent(parent.send)
     try:
-        synthesizer = _load(factory, msgspec.json.decode(settings, type=EngineSettings), parent)
+        told = msgspec.json.decode(settings, type=EngineSettings)
+        if told.cores:
+            stay_on(told.cores)
+        synthesizer = _load(factory, told, parent)
     except Exception as error:
         parent.send(LoadFailed(why_not_loaded(error)))
         return
@@ -168,6 +185,7 @@ def main(arguments: list[str]) -> None:
     crew = crew_for(synthesizer, min(int(threads), MOST_WORKERS), parent.emit, table)
     crew.start()
     parent.send(Loaded(synthesizer.capabilities))
+    parent.emit(crew.stats())
     threading.Thread(target=_beat, args=(parent, crew, float(heartbeat_s)), daemon=True).start()
     commands = channel.makefile("rb")  # takes all that has come in one go
     while (body := read_message_blocking(commands.read)) is not None:

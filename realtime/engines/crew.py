@@ -17,6 +17,7 @@ from realtime.engines.engine import (
     AnySynthesizer,
     Cancel,
     Command,
+    DeviceMemory,
     Event,
     Failure,
     Feed,
@@ -28,6 +29,7 @@ from realtime.engines.engine import (
     Open,
     PromptStats,
     Stats,
+    UsesDevice,
 )
 from realtime.engines.turns import Turns, Utterance, Work
 from realtime.errors import EngineError
@@ -72,6 +74,7 @@ class Crew(ABC, Generic[Work]):
         look at it from outside.
         """
         self._prompts = synthesizer.prompts if isinstance(synthesizer, KeepsPrompts) else None
+        self._device = synthesizer if isinstance(synthesizer, UsesDevice) else None
         self._emit = emit
         self._table = table
         self._turns: Turns[Work] = Turns()
@@ -189,6 +192,7 @@ class Crew(ABC, Generic[Work]):
     def stats(self) -> Stats:
         """How busy it is now."""
         prompts = PromptStats(0, 0, 0) if self._prompts is None else self._prompts.stats
+        device = DeviceMemory() if self._device is None else self._device.device_memory()
         with self._changed:
             return Stats(
                 open=len(self._turns),
@@ -197,6 +201,7 @@ class Crew(ABC, Generic[Work]):
                 prompts=prompts.entries,
                 prompt_hits=prompts.hits,
                 prompt_misses=prompts.misses,
+                device=device,
             )
 
     def _start(self, worker: Worker[Work]) -> None:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from realtime.cores import usable_cores
 from realtime.engines.batches import Batches
 from realtime.engines.crew import Crew
 from realtime.engines.engine import AnySynthesizer, BatchSynthesizer, Event
 from realtime.engines.workers import Workers
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def crew_for(

@@ -47,12 +47,14 @@ class EngineSettings:
     """What the factory of a synthesizer is given. All plain values: they go to another process.
 
     `prompt_folder`: where prompts of cloned voices are kept, None: in memory alone, `prompts_in_memory` of
-    them (`engines.prompts`). `model` is for an engine that has one to choose.
+    them (`engines.prompts`). `model` is for an engine that has one to choose. `cores`: those that its process
+    stays on; none: all that the server may use.
     """
 
     prompt_folder: str | None = None
     prompts_in_memory: int = 32
     model: ModelSettings | None = None
+    cores: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +193,19 @@ class PromptStats:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceMemory:
+    """Memory of a GPU in bytes: in use by this process, taken by it, and all that there is."""
+
+    allocated: int = 0
+    reserved: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
-    """How busy the engine is: utterances open, pieces waiting, workers busy; and its cache of prompts."""
+    """How busy the engine is: utterances open, pieces waiting, workers busy; its cache of prompts; its memory
+    of a GPU, if it has one.
+    """
 
     open: int
     waiting: int
@@ -200,6 +213,26 @@ class Stats:
     prompts: int = 0  # in memory
     prompt_hits: int = 0
     prompt_misses: int = 0
+    device: DeviceMemory = DeviceMemory()
+
+
+class Step(msgspec.Struct, frozen=True, array_like=True):
+    """One step of an engine that speaks several utterances in one: of how many, and how long it took."""
+
+    utterances: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Steps since the last word of them."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """A process of the engine was lost, and another one took its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +248,9 @@ class LoadState:
     fraction: float = 0.0
 
 
-Event = Chunk | Freed | Failure | Stats | LoadState
+#: What tells of the engine, and of no utterance.
+EngineEvent = Stats | Steps | Restarted | LoadState
+Event = Chunk | Freed | Failure | EngineEvent
 
 
 class Engine(Protocol):
@@ -405,6 +440,15 @@ class BatchSynthesizer(Protocol[_S]):
         Tells what is new of any stream that is not closed, in any order. What is raised fails all streams of
         the step.
         """
+        ...
+
+
+@runtime_checkable
+class UsesDevice(Protocol):
+    """A synthesizer that computes on a GPU, or might, has this too."""
+
+    def device_memory(self) -> DeviceMemory:
+        """How much of it is used; from any thread, in less than a millisecond."""
         ...
 
 

@@ -29,7 +29,9 @@ from realtime.engines.engine import (
     Freed,
     LoadState,
     Open,
+    Restarted,
     Stats,
+    Steps,
 )
 from realtime.engines.loading import LoadLog, LoadTimes
 from realtime.engines.prompts import forget_on_disk
@@ -42,6 +44,7 @@ from realtime.engines.wire import (
     LoadFailed,
     LoadProgress,
     Logged,
+    StepsTaken,
     UtteranceFailed,
     UtteranceFreed,
     WorkersBusy,
@@ -229,6 +232,7 @@ class ProcessEngine:
             else:
                 self.restarts += 1
                 _log.info("engine_restarted", restarts=self.restarts)
+                self._on_event(Restarted())
                 return child
             self._fail_all(_RESTARTING, lost=attempt < len(_RESTART_S))
         raise AssertionError("counting has no end")
@@ -274,7 +278,9 @@ class ProcessEngine:
             self._on_event(Failure(message.utterance, message.message))
         elif isinstance(message, WorkersBusy):
             counts = (message.prompts, message.prompt_hits, message.prompt_misses)
-            self._on_event(Stats(message.open, message.waiting, message.busy, *counts))
+            self._on_event(Stats(message.open, message.waiting, message.busy, *counts, message.device))
+        elif isinstance(message, StepsTaken):
+            self._on_event(Steps(message.steps))
         elif isinstance(message, Logged):
             write_log(message)
         elif isinstance(message, Alive):

@@ -19,13 +19,16 @@ from realtime.engines.engine import (
     Capabilities,
     Chunk,
     Command,
+    DeviceMemory,
     Engine,
     Event,
     Failure,
     Freed,
     LoadState,
     Open,
+    Restarted,
     Stats,
+    Steps,
 )
 from realtime.engines.relay import Output, Relay, Soon
 from realtime.errors import EngineError
@@ -146,12 +149,16 @@ class RoutedEngine:
                     prompts=sum(each.prompts for each in stats),
                     prompt_hits=sum(each.prompt_hits for each in stats),
                     prompt_misses=sum(each.prompt_misses for each in stats),
+                    device=next((each.device for each in stats if each.device.total), DeviceMemory()),
                 )
             )
             return
         if isinstance(event, LoadState):
             if self._parts[number] is self._main:  # by which we are ready
                 self._on_event(event)
+            return
+        if isinstance(event, Steps | Restarted):
+            self._on_event(event)
             return
         self._deliver(event)
 

@@ -8,7 +8,17 @@ from collections.abc import Callable
 
 import msgspec
 
-from realtime.engines.engine import Cancel, Capabilities, Feed, Finish, Flush, Grant, Open
+from realtime.engines.engine import (
+    Cancel,
+    Capabilities,
+    DeviceMemory,
+    Feed,
+    Finish,
+    Flush,
+    Grant,
+    Open,
+    Step,
+)
 from realtime.types import WordTiming
 
 #: The shared memory begins with a table: for each worker the utterance it is at, an int64, 0 for none. It is
@@ -99,6 +109,13 @@ class WorkersBusy(msgspec.Struct, frozen=True, tag="stats"):
     prompts: int
     prompt_hits: int
     prompt_misses: int
+    device: DeviceMemory
+
+
+class StepsTaken(msgspec.Struct, frozen=True, tag="steps"):
+    """As `engine.Steps`."""
+
+    steps: tuple[Step, ...]
 
 
 class Logged(msgspec.Struct, frozen=True, tag="log"):
@@ -119,6 +136,7 @@ ChildMessage = (
     | UtteranceFreed
     | UtteranceFailed
     | WorkersBusy
+    | StepsTaken
     | Logged
 )
 

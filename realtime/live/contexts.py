@@ -6,10 +6,10 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from realtime.clock import Clock
 from realtime.errors import ErrorCode
+from realtime.live.summaries import ContextSummary, LateCancel, Observer, Reason
 from realtime.session.actions import (
     AppendText,
     EndSpeaker,
@@ -21,45 +21,13 @@ from realtime.session.actions import (
     Unheard,
 )
 from realtime.speech.speaker import Listener, Speaker
-from realtime.types import AudioSettings, Timing, VoiceSettings
+from realtime.types import AudioSettings, VoiceSettings
 
 #: What was made for a context is remembered for the case of a late cancel, of so many contexts.
 _MOST_REMEMBERED = 256
 
 #: Makes the speaker of a context.
 OpenSpeakerFor = Callable[[VoiceSettings, AudioSettings, Listener], Speaker]
-Reason = Literal["completed", "failed", "cancelled", "disconnected"]
-
-
-@dataclass(frozen=True, slots=True)
-class ContextSummary:
-    """What became of a context.
-
-    `code`: why it has failed. `wasted_ms`: sound that was synthesized for it, and that nobody has heard.
-    """
-
-    session_id: str
-    context_id: str
-    handle: int
-    reason: Reason
-    settings: VoiceSettings
-    text: str
-    timing: Timing
-    code: ErrorCode | None = None
-    wasted_ms: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class LateCancel:
-    """A context was cancelled that had been sent to its end: so much synthesized sound was not heard."""
-
-    session_id: str
-    handle: int
-    wasted_ms: float
-
-
-#: Is told of every context that is over, and of those that are cancelled after that.
-Observer = Callable[[ContextSummary | LateCancel], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +121,7 @@ class Contexts:
                 handle,
                 reason,
                 opened.settings,
+                opened.audio,
                 self.machine.text(handle),
                 running.speaker.timing,
                 None if code is None else ErrorCode(code),

@@ -20,9 +20,10 @@ import structlog
 from realtime.clock import Clock
 from realtime.errors import INTERNAL_MESSAGE, CloseCode, ErrorCode, RealtimeError
 from realtime.live.carried import CarriedTrack
-from realtime.live.contexts import Contexts, Observer, OpenSpeakerFor
-from realtime.live.outbox import Outbox, Ping
+from realtime.live.contexts import Contexts, OpenSpeakerFor
+from realtime.live.outbox import Outbox, Outgoing
 from realtime.live.socket import STALL_S, Ending, Socket, SocketSettings
+from realtime.live.summaries import ErrorTold, Observer, Silenced
 from realtime.live.track import Outlet
 from realtime.live.transport import Transport, TransportClosedError
 from realtime.session.actions import (
@@ -38,8 +39,7 @@ from realtime.session.actions import (
     StopSpeaker,
     Unheard,
 )
-from realtime.session.messages import ResumeRequest
-from realtime.session.replay import Piece
+from realtime.session.messages import Error, ResumeRequest
 from realtime.session.session import Session
 from realtime.session.sockets import no_such_session
 from realtime.types import Failed, Finished, Packet, SpeechEvent
@@ -89,6 +89,7 @@ class Driver:
         self._session: Machine = session
         self.session_id = session.session_id
         self._clock = clock
+        self._observe = observe
         self._find = find
         self._settings = settings or SocketSettings()
         self._outbox = Outbox(session)
@@ -315,9 +316,26 @@ class Driver:
         """Returns when the client may be read: not while it takes none of the answers."""
         await self._outbox.room_for_answers()
 
+    def silent(self, since: float) -> None:
+        """The answer to a cancel that came at `since` has left."""
+        self._observe(Silenced(self.session_id, self._clock.now() - since))
+
     def unheard_s(self) -> float:
         """How long the listener still plays what was sent, in seconds; infinite while it is paused."""
         return self._session.unheard_s(self.track.now())
+
+    def lead_s(self) -> float | None:
+        """Sound that the listener has in hand while more is being made, in seconds.
+
+        None when that says nothing: it has paused, or is not there, or has nothing to hear.
+        """
+        speaker = self._contexts.speaker(self._session.head())
+        if speaker is None or speaker.timing.first_packet is None or not speaker.has_more:
+            return None
+        if self._socket is None or not self.track.is_heard:
+            return None
+        lead_s = self.unheard_s()
+        return lead_s if lead_s < inf else None
 
     def next_deadline(self) -> float:
         """When `on_deadline` wants to be called, in monotonic seconds."""
@@ -327,7 +345,7 @@ class Driver:
         """Time has passed."""
         self._perform(self._session.on_deadline(self.track.now()))
 
-    def next_piece(self) -> Piece | list[bytes] | Ping | None:
+    def next_piece(self) -> Outgoing | None:
         """What is to be sent now: answers, what is sent again, what the head's speaker has made."""
         at_once = self._closing is not None and self._closing.at_once
         while (piece := self._outbox.next(answers_only=at_once)) is None:
@@ -370,6 +388,7 @@ class Driver:
     def _on_event(self, handle: int, event: SpeechEvent, now: float) -> None:
         for action in self._session.on_event(handle, event, now):
             if isinstance(action, Send):
+                self._note(action)
                 self._outbox.put_message(action.message, now)
             else:
                 self._perform([action])
@@ -383,6 +402,7 @@ class Driver:
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
             if isinstance(action, Send):
+                self._note(action)
                 self._outbox.say(action.message, self._clock.now(), has_socket=self._expects_socket)
             elif isinstance(action, OpenSpeaker):
                 self._open(action)
@@ -405,6 +425,10 @@ class Driver:
             elif not isinstance(action, SendFrame | SendPayload):
                 self._contexts.instruct(action)
         self._wake()
+
+    def _note(self, said: Send) -> None:
+        if isinstance(said.message, Error):
+            self._observe(ErrorTold(self.session_id, ErrorCode(said.message.code)))
 
     def _wake(self) -> None:
         if self._socket is not None:

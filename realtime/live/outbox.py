@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from realtime.session.actions import Machine
-from realtime.session.messages import SessionReady, encode
+from realtime.session.messages import ContextCancelled, SessionReady, encode
 from realtime.session.replay import Piece, follows, is_kept
 
 #: A client that sends and does not read is not read either when so many characters of answers wait for it.
@@ -28,13 +28,25 @@ class Ping:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """The answer to a cancel that came at `since`: nothing of its context is sent after it."""
+
+    text: str
+    since: float
+
+
+#: What a socket is given to send.
+Outgoing = Piece | list[bytes] | Ping | Barrier
+
+
 class Outbox:
     """Of one session. `machine` knows what may have to be sent again."""
 
     def __init__(self, machine: Machine) -> None:
         """Nothing is to be sent."""
         self.machine = machine
-        self._urgent: deque[str | Ping] = deque()
+        self._urgent: deque[str | Ping | Barrier] = deque()
         self._urgent_characters = 0
         self._fetched: deque[Piece | list[bytes]] = deque()
         self._room = asyncio.Event()
@@ -56,7 +68,7 @@ class Outbox:
         if handle is not None and self._fetched:
             self._fetched.append(text)
             return
-        self._urgent.append(text)
+        self._urgent.append(Barrier(text, now) if isinstance(message, ContextCancelled) else text)
         self._urgent_characters += len(text)
         if self._urgent_characters >= MOST_ANSWERS:
             self._room.clear()
@@ -75,12 +87,12 @@ class Outbox:
         if frames:
             self._fetched.append(frames)
 
-    def next(self, *, answers_only: bool) -> Piece | list[bytes] | Ping | None:
+    def next(self, *, answers_only: bool) -> Outgoing | None:
         """What is to be sent now; None when there is nothing."""
         if self._urgent:
             piece = self._urgent.popleft()
-            if isinstance(piece, str):
-                self._urgent_characters -= len(piece)
+            if not isinstance(piece, Ping):
+                self._urgent_characters -= len(piece if isinstance(piece, str) else piece.text)
                 if self._urgent_characters < MOST_ANSWERS:
                     self._room.set()
             return piece
@@ -90,7 +102,9 @@ class Outbox:
 
     def answers(self) -> Iterator[str]:
         """All that wait."""
-        return (piece for piece in self._urgent if isinstance(piece, str))
+        for piece in self._urgent:
+            if not isinstance(piece, Ping):
+                yield piece if isinstance(piece, str) else piece.text
 
     def clear(self) -> None:
         """The socket is gone, and with it all this: what counts of it is kept, and sent again."""

@@ -16,6 +16,7 @@ from realtime.types import (
     TIMELINE_PER_MS,
     TIMELINE_RATE,
     AudioSettings,
+    Caller,
     Failed,
     Finished,
     Loading,
@@ -33,7 +34,7 @@ class ReadingSummary:
     `code`: why it has failed. `wasted_ms`: sound that was synthesized for it and did not reach the listener.
     """
 
-    request_id: str
+    caller: Caller
     reason: str
     settings: VoiceSettings
     audio: AudioSettings
@@ -133,7 +134,7 @@ class Readings:
 
     @asynccontextmanager
     async def open(
-        self, text: str, settings: VoiceSettings, audio: AudioSettings, request_id: str
+        self, text: str, settings: VoiceSettings, audio: AudioSettings, caller: Caller
     ) -> AsyncIterator[Reading]:
         """Speak `text` for as long as the block runs; leaving it frees the engine at its next step.
 
@@ -165,9 +166,9 @@ class Readings:
                 heard_ms = 0.0 if audio.whole else reading.fetched_ms
                 wasted_ms = 0.0 if reason == "completed" else max(0.0, speaker.synthesized_ms - heard_ms)
                 timing = speaker.timing
-                self._observe(
-                    ReadingSummary(request_id, reason, settings, audio, text, timing, code, wasted_ms)
-                )
+                if audio.whole:  # and is not heard while it is made
+                    timing.underruns, timing.underrun_s = 0, 0.0
+                self._observe(ReadingSummary(caller, reason, settings, audio, text, timing, code, wasted_ms))
 
 
 async def _stopped(task: asyncio.Task[None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from realtime.errors import ERRORS, QueueFullError
@@ -51,6 +51,12 @@ class Registry:
     def detached(self) -> int:
         """Sessions that have lost their socket."""
         return sum(driver.lost_at is not None for driver, _ in self._sessions.values())
+
+    def leads_s(self) -> Iterator[float]:
+        """Sound that each listener has in hand while more is being made, in seconds."""
+        for driver, _ in self._sessions.values():
+            if (lead_s := driver.lead_s()) is not None:
+                yield lead_s
 
     def find(self, session_id: str) -> Driver | None:
         """A running session."""

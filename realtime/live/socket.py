@@ -17,10 +17,9 @@ from realtime.clock import Clock
 from realtime.errors import CloseCode
 from realtime.live.heartbeat import Heartbeat, Pulse
 from realtime.live.message_rate import MessageRate
-from realtime.live.outbox import Ping
+from realtime.live.outbox import Barrier, Outgoing
 from realtime.live.transport import Pong, Transport, TransportClosedError
 from realtime.session.actions import Close
-from realtime.session.replay import Piece
 
 #: A client that takes nothing for so long is dropped.
 STALL_S = 30.0
@@ -80,8 +79,12 @@ class Served(Protocol):
         """Returns when the client may be read: not while it takes none of the answers."""
         ...
 
-    def next_piece(self) -> Piece | list[bytes] | Ping | None:
+    def next_piece(self) -> Outgoing | None:
         """What is to be sent now, of sound perhaps several frames; None when there is nothing."""
+        ...
+
+    def silent(self, since: float) -> None:
+        """The answer to a cancel that came at `since` has left."""
         ...
 
     def unheard_s(self) -> float:
@@ -216,6 +219,9 @@ class Socket:
                 await self._transport.send_bytes(piece)
             elif isinstance(piece, str):
                 await self._transport.send_text(piece)
+            elif isinstance(piece, Barrier):
+                await self._transport.send_text(piece.text)
+                self._session.silent(piece.since)
             else:
                 self._last_ready = piece.number
                 await self._transport.ping(piece.number)

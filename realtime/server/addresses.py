@@ -18,7 +18,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from realtime.clock import Clock
 from realtime.errors import ConfigError
-from realtime.server.errors import route_of
+from realtime.server.exchange import route_of
 from realtime.server.guard import Allowance, within
 from realtime.server.keys import KeyLimits
 
@@ -167,14 +167,17 @@ def address_guard(policy: AddressLimits, clock: Clock, open_routes: Collection[s
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not limited or route_of(request) in open_routes:
             return await handler(request)
-        address = client_address(
-            _peer(request), request.headers.getall("X-Forwarded-For", []), policy.proxies
-        )
+        address = address_of(request, policy.proxies)
         if address is None:
             return await handler(request)
         return await within(addresses.allowance(address).taken(), request, handler)
 
     return guard
+
+
+def address_of(request: web.Request, proxies: TrustedProxies) -> Address | None:
+    """Whose request it is, as `client_address` has it."""
+    return client_address(_peer(request), request.headers.getall("X-Forwarded-For", []), proxies)
 
 
 def _peer(request: web.Request) -> str | None:

@@ -11,6 +11,7 @@ from aiohttp import web
 from realtime.clock import Clock, WallClock
 from realtime.live.driver import Driver
 from realtime.live.registry import Registry
+from realtime.server.access import RequestObserver, access
 from realtime.server.addresses import AddressLimits, address_guard
 from realtime.server.catalogue import (
     Catalogue,
@@ -24,7 +25,8 @@ from realtime.server.catalogue import (
     voices_handler,
 )
 from realtime.server.connection import time_limit
-from realtime.server.errors import errors, name_response, route_of
+from realtime.server.errors import errors, name_response
+from realtime.server.exchange import route_of
 from realtime.server.gate import Gate
 from realtime.server.guard import key_guard
 from realtime.server.headers import safe_headers
@@ -34,7 +36,13 @@ from realtime.server.origins import OriginPolicy, cors_headers, origin_guard
 from realtime.server.page import PageFile, front_handler, page_handler
 from realtime.server.speech import SpeechAnswers, pcm_handler, sentences_handler, speech_handler
 from realtime.server.speech_request import SpeechRules, most_body_bytes
-from realtime.server.status import Health, health_handler, index_handler, ready_handler
+from realtime.server.status import (
+    Health,
+    health_handler,
+    index_handler,
+    metrics_handler,
+    ready_handler,
+)
 from realtime.server.voices import (
     Uploads,
     VoiceRoom,
@@ -53,10 +61,13 @@ from realtime.server.webrtc.whep import (
     patch_handler,
 )
 from realtime.server.websocket import speech_handler as session_handler
+from realtime.types import Caller
 from realtime.voices.clone import EXAMPLE_ID
 
 #: Who has no key may look at these.
 OPEN_ROUTES = frozenset({"/", "/health", "/ready", "/openapi.json"})
+#: Where Prometheus looks.
+METRICS = "/metrics"
 #: What probes ask for, by whatever name of the server.
 PROBES = frozenset({"/health", "/ready"})
 #: Sessions are counted, and refused, by their registry.
@@ -69,15 +80,19 @@ class Rooms:
 
     `forget` has it drop what it keeps of a recording, by its key. `check_room` raises `RealtimeError` when
     nothing more can be spoken. All requests but those of sessions pass the `gate`. Everybody may see
-    the files of the `page`. `peers` is None where there is no WebRTC.
+    the files of the `page`. `peers` is None where there is no WebRTC, `metrics` where none are told; they are
+    told to everybody if they are `metrics_open`, else to who has a key. `observe` is told of all requests.
     """
 
     catalogue: Catalogue
     answers: SpeechAnswers
     registry: Registry
     peers: Peers | None
-    make_driver: Callable[[str | None], Driver]
+    make_driver: Callable[[Caller], Driver]
     health: Callable[[], Health]
+    metrics: Callable[[str], Awaitable[tuple[bytes, str]]] | None
+    metrics_open: bool
+    observe: RequestObserver
     ready: Callable[[], bool]
     clones: Callable[[], bool]
     forget: Callable[[str], Awaitable[None]]
@@ -109,22 +124,25 @@ def make_application(
         bool(keys.keys),
         text_bytes,
         rooms.peers is not None,
+        None if rooms.metrics is None else rooms.metrics_open,
     )
     sample = sample_handler(rooms.catalogue, rules, rooms.answers, clones)
     files = {file.path: file for file in rooms.page}
-    open_routes = OPEN_ROUTES | files.keys()
+    open_routes = OPEN_ROUTES | files.keys() | ({METRICS} if rooms.metrics_open else set())
+    uncounted = {*open_routes, PEER_ROUTE, METRICS}
     session = session_handler(rooms.registry, rooms.make_driver, offer.limits.message_bytes, check_loaded)
 
     application = web.Application(
         middlewares=[
+            access(rooms.observe, rooms.clock, addresses.proxies, files.keys(), {*PROBES, METRICS}),
             errors,
             time_limit,
-            rooms.gate.middleware({*open_routes, SESSIONS, PEER_ROUTE}),
+            rooms.gate.middleware({*uncounted, SESSIONS}),
             origin_guard(origins, open_routes, PROBES),
             # Before keys are looked at: who tries out keys comes to an end as well.
             # What ends a peer connection must not be refused because of it.
-            address_guard(addresses, rooms.clock, {*open_routes, PEER_ROUTE}),
-            key_guard(keys, rooms.clock, open_routes, _pass_for_track(rooms.peers), {PEER_ROUTE}),
+            address_guard(addresses, rooms.clock, uncounted),
+            key_guard(keys, rooms.clock, open_routes, _pass_for_track(rooms.peers), {PEER_ROUTE, METRICS}),
         ],
         client_max_size=most_body_bytes(text_bytes),
     )
@@ -154,6 +172,8 @@ def make_application(
             web.get("/v1/audio/models", audio_models_handler(models)),
         ]
     )
+    if rooms.metrics is not None:
+        application.router.add_get(METRICS, metrics_handler(rooms.metrics))
     if rooms.peers is not None:
         application.add_routes(
             [

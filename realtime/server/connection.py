@@ -16,15 +16,8 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.typedefs import Handler
 
 from realtime.errors import ErrorCode, RealtimeError
-from realtime.server.errors import (
-    REQUEST_ID,
-    SlowRequestError,
-    answer,
-    error_body,
-    error_response,
-    new_request_id,
-    request_id_of,
-)
+from realtime.server.errors import SlowRequestError, answer, error_body, error_response
+from realtime.server.exchange import REQUEST_ID, new_request_id, request_id_of
 from realtime.server.headers import HEADERS, add_headers
 
 #: Bytes of a JSON body, for `web.Application(client_max_size=...)`; more where a longer text is allowed.

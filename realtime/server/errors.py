@@ -1,4 +1,4 @@
-"""Every HTTP error in OpenAI's shape, and an id for every request.
+"""Every HTTP error in OpenAI's shape.
 
 The shape is `{"error": {"message", "type", "code", "param"}}`; the status comes from the one table in
 `realtime.errors`. A client learns what was wrong and what is allowed, never what went on inside.
@@ -7,11 +7,8 @@ The shape is `{"error": {"message", "type", "code", "param"}}`; the status comes
 from __future__ import annotations
 
 import math
-import re
 import socket
 import struct
-import uuid
-from dataclasses import dataclass
 
 import msgspec
 import structlog
@@ -20,10 +17,9 @@ from aiohttp.typedefs import Handler
 from msgspec import Struct
 
 from realtime.errors import ERRORS, INTERNAL_MESSAGE, ErrorCode, RealtimeError, TryLaterError
+from realtime.server.exchange import REQUEST_ID, exchange_of, request_id_of
+from realtime.server.tracing import TRACEPARENT, traceparent
 
-REQUEST_ID = "X-Request-Id"
-#: What a client may choose as the id of its request: 1 to 128 visible ASCII characters.
-_REQUEST_ID = re.compile(r"[!-~]{1,128}")
 #: Characters of a client's own path that an error repeats.
 _SHOWN_PATH = 100
 #: Close with a reset: linger, for no time (struct linger of the sockets API).
@@ -41,6 +37,10 @@ _CODES = {
     429: ErrorCode.RATE_LIMITED,
     503: ErrorCode.QUEUE_FULL,
 }
+
+
+#: Of a response that tells of an error: its code.
+CODE = web.ResponseKey("code", ErrorCode)
 
 
 class ErrorDetail(Struct, frozen=True):
@@ -70,53 +70,6 @@ class SlowRequestError(RealtimeError):
     code = ErrorCode.TIMEOUT
 
 
-@dataclass(slots=True)
-class _Exchange:
-    """What is known of a request under way; `response` is the one that has begun, if any.
-
-    `has_observer`: what becomes of it is told to somebody who logs it.
-    """
-
-    request_id: str
-    response: web.StreamResponse | None = None
-    has_observer: bool = False
-
-
-_EXCHANGE = web.RequestKey("exchange", _Exchange)
-#: Of a response that tells of an error: its code.
-_CODE = web.ResponseKey("code", ErrorCode)
-
-
-def new_request_id() -> str:
-    """An id for a request whose client chose none."""
-    return uuid.uuid4().hex
-
-
-def request_id_of(request: web.BaseRequest) -> str:
-    """The id of a request: its client's `X-Request-Id` if it may be one, else a new one."""
-    return _exchange(request).request_id
-
-
-def leave_log_to_observer(request: web.BaseRequest) -> None:
-    """What becomes of this request is told to an observer, who logs it: a refusal need not be logged here."""
-    _exchange(request).has_observer = True
-
-
-def _exchange(request: web.BaseRequest) -> _Exchange:
-    exchange = request.get(_EXCHANGE)
-    if exchange is None:
-        asked = request.headers.get(REQUEST_ID, "")
-        exchange = _Exchange(asked if _REQUEST_ID.fullmatch(asked) else new_request_id())
-        request[_EXCHANGE] = exchange
-    return exchange
-
-
-def route_of(request: web.Request) -> str | None:
-    """The route that a request was resolved to, as it was added (`/v1/voices/{id}`); None: there is none."""
-    resource = request.match_info.route.resource
-    return None if resource is None else resource.canonical
-
-
 def error_body(error: RealtimeError, status: int | None = None) -> bytes:
     """JSON of an error, for a response of `status` or an event of a stream."""
     code = error.code
@@ -142,7 +95,7 @@ def error_response(error: RealtimeError, status: int | None = None) -> web.Respo
     response = web.Response(
         status=status, body=error_body(error, status), content_type="application/json", charset="utf-8"
     )
-    response[_CODE] = error.code
+    response[CODE] = error.code
     response.headers["Cache-Control"] = "no-store"
     if isinstance(error, TryLaterError):
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_ms / 1000)))
@@ -202,22 +155,6 @@ def _log_failure(request: web.BaseRequest, error: BaseException) -> None:
     )
 
 
-def _log_refusal(request: web.Request, response: web.StreamResponse) -> None:
-    """One line for a request that came to nothing, unless another tells of it; nothing that it held."""
-    code = response.get(_CODE)
-    # What went wrong inside has been logged, and a client that is gone was not refused.
-    if code is None or code is ErrorCode.INTERNAL or _exchange(request).has_observer:
-        return
-    structlog.get_logger("realtime").info(
-        "request_refused",
-        request=request_id_of(request),
-        status=response.status,
-        code=code.value,
-        method=request.method,
-        route=route_of(request),
-    )
-
-
 def _is_gone(request: web.BaseRequest) -> bool:
     return request.transport is None or request.transport.is_closing()
 
@@ -239,14 +176,14 @@ def cut_off(request: web.BaseRequest) -> None:
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The outermost middleware: whatever is raised below it becomes an answer in the one shape.
+    """A middleware: whatever is raised below it becomes an answer in the one shape.
 
     Once a response has begun its status cannot change any more: then it is cut off.
     """
-    exchange = _exchange(request)
+    exchange = exchange_of(request)
     try:
         response = await handler(request)
-        _log_refusal(request, response)
+        exchange.code = response.get(CODE)
         return response
     except Exception as error:
         if isinstance(error, web.HTTPException) and error.status < 400:
@@ -254,7 +191,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         begun = exchange.response
         if begun is None:
             refusal = answer(request, error)
-            _log_refusal(request, refusal)
+            exchange.code = refusal.get(CODE)
             return refusal
         if not _is_gone(request):
             if isinstance(error, RealtimeError) and error.code is not ErrorCode.INTERNAL:
@@ -263,6 +200,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
                 )
             else:
                 _log_failure(request, error)
+        exchange.is_cut_off = True
         cut_off(request)
         if isinstance(begun, web.WebSocketResponse):
             raise  # one that was left in its handshake cannot be finished
@@ -274,7 +212,9 @@ async def name_response(request: web.BaseRequest, response: web.StreamResponse) 
 
     What the server is made of, in which versions, is nobody's business.
     """
-    exchange = _exchange(request)
+    exchange = exchange_of(request)
     exchange.response = response
     response.headers[REQUEST_ID] = exchange.request_id
     response.headers["Server"] = "realtime"
+    if exchange.trace is not None:
+        response.headers[TRACEPARENT] = traceparent(exchange.trace)

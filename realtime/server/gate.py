@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from realtime.errors import QueueFullError
-from realtime.server.errors import route_of
+from realtime.server.exchange import route_of
 
 #: Another server may be there by then.
 _RETRY_AFTER_MS = 1000

@@ -11,7 +11,8 @@ from structlog.contextvars import bound_contextvars
 
 from realtime.clock import Clock
 from realtime.errors import ErrorCode, RealtimeError
-from realtime.server.errors import RateLimitedError, route_of
+from realtime.server.errors import RateLimitedError
+from realtime.server.exchange import exchange_of, route_of
 from realtime.server.keys import KEY_PREFIX, MAX_OFFERED, KeyLimits, KeyRing, offered_keys
 
 #: When something under way will end is not known: a client that has too much of it asks again after so long.
@@ -124,6 +125,7 @@ def key_guard(
             return await handler(request)
         if key is None:
             raise RealtimeError(_what_was_wrong(offered), ErrorCode.UNAUTHORIZED)
+        exchange_of(request).key = key.name
         with bound_contextvars(key=key.name):
             if route_of(request) in uncounted:
                 return await handler(request)

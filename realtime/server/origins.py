@@ -21,7 +21,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from realtime.errors import ConfigError, ErrorCode, RealtimeError
-from realtime.server.errors import route_of
+from realtime.server.exchange import route_of
 from realtime.server.listen import is_loopback_address
 
 METHODS = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"

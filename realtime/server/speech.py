@@ -25,7 +25,7 @@ from realtime.audio.formats import completed
 from realtime.clock import Clock
 from realtime.errors import ErrorCode, InvalidMessageError, QueueFullError, RealtimeError
 from realtime.live.reading import Reading, ReadingObserver, Readings, ReadingSummary
-from realtime.server.errors import leave_log_to_observer, request_id_of
+from realtime.server.exchange import caller_of, leave_log_to_observer, request_id_of
 from realtime.server.held import HeldBody, Memory
 from realtime.server.speech_events import Body, Deltas, Sentences, error_of, in_pieces
 from realtime.server.speech_request import Shape, SpeechOrder, SpeechRules, read_request
@@ -97,7 +97,7 @@ class SpeechAnswers:
         self, request: web.Request, order: SpeechOrder, kept: CachedResponse
     ) -> web.StreamResponse:
         now = self.clock.now()
-        timing = Timing(accepted=now, first_packet=now, done=now, audio_s=kept.audio_ms / 1000)
+        timing = Timing(now, now, now, now, first_packet=now, done=now, audio_s=kept.audio_ms / 1000)
         timing.cache, timing.segments, timing.cached_segments = True, 1, 1
         headers = timing_headers(timing, round(kept.audio_ms * TIMELINE_PER_MS))
         leave_log_to_observer(request)
@@ -108,7 +108,7 @@ class SpeechAnswers:
             reason = "completed"
         finally:
             self.observe(
-                ReadingSummary(request_id_of(request), reason, order.voice, order.audio, order.text, timing)
+                ReadingSummary(caller_of(request), reason, order.voice, order.audio, order.text, timing)
             )
         return response
 
@@ -156,7 +156,7 @@ class SpeechAnswers:
 
     def _open(self, request: web.Request, order: SpeechOrder) -> AbstractAsyncContextManager[Reading]:
         leave_log_to_observer(request)
-        return self.readings.open(order.text, order.voice, order.audio, request_id_of(request))
+        return self.readings.open(order.text, order.voice, order.audio, caller_of(request))
 
 
 def speech_handler(rules: SpeechRules, answers: SpeechAnswers) -> Handler:

@@ -1,4 +1,6 @@
-"""`GET /health` (is it alive, and how busy), `GET /ready` (can it take a request), `GET /` (where to go)."""
+"""`GET /health` (is it alive, and how busy), `GET /ready` (can it take a request), `GET /metrics` (for
+Prometheus), `GET /` (where to go).
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,9 @@ class LoadingHealth(Struct, frozen=True):
     fraction: float
 
 
+EngineStateName = Literal["loading", "ready", "restarting", "unloaded"]
+
+
 class EngineHealth(Struct, frozen=True):
     """What speaks.
 
@@ -29,7 +34,7 @@ class EngineHealth(Struct, frozen=True):
     """
 
     name: str
-    state: Literal["loading", "ready", "restarting", "unloaded"]
+    state: EngineStateName
     loading: LoadingHealth | None = None
 
 
@@ -119,6 +124,16 @@ def health_handler(health: Callable[[], Health]) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         return json_answer(health(), headers=_NOT_KEPT)
+
+    return handle
+
+
+def metrics_handler(render: Callable[[str], Awaitable[tuple[bytes, str]]]) -> Handler:
+    """The metrics of Prometheus; `render` gives them, with their content type, for a header `Accept`."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        body, content_type = await render(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type, **_NOT_KEPT})
 
     return handle
 

@@ -16,9 +16,11 @@ from realtime.live.driver import Driver
 from realtime.live.registry import Registry, refuse
 from realtime.live.transport import Pong, TransportClosedError
 from realtime.server.connection import Connection, set_up_sending
-from realtime.server.errors import error_response, request_id_of
+from realtime.server.errors import error_response
+from realtime.server.exchange import caller_of, exchange_of
 from realtime.server.keys import KEY_PREFIX, all_subprotocols
 from realtime.session import messages as wire
+from realtime.types import Caller
 
 #: What may wait in the process: little, or a cancel waits behind seconds of sound.
 WRITE_BUFFER_BYTES = 4 * 1024
@@ -229,7 +231,7 @@ async def opened(handshake: web.Request, max_message_bytes: int) -> web.WebSocke
 
 def speech_handler(
     registry: Registry,
-    make_driver: Callable[[str | None], Driver],
+    make_driver: Callable[[Caller], Driver],
     max_message_bytes: int,
     check_loaded: Callable[[], None],
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -252,10 +254,11 @@ def speech_handler(
         try:
             registry.check_room()
         except QueueFullError as full:
+            exchange_of(request).code = full.code
             await refuse(transport, full)
             return ws
         try:
-            await registry.serve(make_driver(request_id_of(request)), transport)
+            await registry.serve(make_driver(caller_of(request)), transport)
         finally:
             await transport.release()
         return ws

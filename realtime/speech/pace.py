@@ -11,6 +11,8 @@ The engine works by these deadlines alone, whoever they are of, so they are fair
    starves, neither behind newcomers nor behind those who are late.
 4. Who fell silent because there was no text is a newcomer when there is some again, and not late.
 5. Who has paused needs nothing: what it may have is made when nobody else needs the engine.
+
+Sound that comes after the listener ran dry, though there was text for it, is an underrun: a gap.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ NEWCOMER_S = 0.15
 AHEAD_S = 5.0
 #: A listener with nothing to hear says that it runs dry now, whenever it is asked.
 _JUST_NOW_S = 0.001
+#: A gap that is shorter than this is none: clocks are not better than that.
+_GAP_S = 0.005
 
 
 class Whereabouts(Protocol):
@@ -69,6 +73,9 @@ class Pace:
         self._text_at = -math.inf
         self._taken_at = -math.inf
         self._dry_at = math.inf
+        #: How often the listener has run dry although there was text, and for how long in all.
+        self.underruns = 0
+        self.underrun_s = 0.0
         self._is_new = True  # nothing of it has sounded
         self._is_silent = True  # nothing has sounded since text came when there was none
 
@@ -88,10 +95,23 @@ class Pace:
 
     def on_made(self, made_ms: float) -> None:
         """So much more of the engine's sound is put on the timeline from now on."""
+        if made_ms:
+            self._look_for_gap()
+            self._is_new = self._is_silent = False
         self._made_ms += made_ms
         self._placing_ms = made_ms / self._speed
-        if made_ms:
-            self._is_new = self._is_silent = False
+
+    def _look_for_gap(self) -> None:
+        """Sound has come: the listener may have waited for it."""
+        if self._is_new or not self.has_turn or self._untaken_ms > 0:
+            return
+        dry_at = self._look_when_dry()
+        if self._is_silent and dry_at <= self._text_at:
+            return  # it was text that did not come
+        gap_s = self._clock.now() - max(dry_at, self._turn_at, self._taken_at)
+        if gap_s >= _GAP_S:
+            self.underruns += 1
+            self.underrun_s += gap_s
 
     def on_placed(self) -> None:
         """All that was made is on the timeline."""

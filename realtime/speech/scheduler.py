@@ -25,7 +25,9 @@ from realtime.engines.engine import (
     Grant,
     LoadState,
     Open,
+    Restarted,
     Stats,
+    Steps,
 )
 from realtime.errors import LoadingError, QueueFullError
 from realtime.speech.waiting import Place, Waiting
@@ -87,10 +89,12 @@ class Scheduler:
         on_cancelled: CancelObserver | None = None,
         max_queue_depth: int = 100_000,
         max_wait_ms: int = 0,
+        on_steps: Callable[[Steps], None] | None = None,
     ) -> None:
         """More than `max_utterances` at a time are refused, and when `max_queue_depth` wait for a sound.
 
         So is one that would wait longer than `max_wait_ms` for its first sound; 0: there is no such limit.
+        `on_steps` is told how long steps of an engine take that has such.
         """
         self._engine = engine
         self._clock = clock
@@ -98,6 +102,7 @@ class Scheduler:
         self._max_queue_depth = max_queue_depth
         self._max_wait_ms = max_wait_ms
         self._on_cancelled = on_cancelled
+        self._on_steps = on_steps
         self._places: set[Place] = set()
         self._waiting = Waiting(clock)
         self._listeners: dict[int, Callable[[UtteranceEvent], None]] = {}
@@ -107,6 +112,8 @@ class Scheduler:
         #: Whether the engine has been loaded; it stays so while the engine is replaced.
         self.started = False
         self.stats = Stats(0, 0, 0)
+        #: How often a process of the engine was lost and replaced.
+        self.restarts = 0
         #: How a load of the engine goes, as far as it tells: it may be unloaded, and loaded again.
         self.load = LoadState("loaded")
         self._load_watchers: set[Callable[[LoadState], None]] = set()
@@ -233,6 +240,13 @@ class Scheduler:
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Stats):
             self.stats = event
+            return
+        if isinstance(event, Steps):
+            if self._on_steps is not None:
+                self._on_steps(event)
+            return
+        if isinstance(event, Restarted):
+            self.restarts += 1
             return
         if isinstance(event, LoadState):
             self.load = event

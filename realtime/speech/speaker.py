@@ -279,6 +279,7 @@ class Speaker:
     def take_turn(self) -> None:
         """The contexts before this one are over: from now on its sound is waited for."""
         if self._pace.on_turn():
+            self.timing.turn = self._clock.now()
             self._changed.set()
             self._grant()
             self._on_load(self._studio.scheduler.load)
@@ -394,6 +395,7 @@ class Speaker:
         self.timing.infer_s += chunk.infer_s
         self.timing.idle_s = self._sounds.idle_s
         self._pace.on_made(audio.audio_ms)
+        self.timing.underruns, self.timing.underrun_s = self._pace.underruns, self._pace.underrun_s
         piece = self._pieces[self._rendered]
         gain_db = await self._gain_db(piece)
         for part in parts(audio, self._settings.speed):

@@ -18,9 +18,10 @@ from realtime.engines.engine import Cancellation, Open
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.errors import EngineError, ErrorCode
-from realtime.live.contexts import ContextSummary, LateCancel, OpenSpeakerFor
+from realtime.live.contexts import OpenSpeakerFor
 from realtime.live.driver import Driver
 from realtime.live.socket import SocketSettings
+from realtime.live.summaries import ContextSummary, Told
 from realtime.live.transport import Pong, TransportClosedError
 from realtime.session.frames import FrameKind, decode_frame
 from realtime.session.offer import Format, Limits, Offer
@@ -198,7 +199,7 @@ class House:
         )
         self.speakers: list[Speaker] = []
         self.drivers: dict[str, Driver] = {}
-        self.told: list[ContextSummary | LateCancel] = []
+        self.told: list[Told] = []
 
     @property
     def summaries(self) -> list[ContextSummary]:
@@ -387,7 +388,7 @@ class Stage:
     def __init__(self, settings: SocketSettings | None = None, **limits: Any) -> None:
         self.wire = Wire()
         self.puppets: list[Puppet] = []
-        self.told: list[ContextSummary | LateCancel] = []
+        self.told: list[Told] = []
         self.drivers: dict[str, Driver] = {}
         self._offer = replace(OFFER, limits=replace(Limits(), **limits))
         self._settings = settings or SocketSettings(heartbeat_s=0)

@@ -28,6 +28,7 @@ from realtime.text.frontend import Frontend, TextOptions
 from realtime.types import (
     AudioChunk,
     AudioSettings,
+    Caller,
     Failed,
     Finished,
     Packet,
@@ -75,6 +76,10 @@ class Lingering(Speaker):
             self.ended = True
 
 
+def caller(request_id: str) -> Caller:
+    return Caller("/v1/audio/speech", request_id)
+
+
 class House:
     """Readings, and the rooms below them."""
 
@@ -97,7 +102,7 @@ class House:
 
     async def read(self, text: str, audio: AudioSettings = PCM) -> list[SpeechEvent]:
         """All of it."""
-        async with asyncio.timeout(PATIENCE_S), self.readings.open(text, TONE, audio, "r") as reading:
+        async with asyncio.timeout(PATIENCE_S), self.readings.open(text, TONE, audio, caller("r")) as reading:
             return [event async for event in reading]
 
     @property
@@ -150,7 +155,7 @@ class TestToItsEnd:
         assert [start.source for start in starts] == [(0, 12), (13, 29)]
         (summary,) = house.summaries
         assert summary == ReadingSummary(
-            "r", "completed", TONE, PCM, "This is one. And this is two.", finished.timing
+            caller("r"), "completed", TONE, PCM, "This is one. And this is two.", finished.timing
         )
         assert summary.timing.segments == 2 and summary.timing.cache_use == "miss"
 
@@ -170,7 +175,7 @@ class TestToItsEnd:
         assert [event.index for event in events if isinstance(event, SegmentEnded)] == [0, 1]
 
     async def test_nothing_comes_after_the_end(self, house: House) -> None:
-        async with house.readings.open("This is one.", TONE, PCM, "r") as reading:
+        async with house.readings.open("This is one.", TONE, PCM, caller("r")) as reading:
             events = [event async for event in reading]
             assert isinstance(events[-1], Finished)
             assert reading.take() is None and [event async for event in reading] == []
@@ -180,7 +185,7 @@ class TestToItsEnd:
 
     async def test_who_does_not_wait_takes_what_is_there(self, house: House) -> None:
         house.synthesizer.gate.clear()
-        async with house.readings.open("This is one.", TONE, PCM, "r") as reading:
+        async with house.readings.open("This is one.", TONE, PCM, caller("r")) as reading:
             assert reading.take() is None
             house.synthesizer.gate.set()
             first = await anext(reading)
@@ -210,7 +215,7 @@ class TestToItsEnd:
         assert house.summaries[-1].timing.cache_use == "hit"
 
     async def test_who_reads_slowly_slows_it_down(self, house: House) -> None:
-        async with house.readings.open(LONG, TONE, PCM, "r") as reading:
+        async with house.readings.open(LONG, TONE, PCM, caller("r")) as reading:
             first = await anext(reading)
             assert isinstance(first, SegmentStarted)
             await until(lambda: house.speakers[0]._pace.waiting_ms >= 2000)
@@ -235,14 +240,14 @@ class TestFailing:
     async def test_no_place(self) -> None:
         async with house_of(limit=1) as house:
             house.synthesizer.gate.clear()
-            async with house.readings.open("This is one.", TONE, PCM, "first") as reading:
+            async with house.readings.open("This is one.", TONE, PCM, caller("first")) as reading:
                 await until(lambda: house.scheduler.admitted == 1)
                 (failed,) = await house.read("This is two.")
                 assert isinstance(failed, Failed) and failed.code == ErrorCode.QUEUE_FULL
                 assert failed.retry_after_ms is not None
                 house.synthesizer.gate.set()
                 assert isinstance([event async for event in reading][-1], Finished)
-            assert [(each.request_id, each.reason, each.code) for each in house.summaries] == [
+            assert [(each.caller.request_id, each.reason, each.code) for each in house.summaries] == [
                 ("r", "failed", ErrorCode.QUEUE_FULL),
                 ("first", "completed", None),
             ]
@@ -255,7 +260,7 @@ class TestFailing:
 
 class TestLeaving:
     async def test_in_the_middle_frees_the_engine(self, house: House) -> None:
-        async with house.readings.open(LONG, TONE, PCM, "r") as reading:
+        async with house.readings.open(LONG, TONE, PCM, caller("r")) as reading:
             async for event in reading:
                 if isinstance(event, Packet):
                     break
@@ -269,18 +274,18 @@ class TestLeaving:
 
     async def test_before_the_first_sound(self, house: House) -> None:
         house.synthesizer.gate.clear()
-        async with house.readings.open("This is one.", TONE, PCM, "r"):
+        async with house.readings.open("This is one.", TONE, PCM, caller("r")):
             await until(lambda: house.scheduler.queue_depth == 1)
         assert house.scheduler.queue_depth == 0 and house.reasons == ["disconnected"]
 
     async def test_before_its_task_has_begun(self, house: House) -> None:
-        async with house.readings.open("This is one.", TONE, PCM, "r"):
+        async with house.readings.open("This is one.", TONE, PCM, caller("r")):
             pass
         assert house.reasons == ["disconnected"] and house.synthesizer.spoken == []
 
     async def test_when_all_was_made_but_not_fetched(self, house: House) -> None:
         """The listener has not had it: whoever was told that it was completed would be misled."""
-        async with house.readings.open("This is one.", TONE, PCM, "r") as reading:
+        async with house.readings.open("This is one.", TONE, PCM, caller("r")) as reading:
             await until(lambda: reading.timing.done is not None)
             assert isinstance(await anext(reading), SegmentStarted)
         assert house.reasons == ["disconnected"]
@@ -299,7 +304,7 @@ class TestLeaving:
     ) -> None:
         """Also when it has fetched all of it: it has not passed all of it on."""
         with pytest.raises(type(error)):
-            async with house.readings.open(text, TONE, PCM, "r") as reading:
+            async with house.readings.open(text, TONE, PCM, caller("r")) as reading:
                 await anext(reading)
                 if text != LONG:
                     assert [isinstance(event, Finished) async for event in reading][-1]
@@ -313,7 +318,7 @@ class TestLeaving:
         entered = asyncio.Event()
 
         async def read() -> None:
-            async with house.readings.open(LONG, TONE, PCM, "r"):
+            async with house.readings.open(LONG, TONE, PCM, caller("r")):
                 entered.set()
                 await asyncio.Event().wait()
 
@@ -329,7 +334,7 @@ class TestLeaving:
         """The second cancel is not swallowed, and the observer is told once all the same."""
 
         async def read() -> None:
-            async with house.readings.open(LONG, TONE, PCM, "r") as reading:
+            async with house.readings.open(LONG, TONE, PCM, caller("r")) as reading:
                 await anext(reading)
                 asyncio.get_running_loop().call_soon(task.cancel)
 
@@ -347,7 +352,7 @@ class TestLeaving:
         entered = asyncio.Event()
 
         async def read() -> None:
-            async with house.readings.open(LONG, TONE, PCM, "r") as reading:
+            async with house.readings.open(LONG, TONE, PCM, caller("r")) as reading:
                 await anext(reading)
                 entered.set()
                 await asyncio.Event().wait()
@@ -368,7 +373,7 @@ class TestLeaving:
         house.synthesizer.gate.clear()
         other = asyncio.create_task(house.read("This is one."))
         await until(lambda: house.scheduler.queue_depth == 1)
-        async with house.readings.open("This is one.", TONE, PCM, "gone") as reading:
+        async with house.readings.open("This is one.", TONE, PCM, caller("gone")) as reading:
             await until(lambda: house.scheduler.queue_depth == 2)
             assert reading.take() is None
         house.synthesizer.gate.set()
@@ -380,7 +385,7 @@ class TestLeaving:
 async def test_many_at_once_that_end_in_all_ways(house: House) -> None:
     async def read(number: int) -> str:
         text = ["This is one.", LONG, "REFUSE it.", SENTENCE * 3][number % 4]
-        async with house.readings.open(text, TONE, PCM, str(number)) as reading:
+        async with house.readings.open(text, TONE, PCM, caller(str(number))) as reading:
             async for event in reading:
                 # What fails may have failed by the time its first sound is taken: it is read to its end.
                 if number % 3 == 0 and number % 4 != 2 and isinstance(event, Packet):
@@ -388,6 +393,6 @@ async def test_many_at_once_that_end_in_all_ways(house: House) -> None:
         return "failed" if number % 4 == 2 else "completed"
 
     ended = await asyncio.gather(*(read(number) for number in range(24)))
-    told = {int(summary.request_id): summary.reason for summary in house.summaries}
+    told = {int(summary.caller.request_id): summary.reason for summary in house.summaries}
     assert [told[number] for number in range(24)] == ended
     assert set(ended) == {"completed", "failed", "disconnected"}

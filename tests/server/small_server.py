@@ -13,7 +13,10 @@ from typing import Any
 
 from aiohttp import web
 
+from realtime.app.observing import Observers
 from realtime.clock import Clock, MonotonicClock
+from realtime.observe.metrics import Metrics
+from realtime.server.access import RequestObserver, access
 from realtime.server.addresses import AddressLimits, TrustedProxies, address_guard
 from realtime.server.connection import MAX_BODY_BYTES, time_limit
 from realtime.server.errors import errors, name_response
@@ -79,13 +82,19 @@ async def small_server(
     host: str | None = "127.0.0.1",
     uds: Path | None = None,
     uds_mode: int = 0o660,
+    observe: RequestObserver | None = None,
 ) -> AsyncIterator[Small]:
-    """A server whose middlewares are those of the real one. `routes`: "METHOD /path" and its handler."""
+    """A server whose middlewares are those of the real one. `routes`: "METHOD /path" and its handler.
+
+    `observe` is told of all requests; left out, what was refused is logged.
+    """
+    observe = observe or Observers(Metrics("0", "none", ()), log_text=False, log_access=False).request
     policy = policy or OriginPolicy()
     addresses = addresses or AddressLimits(KeyLimits(), TrustedProxies())
     clock = clock or MonotonicClock()
     app = web.Application(
         middlewares=[
+            access(observe, clock, addresses.proxies, (), PROBES),
             errors,
             time_limit,
             origin_guard(policy, OPEN_ROUTES, PROBES),

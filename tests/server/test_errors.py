@@ -30,14 +30,8 @@ from realtime.errors import (
     RealtimeError,
     TryLaterError,
 )
-from realtime.server.errors import (
-    RateLimitedError,
-    error_body,
-    error_response,
-    error_type,
-    leave_log_to_observer,
-    request_id_of,
-)
+from realtime.server.errors import RateLimitedError, error_body, error_response, error_type
+from realtime.server.exchange import leave_log_to_observer, request_id_of
 from realtime.server.keys import KeyLimits, load_keys
 from tests.server.small_server import Small, error_of, parts, send_raw, small_server
 from tests.wire_client import eventually
@@ -302,7 +296,8 @@ class TestLogOfRefusals:
         assert (line.pop("event"), line.pop("log_level")) == ("request_refused", "info")
         assert (line.pop("request"), line.pop("status")) == ("mine-1", answer.status_code)
         assert line["code"] == error_of(answer.content)["code"]
-        return answer.status_code, *line.values()
+        assert line["address"] == "127.0.0.1" and line["sent_bytes"] == len(answer.content)
+        return answer.status_code, line["code"], line["method"], line["route"]
 
     async def test_by_the_handler(self) -> None:
         assert await self.refused(lambda http: http.get(f"/v1/voices/{SECRET}?a={SECRET}")) == (
@@ -345,9 +340,14 @@ class TestLogOfRefusals:
             "POST",
             "/v1/echo",
         )
-        assert await self.refused(lambda http: http.get(f"/v1/{SECRET}")) == (404, "not_found", "GET", None)
-        code, method = "method_not_allowed", "GET"
-        assert await self.refused(lambda http: http.get("/v1/echo")) == (405, code, method, None)
+        assert await self.refused(lambda http: http.get(f"/v1/{SECRET}")) == (
+            404,
+            "not_found",
+            "GET",
+            "unknown",
+        )
+        refused = await self.refused(lambda http: http.get("/v1/echo"))
+        assert refused == (405, "method_not_allowed", "GET", "unknown")
 
     async def test_an_answer_that_is_no_exception(self) -> None:
         async def refuse(request: web.Request) -> web.StreamResponse:

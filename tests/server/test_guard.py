@@ -24,6 +24,7 @@ from realtime.server.errors import RateLimitedError
 from realtime.server.guard import Allowance
 from realtime.server.keys import KeyLimits, KeyRing, load_keys
 from realtime.server.websocket import speech_handler
+from realtime.types import Caller
 from tests.server.small_server import Small, StillClock, error_of, hello, parts, send_raw, small_server
 from tests.wire_client import eventually
 
@@ -150,14 +151,14 @@ class TestSpeechOverWebSocket:
         class Telling:
             session_id = "telling"
 
-            def __init__(self, request_id: str | None) -> None:
-                self.request_id = request_id
+            def __init__(self, caller: Caller) -> None:
+                self.caller = caller
 
             async def run(self) -> None:
                 pass
 
             async def serve(self, transport: Transport, on_begin: Callable[[], None], outlet: object) -> None:
-                await transport.send_text(self.request_id or "")
+                await transport.send_text(self.caller.request_id)
                 await transport.close(1000, "done")
 
         def check_loaded() -> None:

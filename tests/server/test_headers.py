@@ -42,6 +42,7 @@ REQUESTS: dict[str, tuple[str, str, dict[str, str], bytes, int]] = {
     "health": ("GET", "/health", {}, b"", 200),
     "ready": ("GET", "/ready", {}, b"", 200),
     "openapi": ("GET", "/openapi.json", {}, b"", 200),
+    "metrics": ("GET", "/metrics", {}, b"", 200),
     "voices": ("GET", "/v1/voices", {}, b"", 200),
     "one voice": ("GET", "/v1/voices/tone", {}, b"", 200),
     "its sample": ("GET", "/v1/voices/tone/sample", {}, b"", 200),

@@ -155,7 +155,21 @@ def routes(tmp_path: Path) -> set[tuple[str, str]]:
     catalogue = Catalogue(make_offer(Config(engine="tone")), VoiceStore(tmp_path, 1), unused)
     answers = SpeechAnswers(unused, unused, unused, unused, "", lambda: None, unused, unused)
     peers: Any = object()
-    rooms = Rooms(catalogue, answers, unused, peers, *[unused] * 6, Gate(), (), *[unused] * 3)
+    metrics: Any = object()
+    rooms = Rooms(
+        catalogue,
+        answers,
+        unused,
+        peers,
+        unused,
+        unused,
+        metrics,
+        True,
+        *[unused] * 5,
+        Gate(),
+        (),
+        *[unused] * 3,
+    )
     unlimited = AddressLimits(KeyLimits(), TrustedProxies())
     application = make_application(rooms, __version__, KeyRing(()), OriginPolicy(), unlimited)
     return {

@@ -133,6 +133,7 @@ async def use_http(run: Run) -> None:
         ("GET", "/health", {}),
         ("GET", "/ready", {}),
         ("GET", "/openapi.json", {}),
+        ("GET", "/metrics", {}),
         ("GET", "/v1/voices", {"headers": bearer}),
         ("GET", "/v1/voices", {"headers": {"Authorization": f"Bearer {WRONG_KEY}"}}),
         ("GET", f"/v1/voices?api_key={WRONG_KEY}", {}),

@@ -9,6 +9,8 @@ import ctypes
 import os
 from pathlib import Path
 
+from realtime.cores import parse_cpulist
+
 #: Where Linux tells about devices on the PCI bus.
 PCI_DEVICES = Path("/sys/bus/pci/devices")
 
@@ -36,15 +38,6 @@ def near_cpus(address: str, devices: Path = PCI_DEVICES) -> frozenset[int]:
         return parse_cpulist((devices / address / "local_cpulist").read_text("ascii"))
     except (OSError, ValueError):
         return frozenset()
-
-
-def parse_cpulist(text: str) -> frozenset[int]:
-    """The numbers in "0-3,8,10-11"; raises `ValueError` for what is not such a list."""
-    cpus: set[int] = set()
-    for part in filter(None, (each.strip() for each in text.strip().split(","))):
-        first, _, last = part.partition("-")
-        cpus.update(range(int(first), int(last or first) + 1))
-    return frozenset(cpus)
 
 
 def stay_near(cpus: frozenset[int]) -> frozenset[int]:

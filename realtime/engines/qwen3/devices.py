@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from realtime.engines.crews import usable_cores
+from realtime.cores import usable_cores
+from realtime.engines.engine import DeviceMemory
 from realtime.engines.qwen3.affinity import near_cpus, pci_address, stay_near
 from realtime.engines.qwen3.parts import why_no_triton
 from realtime.errors import EngineError
@@ -161,6 +162,17 @@ def cpu_threads(cores: int) -> int:
     and its encoder do, they take ten times as long with one for each core.
     """
     return max(1, min(_MOST_CPU_THREADS, cores // 2))
+
+
+def memory_in_use(device: torch.device) -> DeviceMemory:
+    """What this process has of the memory of a GPU; nothing of any other device."""
+    if device.type != "cuda":
+        return DeviceMemory()
+    return DeviceMemory(
+        torch.cuda.memory_allocated(device),
+        torch.cuda.memory_reserved(device),
+        torch.cuda.get_device_properties(device).total_memory,
+    )
 
 
 def free_memory(device: torch.device) -> int:

@@ -8,12 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.engines.engine import Capabilities, EngineSettings, Made, Open, Prompts, PromptStats
+from realtime.engines.engine import (
+    Capabilities,
+    DeviceMemory,
+    EngineSettings,
+    Made,
+    Open,
+    Prompts,
+    PromptStats,
+)
 from realtime.engines.prompts import PromptCache
 from realtime.engines.qwen3.budget import FrameBudget
 from realtime.engines.qwen3.clone import CloneVoices, PrimedStates
 from realtime.engines.qwen3.codec import Codec
 from realtime.engines.qwen3.description import of_config
+from realtime.engines.qwen3.devices import memory_in_use
 from realtime.engines.qwen3.generation import Script
 from realtime.engines.qwen3.loader import Model, load
 from realtime.engines.qwen3.prompt import AUTO, PromptBuilder, Sampling
@@ -97,6 +106,10 @@ class Qwen3Synthesizer:
     def step(self, streams: Sequence[Speech], deadlines: Sequence[float]) -> Sequence[Made[Speech]]:
         """As `BatchSynthesizer`."""
         return self._loaded.slots.step(streams, deadlines)
+
+    def device_memory(self) -> DeviceMemory:
+        """As `UsesDevice`."""
+        return memory_in_use(self._loaded.model.place.device)
 
     @property
     def _loaded(self) -> _Parts:

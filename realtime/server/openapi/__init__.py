@@ -6,12 +6,14 @@ import msgspec
 from aiohttp import web
 
 from realtime.server.catalogue import AudioModels, AudioVoices, Model, ModelList, VoiceEntry, VoiceList
-from realtime.server.errors import REQUEST_ID, ErrorBody
+from realtime.server.errors import ErrorBody
+from realtime.server.exchange import REQUEST_ID
 from realtime.server.openapi.parts import Json, schemas
 from realtime.server.openapi.routes import operations
 from realtime.server.openapi.speech import EVENTS, request_schema
 from realtime.server.speech_request import SpeechRequest
 from realtime.server.status import Handler, Health, Readiness
+from realtime.server.tracing import TRACEPARENT
 from realtime.server.voices import DeletedVoice
 from realtime.server.webrtc.whep import AnswerBody, OfferBody
 
@@ -35,6 +37,10 @@ _OF_WEBRTC = (AnswerBody, OfferBody)
 _MS = {"type": "number", "minimum": 0}
 _HEADERS: dict[str, tuple[str, Json]] = {
     REQUEST_ID: ("The id of the request: its own `X-Request-Id`, or a new one.", {"type": "string"}),
+    TRACEPARENT: (
+        "The trace of the request's own `traceparent`, with a span of this server.",
+        {"type": "string"},
+    ),
     "Retry-After": ("Seconds after which another try may succeed.", {"type": "integer", "minimum": 0}),
     "Location": ("Where what was made is.", {"type": "string"}),
     "ETag": ("Which begin of a peer connection this is.", {"type": "string"}),
@@ -54,22 +60,30 @@ _HEADERS: dict[str, tuple[str, Json]] = {
 _DESCRIPTION = """\
 Text in, speech out: over a WebSocket while the text is still being written, and over HTTP as in OpenAI's API.
 
-A request may bear `X-Request-Id` (1 to 128 visible ASCII characters); its answer and the log name it. \
+A request may bear `X-Request-Id` (1 to 128 visible ASCII characters); its answer and the log name it. So \
+they do with the trace of a `traceparent` (W3C Trace Context). \
 Errors have the form `{"error": {"message", "type", "code", "param"}}`. Fields that are not known are \
 ignored."""
 
 
 def make_document(
-    version: str, voice: str, model: str, keys: bool, text_bytes: int, rtc: bool = True
+    version: str,
+    voice: str,
+    model: str,
+    keys: bool,
+    text_bytes: int,
+    rtc: bool = True,
+    metrics_open: bool | None = True,
 ) -> Json:
     """The document of a server of this `version`; `keys`: it asks for one; `voice`, `model`: examples.
 
-    `text_bytes`: what a text may have. `rtc`: it has WebRTC.
+    `text_bytes`: what a text may have. `rtc`: it has WebRTC. `metrics_open`: its metrics need no key; None:
+    it tells none.
     """
     components = schemas((*_STRUCTS, *(_OF_WEBRTC if rtc else ())))
     components[SpeechRequest.__name__] = request_schema(components[SpeechRequest.__name__], text_bytes)
     paths: dict[str, Json] = {}
-    for operation in operations(voice, model, text_bytes, rtc):
+    for operation in operations(voice, model, text_bytes, rtc, metrics_open):
         paths.setdefault(operation.path, {})[operation.method] = operation.json(keys)
     return {
         "openapi": "3.1.0",

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from realtime.errors import ERRORS, ErrorCode
-from realtime.server.errors import REQUEST_ID, ErrorBody
+from realtime.server.errors import ErrorBody
+from realtime.server.exchange import REQUEST_ID
 
 Json = dict[str, Any]
 JSON = "application/json"

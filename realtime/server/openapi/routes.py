@@ -19,10 +19,12 @@ from realtime.server.status import Health, Readiness
 from realtime.server.voices import DeletedVoice
 
 
-def operations(voice: str, model: str, text_bytes: int, rtc: bool) -> tuple[Operation, ...]:
+def operations(
+    voice: str, model: str, text_bytes: int, rtc: bool, metrics_open: bool | None
+) -> tuple[Operation, ...]:
     """All of them; a voice and a model that there are serve as examples. A text may have `text_bytes`.
 
-    `rtc`: there is WebRTC.
+    `rtc`: there is WebRTC. `metrics_open`: whether metrics need no key; None: there are none.
     """
     return (
         *speech_operations(voice, model),
@@ -31,6 +33,22 @@ def operations(voice: str, model: str, text_bytes: int, rtc: bool) -> tuple[Oper
         *_voices(voice),
         *_models(model),
         *_server(),
+        *(() if metrics_open is None else _metrics(metrics_open)),
+    )
+
+
+def _metrics(is_open: bool) -> tuple[Operation, ...]:
+    formats = {media: {"type": "string"} for media in ("text/plain", "application/openmetrics-text")}
+    return (
+        Operation(
+            "get",
+            "/metrics",
+            "metrics",
+            "server",
+            "Figures for Prometheus",
+            {200: Answer("All metrics, in the format that `Accept` asks for.", formats)},
+            is_open=is_open,
+        ),
     )
 
 

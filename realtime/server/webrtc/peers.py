@@ -21,6 +21,7 @@ from realtime.server.webrtc.ice import Servers
 from realtime.server.webrtc.peer import CLOSE_S, Peer, PeerSettings
 from realtime.server.webrtc.sdp import Offer
 from realtime.session import messages as wire
+from realtime.types import Caller
 
 _RETRY_AFTER_MS = 1000
 #: Of them for the track of one session.
@@ -37,7 +38,7 @@ class Peers:
         self,
         settings: PeerSettings,
         registry: Registry,
-        make_driver: Callable[[str | None], Driver],
+        make_driver: Callable[[Caller], Driver],
         silence: bytes,
         clock: Clock,
     ) -> None:
@@ -81,7 +82,7 @@ class Peers:
         return self._registry.find_by_track_token(token) is not None
 
     async def answer(
-        self, offer: Offer, token: str | None, request_id: str, take_allowances: Callable[[], ExitStack]
+        self, offer: Offer, token: str | None, caller: Caller, take_allowances: Callable[[], ExitStack]
     ) -> tuple[Peer, str]:
         """A new peer connection, and the answer to its offer.
 
@@ -102,7 +103,7 @@ class Peers:
             self._answering -= 1
         peer.token = token
         peer.held = take_allowances()
-        running = self._lead(peer, request_id) if driver is None else self._carry(peer, driver)
+        running = self._lead(peer, caller) if driver is None else self._carry(peer, driver)
         task = asyncio.create_task(running)
         self._peers[peer.peer_id] = peer, task
         task.add_done_callback(lambda _: self._peers.pop(peer.peer_id, None))
@@ -151,7 +152,7 @@ class Peers:
         finally:
             driver.track.disconnect(peer)
 
-    async def _lead(self, peer: Peer, request_id: str) -> None:
+    async def _lead(self, peer: Peer, caller: Caller) -> None:
         """A peer whose data channel leads a session."""
 
         async def lead(transport: DataChannelTransport, outlet: Peer) -> None:
@@ -160,7 +161,7 @@ class Peers:
             except QueueFullError as full:
                 await refuse(transport, full)
                 return
-            await self._registry.serve(self._make_driver(request_id), transport, outlet)
+            await self._registry.serve(self._make_driver(caller), transport, outlet)
 
         await peer.run(lead, lambda: None)
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from msgspec import UNSET, Struct, UnsetType
 
 from realtime.errors import ErrorCode, InvalidMessageError, RealtimeError
-from realtime.server.errors import request_id_of
+from realtime.server.exchange import caller_of
 from realtime.server.guard import keep_allowances
 from realtime.server.keys import offered_keys
 from realtime.server.webrtc.peers import Peers
@@ -71,9 +71,7 @@ def offer_handler(
             token = body.token if isinstance(body.token, str) else token
             _check_size(len(text.encode("utf-8", "surrogatepass")), MAX_SDP_BYTES)
         offer = read_offer(text)
-        peer, answer = await peers.answer(
-            offer, token, request_id_of(request), lambda: keep_allowances(request)
-        )
+        peer, answer = await peers.answer(offer, token, caller_of(request), lambda: keep_allowances(request))
         headers = {
             "Location": f"{ROUTE}/{peer.peer_id}",
             "ETag": peer.etag,

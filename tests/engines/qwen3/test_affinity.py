@@ -12,20 +12,6 @@ import pytest
 from realtime.engines.qwen3 import affinity
 
 
-@pytest.mark.parametrize(
-    ("text", "cpus"),
-    [("0-3,8,10-11\n", {0, 1, 2, 3, 8, 10, 11}), ("7", {7}), (" 0-0, 2 ", {0, 2}), ("\n", set())],
-)
-def test_lists_of_processors(text: str, cpus: set[int]) -> None:
-    assert affinity.parse_cpulist(text) == cpus
-
-
-@pytest.mark.parametrize("text", ["a", "1-b", "1-2-3"])
-def test_what_is_no_list(text: str) -> None:
-    with pytest.raises(ValueError):
-        affinity.parse_cpulist(text)
-
-
 def test_processors_next_to_a_device(tmp_path: Path) -> None:
     for address, text in (("0000:3b:00.0", "16-31\n"), ("0000:5e:00.0", "nonsense\n")):
         (tmp_path / address).mkdir()
