@@ -14,7 +14,7 @@ TEST_PROCESSES ?= 2
 OUT ?=
 TEXT ?=
 
-.PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser bench-rtc load soak lock clean
+.PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser bench-rtc load soak lock clean audit architecture
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
@@ -28,6 +28,8 @@ help:
 	@echo 'make bench-rtc                         figures of WebRTC'
 	@echo 'make load                              figures of many listeners, and load.png'
 	@echo 'make soak                              ten minutes of random sessions'
+	@echo 'make audit                             known vulnerabilities of what is locked'
+	@echo 'make architecture                      draw docs/architecture.svg anew'
 
 run: $(VENV)/.installed
 	@exec $(BIN)/python -m realtime serve
@@ -108,6 +110,14 @@ load: $(VENV)/.installed-test
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m bench.soak
+
+# Asks PyPI and the npm registry; where they cannot be asked it says so, and lists what is locked.
+audit: $(VENV)/.installed-test
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python deploy/audit.py
+
+architecture: $(VENV)/.installed-test
+	@sh tests/system-packages.sh dot:graphviz
+	$(BIN)/python docs/draw_architecture.py docs/architecture.svg
 
 # New versions within the ranges of pyproject.toml, for every platform, with hashes. Needs uv. `make lock UPGRADE=` adds
 # what is missing and leaves the rest. Torch is pinned by hand in requirements-torch.txt, without a hash: builds of one

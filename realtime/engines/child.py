@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from realtime.cores import stay_on
+from realtime.engines.child_logs import log_to_parent
 from realtime.engines.crew import SWITCH_INTERVAL_S, Crew
 from realtime.engines.crews import crew_for
 from realtime.engines.engine import (
@@ -169,6 +170,7 @@ def main(arguments: list[str]) -> None:
     memory = memoryview(mmap.mmap(int(memory_descriptor), SHARED_BYTES))
     ring = _Ring(memory[TABLE_BYTES:])
     parent = _Parent(channel, ring)
+    log_to_parent(parent.send)
     try:
         told = msgspec.json.decode(settings, type=EngineSettings)
         if told.cores:

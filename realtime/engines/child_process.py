@@ -36,7 +36,15 @@ _STOP_S = 1.0
 _KILL_S = 5.0  # what does not end so long after it was killed is stuck in the system, and left there
 # A file in memory where the system has such a folder; it has no name, so nothing can be left behind.
 _MEMORY_FOLDER = "/dev/shm" if os.path.isdir("/dev/shm") else None
+#: Whoever fetches no model has no use for these.
+_OF_THE_HUB = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 _log = structlog.get_logger(__name__)
+
+
+def _environment(fetches_model: bool) -> dict[str, str]:
+    left_out = () if fetches_model else _OF_THE_HUB
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    return environment | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
 
 
 class ChildProcess:
@@ -85,7 +93,7 @@ class ChildProcess:
                 str(memory.fileno()),
                 pass_fds=(theirs.fileno(), memory.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+                env=_environment(fetches_model=settings.model is not None),
             )
         except BaseException:
             (writer or ours).close()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import structlog
 
+from realtime.engines.child_logs import write_log
 from realtime.engines.child_process import ChildProcess
 from realtime.engines.engine import (
     Capabilities,
@@ -42,6 +43,7 @@ from realtime.engines.wire import (
     Loaded,
     LoadFailed,
     LoadProgress,
+    Logged,
     StepsTaken,
     UtteranceFailed,
     UtteranceFreed,
@@ -185,7 +187,9 @@ class ProcessEngine:
 
     async def _next_of_load(self, child: ChildProcess) -> ChildMessage:
         async with asyncio.timeout(_LOAD_S):
-            return decode_from_child(await read_message(child.reader))
+            while isinstance(message := decode_from_child(await read_message(child.reader)), Logged):
+                write_log(message)
+            return message
 
     async def _keep(self, child: ChildProcess) -> None:
         """Listen to the child; when it is gone, fail what it held and start another."""
@@ -277,6 +281,8 @@ class ProcessEngine:
             self._on_event(Stats(message.open, message.waiting, message.busy, *counts, message.device))
         elif isinstance(message, StepsTaken):
             self._on_event(Steps(message.steps))
+        elif isinstance(message, Logged):
+            write_log(message)
         elif isinstance(message, Alive):
             child.longest_step_s = message.longest_step_s
 

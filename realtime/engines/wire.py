@@ -118,6 +118,14 @@ class StepsTaken(msgspec.Struct, frozen=True, tag="steps"):
     steps: tuple[Step, ...]
 
 
+class Logged(msgspec.Struct, frozen=True, tag="log"):
+    """The child has something for the log; see `child_logs`."""
+
+    level: str
+    event: str
+    fields: dict[str, str | int | float | bool | None]
+
+
 ParentMessage = Open | Feed | Flush | Grant | Finish | Cancel | Released | Forget
 ChildMessage = (
     LoadProgress
@@ -129,6 +137,7 @@ ChildMessage = (
     | UtteranceFailed
     | WorkersBusy
     | StepsTaken
+    | Logged
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -8,6 +8,9 @@ from typing import Literal
 
 import structlog
 
+from realtime.observe.printable import printable
+from realtime.tracebacks import told_traceback
+
 
 def _without_bad_requests(record: logging.LogRecord) -> bool:
     """A request that is no HTTP is not worth a traceback, and what it held (a key, say) is not for a log."""
@@ -18,23 +21,30 @@ def _without_bad_requests(record: logging.LogRecord) -> bool:
     return True
 
 
-def configure(level: str, form: Literal["json", "console"]) -> None:
-    """Set up structlog, and the standard library's loggers of our dependencies, to write to stderr."""
-    renderer: structlog.typing.Processor
+def configure(level: str, form: Literal["json", "console"], log_text: bool = False) -> None:
+    """Set up structlog, and the standard library's loggers of our dependencies, to write to stderr.
+
+    Messages of exceptions that may quote what was spoken are written only with `log_text`.
+    """
+
+    def traceback(exc_info: structlog.typing.ExcInfo) -> str:
+        return told_traceback(exc_info[1], log_text)
+
+    renderers: list[structlog.typing.Processor]
     if form == "json":
-        renderer = structlog.processors.JSONRenderer()
+        renderers = [structlog.processors.JSONRenderer()]
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        renderers = [printable, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(traceback),
     ]
     numeric = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(numeric),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
@@ -43,7 +53,7 @@ def configure(level: str, form: Literal["json", "console"]) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     handler.addFilter(_without_bad_requests)

@@ -29,6 +29,7 @@ from realtime.server.errors import errors, name_response
 from realtime.server.exchange import route_of
 from realtime.server.gate import Gate
 from realtime.server.guard import key_guard
+from realtime.server.headers import safe_headers
 from realtime.server.keys import KeyRing
 from realtime.server.openapi import make_document, openapi_handler
 from realtime.server.origins import OriginPolicy, cors_headers, origin_guard
@@ -153,6 +154,7 @@ def make_application(
     )
     application.on_response_prepare.append(name_response)
     application.on_response_prepare.append(cors_headers(origins))
+    application.on_response_prepare.append(safe_headers(origins.is_shared))
     application.add_routes(
         [
             web.get("/", front_handler(files.get("/index.html"), index_handler(document))),

@@ -18,12 +18,15 @@ from aiohttp.typedefs import Handler
 from realtime.errors import ErrorCode, RealtimeError
 from realtime.server.errors import SlowRequestError, answer, error_body, error_response
 from realtime.server.exchange import REQUEST_ID, new_request_id, request_id_of
+from realtime.server.headers import HEADERS, add_headers
 
 #: Bytes of a JSON body, for `web.Application(client_max_size=...)`; more where a longer text is allowed.
 MAX_BODY_BYTES = 1024 * 1024
 #: Bytes of a request line, and of one header field.
 MAX_LINE_BYTES = 8190
 MAX_FIELD_BYTES = 16 * 1024
+#: Header fields of a request.
+MAX_FIELDS = 128
 #: A connection without a request is closed after so long.
 KEEP_ALIVE_S = 75.0
 #: What may wait in the kernel: little, or a cancel waits behind seconds of sound.
@@ -54,6 +57,7 @@ class Connection(web.RequestHandler):
             "keepalive_timeout": max(KEEP_ALIVE_S, timeout_s),
             "max_line_size": MAX_LINE_BYTES,
             "max_field_size": MAX_FIELD_BYTES,
+            "max_headers": MAX_FIELDS,
         }
         super().__init__(manager, loop=asyncio.get_running_loop(), **limits)
         self._timeout_s = timeout_s
@@ -101,6 +105,8 @@ class Connection(web.RequestHandler):
         # What aiohttp refuses before any middleware runs (an unknown `Expect`).
         if isinstance(resp, web.HTTPException) and resp.status >= 400:
             resp = answer(request, resp)
+        if request.content.exception() is not None and not resp.prepared:
+            resp.force_close()  # so that the answer says so, and no client sends another request
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
@@ -127,6 +133,7 @@ class Connection(web.RequestHandler):
         else:
             response = answer(request, exc or RealtimeError(message or ""))
         response.headers[REQUEST_ID] = request_id_of(request)
+        add_headers(response.headers)  # no signal tells of what is no HTTP
         response.force_close()
         return response
 
@@ -212,7 +219,8 @@ def _raw(error: SlowRequestError) -> bytes:
     body = error_body(error)
     head = (
         "HTTP/1.1 408 Request Timeout\r\n"
-        "Content-Type: application/json; charset=utf-8\r\n"
+        + "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+        + "Content-Type: application/json; charset=utf-8\r\n"
         f"Content-Length: {len(body)}\r\n"
         f"{REQUEST_ID}: {new_request_id()}\r\n"
         "Connection: close\r\n\r\n"

@@ -91,6 +91,11 @@ class OriginPolicy:
     loopback_only: bool = False
     own_name: str | None = None
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether pages of other origins may use the server."""
+        return self.everybody or bool(self.allowed)
+
     def knows_host(self, request: web.BaseRequest) -> bool:
         """Whether the name that the request is sent to is none that somebody else can have made to lead here.
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
+import structlog
 
 from realtime.engines.engine import Cancellation, EngineSettings, Open
 from realtime.engines.tone import SAMPLE_RATE, ToneSynthesizer
@@ -106,6 +107,28 @@ class DyingSynthesizer(ToneSynthesizer):
 
     def load(self) -> None:
         os._exit(7)
+
+
+class TalkativeSynthesizer(ToneSynthesizer):
+    """Logs at its start, and a failure with each text."""
+
+    def load(self) -> None:
+        structlog.get_logger("talkative").debug(
+            "loads", step=1, share=0.5, odd={1}, huge=2**70, half="\ud800"
+        )
+        super().load()
+
+    def synthesize(self, piece: TextPiece, request: Open, cancellation: Cancellation) -> Iterator[AudioChunk]:
+        try:
+            {}[piece.text]
+        except KeyError:
+            structlog.get_logger("talkative").exception("has_failed", segment=piece.segment)
+        yield from super().synthesize(piece, request, cancellation)
+
+
+def make_talkative(settings: EngineSettings | None = None) -> TalkativeSynthesizer:
+    """Logs."""
+    return TalkativeSynthesizer()
 
 
 def make_faulty(settings: EngineSettings | None = None) -> FaultySynthesizer:

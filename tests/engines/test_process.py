@@ -198,6 +198,21 @@ async def test_a_failure_of_the_text_is_told_as_in_a_thread() -> None:
         assert engine.restarts == 0
 
 
+async def test_what_the_child_logs_is_in_the_log_of_the_server(capfd: pytest.CaptureFixture[str]) -> None:
+    """With its level and values, and without what was to be spoken; the child writes nothing by itself."""
+    with structlog.testing.capture_logs() as logs:
+        async with running("tests.engines.faulty:make_talkative") as (engine, log):
+            say(engine, 1, "a secret")
+            await log.wait_freed(1)
+    (begun,) = [each for each in logs if each["event"] == "loads"]
+    assert begun["log_level"] == "debug" and (begun["step"], begun["share"]) == (1, 0.5)
+    assert (begun["odd"], begun["huge"], begun["half"]) == ("{1}", str(2**70), "\\ud800")
+    (failed,) = [each for each in logs if each["event"] == "has_failed"]
+    assert failed["log_level"] == "error" and failed["segment"] == 0
+    assert "in synthesize" in failed["exception"] and "KeyError: (left out" in failed["exception"]
+    assert "secret" not in str(logs) and capfd.readouterr() == ("", "")
+
+
 async def test_long_sound_wraps_the_ring_and_stays_exact() -> None:
     """Two utterances at once, 84 MB in all through 16 MiB, in chunks that are longer than a part."""
     assert LONG_CHUNK > _MAX_SAMPLES

@@ -6,12 +6,14 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import structlog
 
+from realtime.errors import EngineError
 from realtime.observe import logs
+from realtime.tracebacks import told_traceback
 
 LEVELS = ["debug", "info", "warning", "error"]
 
@@ -57,12 +59,99 @@ def test_a_json_line_says_everything(capsys: pytest.CaptureFixture[str]) -> None
 def test_an_exception_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("info", "json")
     try:
-        raise ValueError("no\nluck")
-    except ValueError:
+        raise OSError("no\nluck")
+    except OSError:
         structlog.get_logger().exception("speaker_failed")
     (record,) = records(capsys)
     assert (record["event"], record["level"]) == ("speaker_failed", "error")
-    assert "ValueError: no\nluck" in record["exception"]
+    assert "OSError: no\nluck" in record["exception"]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_nobody_else_writes_lines_or_colours(
+    capsys: pytest.CaptureFixture[str], form: Literal["json", "console"]
+) -> None:
+    """What a client chose cannot end a line, or have a terminal do something."""
+    logs.configure("info", form)
+    for chosen in (
+        "a\n2026-01-01 [info] forged",
+        "\x1b[2J\x1b]0;title\x07",
+        "\x9b31m",
+        "\u2028x",
+        "\rx",
+        "a\x00b",
+    ):
+        structlog.get_logger().info("context_over", context=chosen)
+        logging.getLogger("aiohttp.server").warning("seen: %s", chosen)
+        told = lines(capsys)
+        assert len(told) == 2 and all(each.isprintable() for each in told), told
+
+
+def test_lines_of_a_traceback_are_kept_and_its_colours_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "console")
+    try:
+        raise OSError("no\n\x1b[31mluck")
+    except OSError:
+        structlog.get_logger().exception("speaker_failed")
+    told = lines(capsys)
+    assert told[1].startswith("Traceback") and told[-2:] == ["OSError: no", r"\x1b[31mluck"]
+
+
+class TestTracebacks:
+    """The message of a failure may be what somebody says in confidence."""
+
+    SECRET = "my secret word"
+
+    def raised(self, error: BaseException, *, log_text: bool = False) -> str:
+        try:
+            raise error
+        except BaseException as caught:
+            return told_traceback(caught, log_text)
+
+    @pytest.mark.parametrize(
+        "kind", [KeyError, ValueError, LookupError, UnicodeError, type("Odd", (Exception,), {})]
+    )
+    def test_messages_that_may_quote_are_left_out(self, kind: type[Exception]) -> None:
+        told = self.raised(kind(self.SECRET))
+        assert self.SECRET not in told and f"\n{kind.__qualname__}: (left out" in told and "in raised" in told
+        assert self.SECRET in self.raised(kind(self.SECRET), log_text=True)
+
+    @pytest.mark.parametrize("kind", [TypeError, OSError, RuntimeError, EngineError])
+    def test_others_are_told(self, kind: type[Exception]) -> None:
+        assert self.raised(kind("why")).endswith(f"{kind.__qualname__}: why")
+
+    def test_all_of_a_chain_and_of_a_group(self) -> None:
+        def fail() -> None:
+            try:
+                raise KeyError(self.SECRET)
+            except KeyError as first:
+                try:
+                    raise ValueError(self.SECRET)
+                except ValueError:
+                    raise TypeError("no such thing") from first
+
+        try:
+            fail()
+        except TypeError as chained:
+            told = self.raised(ExceptionGroup("several", [chained, ValueError(self.SECRET)]))
+        assert self.SECRET not in told
+        for part in (
+            "KeyError: (left",
+            "direct cause",
+            "TypeError: no such thing",
+            "ExceptionGroup: several (2",
+        ):
+            assert part in told
+        assert told.count("ValueError: (left") == 1  # what the cause stands for is not told as well
+
+    def test_chains_have_an_end(self) -> None:
+        first, second = OSError("one"), OSError("two")
+        first.__cause__, second.__cause__ = second, first
+        assert len(self.raised(first)) < 5000
+
+    def test_what_has_no_message_has_none_left_out(self) -> None:
+        assert self.raised(RuntimeError()).endswith("\nRuntimeError")
+        assert self.raised(OSError(2, "gone")).endswith("FileNotFoundError: [Errno 2] gone")
 
 
 def test_what_json_does_not_know_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from realtime.server.addresses import AddressLimits, TrustedProxies, address_gua
 from realtime.server.connection import MAX_BODY_BYTES, time_limit
 from realtime.server.errors import errors, name_response
 from realtime.server.guard import key_guard
+from realtime.server.headers import safe_headers
 from realtime.server.keys import KeyLimits, KeyRing
 from realtime.server.listen import listening
 from realtime.server.origins import OriginPolicy, cors_headers, origin_guard
@@ -102,7 +103,7 @@ async def small_server(
         ],
         client_max_size=MAX_BODY_BYTES,
     )
-    app.on_response_prepare.extend([name_response, cors_headers(policy)])
+    app.on_response_prepare.extend([name_response, cors_headers(policy), safe_headers(policy.is_shared)])
     usual: Routes = {"GET /": hello, "GET /health": hello, "POST /v1/echo": echo, "GET /v1/ws": sockets}
     for route, handler in (usual | dict(routes or {})).items():
         app.router.add_route(*route.split(), handler)
