@@ -20,8 +20,9 @@ import pytest
 from realtime.app import running
 from realtime.audio.resample import Resampler
 from realtime.config import Config
-from realtime.engines.engine import NeverCancelled, Open
+from realtime.engines.engine import Open
 from realtime.engines.espeak import VOICES, EspeakSynthesizer
+from realtime.engines.synthesizer import NeverCancelled
 from realtime.types import TextPiece
 from realtime.voices import catalogue
 from tests.speech_judges import transcribe, word_error_rate

@@ -32,11 +32,11 @@ from realtime.engines.engine import (
     Finish,
     Freed,
     Grant,
-    Made,
     Open,
 )
 from realtime.engines.qwen3.held import held_bytes
 from realtime.engines.qwen3.speech import Speech
+from realtime.engines.synthesizer import Made
 from realtime.speech.pace import Pace
 
 #: Grants that would change less than so are not sent, as in `speech.synthesis`.

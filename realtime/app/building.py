@@ -18,10 +18,11 @@ from realtime.audio.rubberband import is_installed as is_installed_rubber_band
 from realtime.clock import Clock
 from realtime.config import Config, given
 from realtime.cores import usable_cores
-from realtime.engines.engine import AnySynthesizer, Capabilities, Engine, EngineSettings
+from realtime.engines.engine import Capabilities, Engine, EngineSettings
 from realtime.engines.ondemand import OnDemandEngine
 from realtime.engines.process import ProcessEngine
 from realtime.engines.routed import Part, RoutedEngine
+from realtime.engines.synthesizer import AnySynthesizer
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.errors import ErrorCode, InvalidMessageError

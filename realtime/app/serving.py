@@ -358,9 +358,7 @@ def main() -> None:
     for name in SECRETS:
         os.environ.pop(name, None)  # no process that is started from here has a use for them
     _allow_descriptors()
-    logs.configure(
-        config.log_level, "json" if config.log_format == "json" else "console", config.log_text
-    )
+    logs.configure(config.log_level, "json" if config.log_format == "json" else "console", config.log_text)
     structlog.get_logger("realtime").info("host", **in_force(config))
     # uvloop sends what is written in one turn of the loop with one system call: a tenth of the server's cost.
     uvloop.run(serve(config))

@@ -19,19 +19,8 @@ from typing import Any
 import structlog
 
 from realtime.engines.crew import Crew, Worker, reason_of
-from realtime.engines.engine import (
-    BatchSynthesizer,
-    Cancel,
-    Chunk,
-    Event,
-    Failure,
-    Freed,
-    Made,
-    Sound,
-    Step,
-    Steps,
-    Stream,
-)
+from realtime.engines.engine import Cancel, Chunk, Event, Failure, Freed, Step, Steps
+from realtime.engines.synthesizer import BatchSynthesizer, Made, Sound, Stream
 from realtime.engines.turns import Utterance
 from realtime.errors import EngineError
 

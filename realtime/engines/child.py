@@ -20,17 +20,9 @@ from realtime.cores import stay_on
 from realtime.engines.child_logs import log_to_parent
 from realtime.engines.crew import SWITCH_INTERVAL_S, Crew
 from realtime.engines.crews import crew_for
-from realtime.engines.engine import (
-    AnySynthesizer,
-    Chunk,
-    EngineSettings,
-    Event,
-    Failure,
-    Freed,
-    Stats,
-    Steps,
-)
+from realtime.engines.engine import Chunk, EngineSettings, Event, Failure, Freed, Stats, Steps
 from realtime.engines.loading import report_to, why_not_loaded
+from realtime.engines.synthesizer import AnySynthesizer
 from realtime.engines.wire import (
     MOST_WORKERS,
     RING_BYTES,

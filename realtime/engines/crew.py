@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Generic
 
 from realtime.engines.engine import (
-    AnySynthesizer,
     Cancel,
     Command,
     DeviceMemory,
@@ -25,12 +24,11 @@ from realtime.engines.engine import (
     Flush,
     Freed,
     Grant,
-    KeepsPrompts,
     Open,
     PromptStats,
     Stats,
-    UsesDevice,
 )
+from realtime.engines.synthesizer import AnySynthesizer, KeepsPrompts, UsesDevice
 from realtime.engines.turns import Turns, Utterance, Work
 from realtime.errors import EngineError
 

@@ -8,7 +8,8 @@ from typing import Any
 from realtime.cores import usable_cores
 from realtime.engines.batches import Batches
 from realtime.engines.crew import Crew
-from realtime.engines.engine import AnySynthesizer, BatchSynthesizer, Event
+from realtime.engines.engine import Event
+from realtime.engines.synthesizer import AnySynthesizer, BatchSynthesizer
 from realtime.engines.workers import Workers
 
 

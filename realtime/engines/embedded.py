@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.engines.alignment import align_words
-from realtime.engines.engine import Cancellation, Capabilities, EngineSettings, NeverCancelled, Open
+from realtime.engines.engine import Capabilities, EngineSettings, Open
 from realtime.engines.ipa import to_voice_phonemes
 from realtime.engines.network import (
     open_network,
@@ -26,6 +26,7 @@ from realtime.engines.network import (
     with_output,
 )
 from realtime.engines.rendering import Floats, Renderer
+from realtime.engines.synthesizer import Cancellation, NeverCancelled
 from realtime.types import AudioChunk, TextPiece, WordTiming
 
 SAMPLE_RATE = 24_000

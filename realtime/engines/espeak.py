@@ -14,11 +14,12 @@ from typing import Final
 
 import numpy as np
 
-from realtime.engines.engine import Cancellation, Capabilities, EngineSettings, NeverCancelled, Open
+from realtime.engines.engine import Capabilities, EngineSettings, Open
 from realtime.engines.espeak_library import SAMPLE_RATE
 from realtime.engines.espeak_process import speak
 from realtime.engines.espeak_text import is_speech, readable, runs_of
 from realtime.engines.espeak_words import IDEOGRAPHS, WordKind, time_words
+from realtime.engines.synthesizer import Cancellation, NeverCancelled
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, TextPiece, WordTiming
 

@@ -19,8 +19,8 @@ import warnings
 from typing import NoReturn
 
 from realtime.engines import espeak_library
-from realtime.engines.engine import Cancellation
 from realtime.engines.espeak_library import WordEvent
+from realtime.engines.synthesizer import Cancellation
 from realtime.errors import EngineError
 
 # A text of 500 characters takes 0.1 s; what takes longer than this has lost its way.

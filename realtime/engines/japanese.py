@@ -20,9 +20,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.engines.engine import Cancellation, Capabilities, EngineSettings, NeverCancelled, Open
+from realtime.engines.engine import Capabilities, EngineSettings, Open
 from realtime.engines.japanese_text import JapaneseReader, Phoneme
 from realtime.engines.network import open_network, run_network, silence_telemetry, with_output
+from realtime.engines.synthesizer import Cancellation, NeverCancelled
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
 

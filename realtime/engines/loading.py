@@ -9,7 +9,8 @@ from typing import Any
 
 import structlog
 
-from realtime.engines.engine import LoadState, ReportsProgress
+from realtime.engines.engine import LoadState
+from realtime.engines.synthesizer import ReportsProgress
 from realtime.errors import EngineError
 
 #: Progress is told no more often, unless something else begins.

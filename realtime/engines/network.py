@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from realtime.engines.engine import Cancellation
+from realtime.engines.synthesizer import Cancellation
 
 _FATAL = 4  # in onnxruntime's count of what is worth a line on stderr
 

@@ -19,19 +19,17 @@ import structlog
 from realtime.engines.crew import Crew
 from realtime.engines.crews import crew_for
 from realtime.engines.engine import (
-    AnySynthesizer,
     Capabilities,
     Chunk,
     Command,
     Event,
     Failure,
     Freed,
-    KeepsPrompts,
     LoadState,
     Open,
-    ReportsProgress,
 )
 from realtime.engines.loading import LoadLog, LoadTimes, report_to, why_not_loaded
+from realtime.engines.synthesizer import AnySynthesizer, KeepsPrompts, ReportsProgress
 from realtime.errors import EngineError
 
 _LEAST_WAIT_S = 0.01

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from realtime.engines.engine import Cancellation, Capabilities, EngineSettings, Open
+from realtime.engines.engine import Capabilities, EngineSettings, Open
 from realtime.engines.prompts import Prompt, PromptCache
+from realtime.engines.synthesizer import Cancellation
 from realtime.errors import EngineError
 from realtime.types import LANGUAGES, AudioChunk, Pcm, TextPiece, VoiceReference, WordTiming
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from realtime.engines.crew import Crew, Worker, reason_of
-from realtime.engines.engine import Chunk, Event, Failure, Freed, Synthesizer
+from realtime.engines.engine import Chunk, Event, Failure, Freed
+from realtime.engines.synthesizer import Synthesizer
 from realtime.engines.turns import Utterance
 from realtime.types import AudioChunk, TextPiece
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from realtime.engines.engine import Cancellation, Capabilities, EngineSettings, Open
+from realtime.engines.engine import Capabilities, EngineSettings, Open
 from realtime.engines.qwen3.description import describe
+from realtime.engines.synthesizer import Cancellation
 from realtime.engines.tone import SAMPLE_RATE, ToneSynthesizer, pitch_hz
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, TextPiece

@@ -21,8 +21,9 @@ from realtime.audio.silence import (
     fade_out,
 )
 from realtime.engines.embedded import EmbeddedSynthesizer
-from realtime.engines.engine import NeverCancelled, Open
+from realtime.engines.engine import Open
 from realtime.engines.espeak import EspeakSynthesizer
+from realtime.engines.synthesizer import NeverCancelled
 from realtime.types import Pcm, TextPiece
 
 RATE = 24_000

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from realtime.engines.engine import Capabilities, EngineSettings, Made, Open
+from realtime.engines.engine import Capabilities, EngineSettings, Open
+from realtime.engines.synthesizer import Made
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, TextPiece
 

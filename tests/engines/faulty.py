@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 import structlog
 
-from realtime.engines.engine import Cancellation, EngineSettings, Open
+from realtime.engines.engine import EngineSettings, Open
+from realtime.engines.synthesizer import Cancellation
 from realtime.engines.tone import SAMPLE_RATE, ToneSynthesizer
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, Pcm, TextPiece

@@ -15,7 +15,6 @@ import structlog
 from realtime.engines.batches import _STEPS_AHEAD, Batches
 from realtime.engines.crews import crew_for
 from realtime.engines.engine import (
-    AnySynthesizer,
     Cancel,
     Chunk,
     Event,
@@ -25,12 +24,12 @@ from realtime.engines.engine import (
     Flush,
     Freed,
     Grant,
-    Made,
     Open,
     Stats,
     Steps,
 )
 from realtime.engines.process import ProcessEngine
+from realtime.engines.synthesizer import AnySynthesizer, Made
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.engines.workers import Workers

@@ -12,9 +12,10 @@ import pytest
 
 from realtime.audio.silence import audible_range
 from realtime.engines.embedded import SAMPLE_RATE, UNIT_FRAMES, EmbeddedSynthesizer, _readable
-from realtime.engines.engine import NeverCancelled, Open
+from realtime.engines.engine import Open
 from realtime.engines.network import run_network
 from realtime.engines.rendering import Renderer
+from realtime.engines.synthesizer import NeverCancelled
 from realtime.types import AudioChunk, Pcm, Pronunciation, TextPiece
 from tests.engines.cancelling import After, BrokenOff, ByHand
 

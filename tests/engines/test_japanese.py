@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from realtime.engines import japanese
-from realtime.engines.engine import NeverCancelled, Open
+from realtime.engines.engine import Open
 from realtime.engines.japanese import SAMPLE_RATE, JapaneseSynthesizer
 from realtime.engines.japanese_text import JapaneseReader
+from realtime.engines.synthesizer import NeverCancelled
 from realtime.errors import EngineError
 from realtime.types import Pcm, TextPiece
 from tests.engines.cancelling import BrokenOff, ByHand

@@ -10,9 +10,10 @@ import pytest
 import structlog
 
 from realtime.engines import process
-from realtime.engines.engine import EngineSettings, Event, LoadState, ModelSettings, ReportsProgress
+from realtime.engines.engine import EngineSettings, Event, LoadState, ModelSettings
 from realtime.engines.loading import LoadLog, LoadTimes, Progress, report_to
 from realtime.engines.process import ProcessEngine
+from realtime.engines.synthesizer import ReportsProgress
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.errors import EngineError

@@ -43,9 +43,9 @@ from realtime.engines.engine import (
     Open,
     Restarted,
     Stats,
-    Synthesizer,
 )
 from realtime.engines.process import ProcessEngine
+from realtime.engines.synthesizer import Synthesizer
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.engines.wire import (

@@ -10,16 +10,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from realtime.engines.engine import (
-    Cancel,
-    Cancellation,
-    Chunk,
-    EngineSettings,
-    Failure,
-    Open,
-    PromptStats,
-    Stats,
-)
+from realtime.engines.engine import Cancel, Chunk, EngineSettings, Failure, Open, PromptStats, Stats
+from realtime.engines.synthesizer import Cancellation
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.errors import EngineError

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from realtime.engines.engine import EngineSettings, KeepsPrompts, NeverCancelled, Open, PromptStats
+from realtime.engines.engine import EngineSettings, Open, PromptStats
+from realtime.engines.synthesizer import KeepsPrompts, NeverCancelled
 from realtime.engines.tone import (
     AMPLITUDE,
     CHARACTER_SAMPLES,

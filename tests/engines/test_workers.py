@@ -19,7 +19,6 @@ import pytest
 
 from realtime.engines.engine import (
     Cancel,
-    Cancellation,
     Capabilities,
     Chunk,
     Event,
@@ -31,6 +30,7 @@ from realtime.engines.engine import (
     Open,
     Stats,
 )
+from realtime.engines.synthesizer import Cancellation
 from realtime.engines.tone import ToneSynthesizer
 from realtime.engines.workers import Workers
 from realtime.errors import EngineError

@@ -14,7 +14,8 @@ from typing import Any, cast
 
 from realtime.audio.formats import make_encoder
 from realtime.clock import MonotonicClock
-from realtime.engines.engine import Cancellation, Open
+from realtime.engines.engine import Open
+from realtime.engines.synthesizer import Cancellation
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.errors import EngineError, ErrorCode

@@ -14,7 +14,8 @@ import pytest
 
 from realtime.audio.formats import make_encoder
 from realtime.clock import MonotonicClock
-from realtime.engines.engine import Cancellation, Open
+from realtime.engines.engine import Open
+from realtime.engines.synthesizer import Cancellation
 from realtime.engines.thread import ThreadEngine
 from realtime.errors import ErrorCode, RealtimeError
 from realtime.live.reading import Readings, ReadingSummary

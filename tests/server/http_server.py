@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.engines.engine import Cancellation, Open
+from realtime.engines.engine import Open
+from realtime.engines.synthesizer import Cancellation
 from realtime.engines.tone import ToneSynthesizer
 from realtime.types import AudioChunk, TextPiece
 

@@ -15,7 +15,8 @@ import pytest
 from realtime.app import Server, running
 from realtime.config import Config
 from realtime.engines import tone
-from realtime.engines.engine import Cancellation, Open
+from realtime.engines.engine import Open
+from realtime.engines.synthesizer import Cancellation
 from realtime.types import AudioChunk, Packet, TextPiece
 from tests.conftest import Serve
 from tests.wire_client import WireClient, decode, eventually, open_client

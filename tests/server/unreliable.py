@@ -5,16 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
-from realtime.engines.engine import (
-    Cancellation,
-    Capabilities,
-    Command,
-    Event,
-    Failure,
-    Freed,
-    Open,
-    Stats,
-)
+from realtime.engines.engine import Capabilities, Command, Event, Failure, Freed, Open, Stats
+from realtime.engines.synthesizer import Cancellation
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.errors import EngineError

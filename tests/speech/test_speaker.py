@@ -16,14 +16,8 @@ import pytest
 
 from realtime.audio.formats import PcmS16leEncoder
 from realtime.audio.loudness import measure
-from realtime.engines.engine import (
-    Cancel,
-    Cancellation,
-    Capabilities,
-    Finish,
-    Open,
-    Stats,
-)
+from realtime.engines.engine import Cancel, Capabilities, Finish, Open, Stats
+from realtime.engines.synthesizer import Cancellation
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import CHARACTER_SAMPLES, GAP_SAMPLES, ToneSynthesizer
 from realtime.errors import ErrorCode

@@ -14,7 +14,8 @@ from realtime.app import text_options
 from realtime.audio.opus import OpusEncoder
 from realtime.clock import MonotonicClock
 from realtime.config import Config
-from realtime.engines.engine import Cancellation, Capabilities, Open
+from realtime.engines.engine import Capabilities, Open
+from realtime.engines.synthesizer import Cancellation
 from realtime.engines.thread import ThreadEngine
 from realtime.engines.tone import ToneSynthesizer
 from realtime.speech.cache import AudioCache

@@ -8,15 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.engines.engine import (
-    Capabilities,
-    DeviceMemory,
-    EngineSettings,
-    Made,
-    Open,
-    Prompts,
-    PromptStats,
-)
+from realtime.engines.engine import Capabilities, DeviceMemory, EngineSettings, Open, PromptStats
 from realtime.engines.prompts import PromptCache
 from realtime.engines.qwen3.budget import FrameBudget
 from realtime.engines.qwen3.clone import CloneVoices, PrimedStates
@@ -32,6 +24,7 @@ from realtime.engines.qwen3.speech import Speech
 from realtime.engines.qwen3.text import SpeechTokens
 from realtime.engines.qwen3.warmup import warm_up
 from realtime.engines.qwen3.words import WordClock
+from realtime.engines.synthesizer import Made, Prompts
 from realtime.errors import EngineError
 
 #: Frames of a text that is spoken to warm up. Without a GPU nothing is slow the first time but all the time.

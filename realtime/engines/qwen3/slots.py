@@ -18,13 +18,13 @@ import structlog
 import torch
 
 from realtime.engines.crew import reason_of
-from realtime.engines.engine import Made
 from realtime.engines.qwen3.codec import Codec
 from realtime.engines.qwen3.generation import Launched, ReadyChunk
 from realtime.engines.qwen3.prompt import Prompt, Sampling
 from realtime.engines.qwen3.sound import Download, SpokenSound
 from realtime.engines.qwen3.speech import Speech
 from realtime.engines.qwen3.step import Decoder, Frame, Joining
+from realtime.engines.synthesizer import Made
 from realtime.errors import EngineError
 
 #: Positions of prompts that are worked on beside one step of the others; one is counted as a piece at least.

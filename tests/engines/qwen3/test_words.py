@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from realtime.audio.resample import Resampler
 from realtime.audio.tempo import Tempo
 from realtime.engines.embedded import EmbeddedSynthesizer
-from realtime.engines.engine import NeverCancelled, Open, Synthesizer
+from realtime.engines.engine import Open
 from realtime.engines.espeak import EspeakSynthesizer
 from realtime.engines.qwen3.generation import Consumed, GenerationEnded, Note, SpokenToken, TextAdded
 from realtime.engines.qwen3.words import WordClock
+from realtime.engines.synthesizer import NeverCancelled, Synthesizer
 from realtime.types import AudioChunk, Pcm, TextPiece, WordTiming
 
 RATE, FRAME = 24_000, 1920
