@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from realtime import __version__
 from realtime.clock import Clock
 from realtime.config import Config
 from realtime.live.registry import Registry
-from realtime.observe.metrics import Metrics
+from realtime.observe.metrics import Metrics, content_type_for
 from realtime.observe.processes import ChildProcesses
 from realtime.observe.state import CacheState, ServerState
 from realtime.server.status import (
@@ -42,7 +42,6 @@ class Insight:
     thrown_away_s: Callable[[], float]
     ready: Callable[[], bool]
     begun: float
-    _children: ChildProcesses = field(default_factory=ChildProcesses)
 
     def health(self) -> Health:
         """For `/health`."""
@@ -81,13 +80,13 @@ class Insight:
 
     def state(self) -> ServerState:
         """For `/metrics`."""
-        engine, scheduler, requests = self.scheduler.stats, self.scheduler, self.requests()
+        engine, scheduler = self.scheduler.stats, self.scheduler
         return ServerState(
             sessions=self.registry.count,
             sessions_detached=self.registry.detached,
             sessions_limit=self.config.max_sessions,
-            contexts=max(0, scheduler.admitted - requests),
-            requests=requests,
+            contexts=self.registry.contexts,
+            requests=self.requests(),
             peers=self.peers(),
             queue_depth=scheduler.queue_depth,
             queue_limit=self.config.max_queue_depth,
@@ -102,7 +101,6 @@ class Insight:
             voices_cloned=self.voices().cloned,
             tasks=len(asyncio.all_tasks()),
             caches=self._caches(),
-            engines=self._children.look(),
         )
 
     def _caches(self) -> dict[str, CacheState]:
@@ -132,10 +130,29 @@ class Insight:
 
 
 def metrics_renderer(metrics: Metrics, insight: Insight) -> Callable[[str], Awaitable[tuple[bytes, str]]]:
-    """Tells all metrics, in the format that a header `Accept` asks for; the loop goes on meanwhile."""
+    """Tells all metrics, in the format that a header `Accept` asks for; the loop goes on meanwhile.
+
+    It is work of many milliseconds that anybody may ask for: it is done once at a time, and who asks for the
+    same format meanwhile gets the same.
+    """
+    children = ChildProcesses()
+    one_at_a_time = asyncio.Lock()
+    under_way: dict[str, asyncio.Task[tuple[bytes, str]]] = {}
+
+    def render_in_thread(accept: str, state: ServerState) -> tuple[bytes, str]:
+        # Here, and not on the loop: the system takes its time to tell of processes.
+        metrics.update(replace(state, engines=children.look()))
+        return metrics.render(accept)
+
+    async def render_anew(accept: str) -> tuple[bytes, str]:
+        async with one_at_a_time:
+            return await asyncio.to_thread(render_in_thread, accept, insight.state())
 
     async def render(accept: str) -> tuple[bytes, str]:
-        metrics.update(insight.state())
-        return await asyncio.to_thread(metrics.render, accept)
+        content_type = content_type_for(accept)
+        if (rendering := under_way.get(content_type)) is None:
+            rendering = under_way[content_type] = asyncio.create_task(render_anew(accept))
+            rendering.add_done_callback(lambda _: under_way.pop(content_type))
+        return await asyncio.shield(rendering)  # one who goes away leaves the others their answer
 
     return render

@@ -91,6 +91,12 @@ class Observers:
         else:
             (log.debug if told.is_quiet else log.info)("request_answered", **values)
 
+    def session_refused(self, caller: Caller, code: ErrorCode) -> None:
+        """For peer connections: a data channel got no session, long after its request was answered."""
+        self._metrics.error(code)
+        values = {"request": caller.request_id, **_trace(caller.trace), "endpoint": caller.endpoint}
+        structlog.get_logger("realtime").info("session_refused", **values, code=code)
+
     def steps(self, told: Steps) -> None:
         """For an engine that works in steps."""
         for step in told.steps:

@@ -210,7 +210,14 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
 
         peers = None
         if config.rtc:
-            peers = Peers(make_rtc(config), registry, make_channel_driver, silent_packet(), clock)
+            peers = Peers(
+                make_rtc(config),
+                registry,
+                make_channel_driver,
+                silent_packet(),
+                clock,
+                observers.session_refused,
+            )
         readings = Readings(open_speaker, clock, observers.reading)
         catalogue = Catalogue(offer, store, disk)
 

@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
+
 from realtime.live.registry import Registry
 from realtime.observe.metrics import Metrics
 
 LOOP_EVERY_S = 0.1
 LISTENERS_EVERY_S = 1.0
+_log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -40,5 +43,8 @@ async def _watch_loop(metrics: Metrics) -> None:
 async def _watch_listeners(metrics: Metrics, registry: Registry) -> None:
     while True:
         await asyncio.sleep(LISTENERS_EVERY_S)
-        for lead_s in registry.leads_s():
-            metrics.lead(lead_s)
+        try:
+            for lead_s in registry.leads_s():
+                metrics.lead(lead_s)
+        except Exception:  # of one session: the others are looked at the next time
+            _log.exception("listeners_not_seen")

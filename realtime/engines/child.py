@@ -147,6 +147,7 @@ def _beat(parent: _Parent, crew: Crew[Any], interval_s: float) -> None:
     while True:
         time.sleep(interval_s)
         parent.send(Alive(crew.longest_step_s()))
+        crew.look_at_device()
         parent.emit(crew.stats())
 
 
@@ -177,6 +178,7 @@ def main(arguments: list[str]) -> None:
     crew = crew_for(synthesizer, min(int(threads), MOST_WORKERS), parent.emit, table)
     crew.start()
     parent.send(Loaded(synthesizer.capabilities))
+    crew.look_at_device()
     parent.emit(crew.stats())
     threading.Thread(target=_beat, args=(parent, crew, float(heartbeat_s)), daemon=True).start()
     commands = channel.makefile("rb")  # takes all that has come in one go

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
+import structlog
+
 from realtime.engines.engine import (
     Cancel,
     Command,
@@ -38,6 +40,7 @@ SWITCH_INTERVAL_S = 0.0005
 _JOIN_S = 5.0
 _HANGS = "the voice engine did not come to an end with this text"
 _BROKEN = "the voice engine hangs"
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -73,6 +76,7 @@ class Crew(ABC, Generic[Work]):
         """
         self._prompts = synthesizer.prompts if isinstance(synthesizer, KeepsPrompts) else None
         self._device = synthesizer if isinstance(synthesizer, UsesDevice) else None
+        self._device_memory = DeviceMemory()
         self._emit = emit
         self._table = table
         self._turns: Turns[Work] = Turns()
@@ -190,7 +194,6 @@ class Crew(ABC, Generic[Work]):
     def stats(self) -> Stats:
         """How busy it is now."""
         prompts = PromptStats(0, 0, 0) if self._prompts is None else self._prompts.stats
-        device = DeviceMemory() if self._device is None else self._device.device_memory()
         with self._changed:
             return Stats(
                 open=len(self._turns),
@@ -199,8 +202,18 @@ class Crew(ABC, Generic[Work]):
                 prompts=prompts.entries,
                 prompt_hits=prompts.hits,
                 prompt_misses=prompts.misses,
-                device=device,
+                device=self._device_memory,
             )
+
+    def look_at_device(self) -> None:
+        """Have `stats` tell of its memory as it is now; it takes too long for the thread of the steps."""
+        if self._device is None:
+            return
+        try:
+            self._device_memory = self._device.device_memory()
+        except Exception:  # a driver that tells nothing must not end the thread that asks
+            _log.exception("device_memory_unknown")
+            self._device_memory, self._device = DeviceMemory(), None
 
     def _start(self, worker: Worker[Work]) -> None:
         name = f"synthesis-{worker.place}"

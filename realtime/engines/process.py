@@ -209,6 +209,7 @@ class ProcessEngine:
                 ill = 0
             # First: what is opened from now on is for the next child.
             failed = self._fail_all(_RESTARTING, lost=True, begun=begun)
+            self._on_event(Stats(0, 0, 0))  # and its memory is free
             code = await self._end_child()
             _log.error("engine_process_ended", code=code, utterances=failed, begun=len(begun))
             child = await self._replace(ill)

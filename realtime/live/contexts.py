@@ -57,6 +57,9 @@ class Contexts:
         self._running: dict[int, _Running] = {}
         self._made_ms: OrderedDict[int, float] = OrderedDict()  # of what was sent to its end
 
+    def __len__(self) -> int:
+        return len(self._running)
+
     def open(self, action: OpenSpeaker, listener: Listener, tasks: asyncio.TaskGroup) -> None:
         """Have one spoken, by a task of its own; what the opening raises is passed on."""
         speaker = self._open_speaker(action.settings, action.audio, listener)

@@ -324,6 +324,11 @@ class Driver:
         """How long the listener still plays what was sent, in seconds; infinite while it is paused."""
         return self._session.unheard_s(self.track.now())
 
+    @property
+    def contexts(self) -> int:
+        """How many contexts are being spoken."""
+        return len(self._contexts)
+
     def lead_s(self) -> float | None:
         """Sound that the listener has in hand while more is being made, in seconds.
 

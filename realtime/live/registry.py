@@ -52,6 +52,11 @@ class Registry:
         """Sessions that have lost their socket."""
         return sum(driver.lost_at is not None for driver, _ in self._sessions.values())
 
+    @property
+    def contexts(self) -> int:
+        """Contexts of all sessions that are being spoken."""
+        return sum(driver.contexts for driver, _ in self._sessions.values())
+
     def leads_s(self) -> Iterator[float]:
         """Sound that each listener has in hand while more is being made, in seconds."""
         for driver, _ in self._sessions.values():

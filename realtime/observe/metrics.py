@@ -17,7 +17,8 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from realtime.errors import ErrorCode
 from realtime.observe.state import ServerState, StateCollector
@@ -41,6 +42,10 @@ _LENGTHS = ((50, "1-50"), (200, "51-200"), (1_000, "201-1000"))
 _LONGEST = "1001+"
 #: What becomes of a text.
 OUTCOMES = ("completed", "failed", "cancelled", "disconnected")
+_OPENMETRICS, _PLAIN = openmetrics.CONTENT_TYPE_LATEST, CONTENT_TYPE_PLAIN_0_0_4
+#: Series of a histogram that a client multiplies by asking for one thing after the other: there are no more
+#: than so many by voice, then voices are put together.
+MOST_BY_VOICE = 200
 #: A voice that is none of the built-in ones.
 CLONED, OTHER = "cloned", "other"
 
@@ -55,6 +60,7 @@ class Metrics:
         # The time at which each series began: of no use, and a third of all lines.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._voices = frozenset(voices)
+        self._by_voice: set[tuple[str, str, str]] = set()
         registry = self._registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -184,8 +190,9 @@ class Metrics:
         if timing.audio_s:
             self._audio_s.labels(endpoint).observe(timing.audio_s)
         if timing.accepted is not None and timing.done is not None:
+            by_voice = self._voice_of_series(endpoint, audio_format, voice)
             duration_s = timing.done - timing.accepted
-            self._request_s.labels(endpoint, audio_format, voice).observe(duration_s, exemplar)
+            self._request_s.labels(endpoint, audio_format, by_voice).observe(duration_s, exemplar)
         if timing.first_pcm is None:
             return
         self._encode_s.labels(audio_format).observe(timing.encode_s)
@@ -195,6 +202,14 @@ class Metrics:
         self._synthesis_s.labels(voice, language).observe(timing.infer_s)
         if timing.audio_s and not timing.cached_segments:
             self._real_time_factor.labels(_length(characters)).observe(timing.infer_s / timing.audio_s)
+
+    def _voice_of_series(self, endpoint: str, audio_format: str, voice: str) -> str:
+        series = (endpoint, audio_format, voice)
+        if series not in self._by_voice:
+            if len(self._by_voice) >= MOST_BY_VOICE:
+                return OTHER
+            self._by_voice.add(series)
+        return voice
 
     def silent(self, seconds: float) -> None:
         """So long after a cancel the last of its sound had left."""
@@ -224,13 +239,24 @@ class Metrics:
     # -- what is told -----------------------------------------------------------------------------------
 
     def update(self, state: ServerState) -> None:
-        """How the server is now; on the event loop, as what it is read from lives there."""
+        """How the server is now."""
         self._state.state = state
+
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """All of it, and its content type, in the format that `accept` asks for; from any thread."""
-        encode, content_type = choose_encoder(accept)
+        content_type = content_type_for(accept)
+        encode = openmetrics.generate_latest if content_type == _OPENMETRICS else generate_latest
         return encode(self._registry), content_type
+
+
+def content_type_for(accept: str) -> str:
+    """The format for a header `Accept`: OpenMetrics, with exemplars, for who knows it, else the older text.
+
+    The library's own choice fails on versions that are no numbers, and repeats what a client says of them.
+    """
+    known = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+    return _OPENMETRICS if "application/openmetrics-text" in known else _PLAIN
 
 
 def _length(characters: int) -> str:

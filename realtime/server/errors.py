@@ -183,7 +183,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     exchange = exchange_of(request)
     try:
         response = await handler(request)
-        exchange.code = response.get(CODE)
+        # A session that was refused has been told so by its handler: a WebSocket bears no code.
+        exchange.code = response.get(CODE, exchange.code)
         return response
     except Exception as error:
         if isinstance(error, web.HTTPException) and error.status < 400:

@@ -71,6 +71,7 @@ class Pace:
         self.silent_from = math.inf
         self._turn_at = math.inf
         self._text_at = -math.inf
+        self._more_at = -math.inf
         self._taken_at = -math.inf
         self._dry_at = math.inf
         #: How often the listener has run dry although there was text, and for how long in all.
@@ -93,6 +94,10 @@ class Pace:
         self._text_at = self._clock.now()
         self._is_silent = True
 
+    def on_more_of_segment(self) -> None:
+        """There is more of the segment that is being spoken: the engine may have waited for just that."""
+        self._more_at = self._clock.now()
+
     def on_made(self, made_ms: float) -> None:
         """So much more of the engine's sound is put on the timeline from now on."""
         if made_ms:
@@ -106,7 +111,7 @@ class Pace:
         if self._is_new or not self.has_turn or self._untaken_ms > 0:
             return
         dry_at = self._look_when_dry()
-        if self._is_silent and dry_at <= self._text_at:
+        if (self._is_silent and dry_at <= self._text_at) or dry_at <= self._more_at:
             return  # it was text that did not come
         gap_s = self._clock.now() - max(dry_at, self._turn_at, self._taken_at)
         if gap_s >= _GAP_S:

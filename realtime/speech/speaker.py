@@ -172,6 +172,8 @@ class Speaker:
             if piece.segment < len(self._pieces):
                 piece_so_far = self._pieces[piece.segment]
                 self._pieces[piece.segment] = joined(piece_so_far, piece)
+                if piece.segment == self._rendered:
+                    self._pace.on_more_of_segment()
             else:
                 self._pieces.append(piece)
             self._sounds.feed(piece)

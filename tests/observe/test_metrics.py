@@ -12,7 +12,7 @@ from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics
 
 from realtime.errors import ErrorCode
-from realtime.observe.metrics import CLONED, Metrics
+from realtime.observe.metrics import CLONED, MOST_BY_VOICE, Metrics
 from realtime.observe.processes import ChildProcesses
 from realtime.observe.state import ENGINE_STATES, CacheState, ServerState
 from realtime.types import Timing
@@ -131,6 +131,17 @@ class TestUtterances:
             "cloned",
         }
         assert told.of("tts_synthesis_duration_seconds_count", voice="other", language="en") == 100
+
+    def test_series_by_voice_have_an_end(self) -> None:
+        """A client may ask for each voice in each format, and all of that is stored for ever."""
+        metrics = Metrics("1", "tone", [f"voice {number}" for number in range(MOST_BY_VOICE + 50)])
+        for number in range(MOST_BY_VOICE + 50):
+            speak(metrics, f"voice {number}")
+        speak(metrics, "voice 1")
+        told, name = Told(metrics), "tts_request_duration_seconds_count"
+        assert len(told.labels(name)) == MOST_BY_VOICE + 1
+        by = {"endpoint": WS, "format": "opus"}
+        assert told.of(name, **by, voice="other") == 50 and told.of(name, **by, voice="voice 1") == 2
 
     def test_a_trace_is_an_exemplar(self, metrics: Metrics) -> None:
         trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"

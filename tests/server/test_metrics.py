@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
 
 import httpx
 import pytest
 from prometheus_client import parser
 
 from realtime.app import Server
+from realtime.observe.processes import ChildProcesses, ProcessFigures
 from tests.conftest import Serve
 from tests.server.http_server import PCM, SPEECH
 from tests.wire_client import eventually, open_client
@@ -33,7 +36,7 @@ class Figures:
         return self.samples.get((name, json.dumps(labels, sort_keys=True)), 0.0)
 
 
-async def scrape(server: Server, **headers: str) -> httpx.Response:
+async def scrape(server: Server, **headers: str | bytes) -> httpx.Response:
     async with httpx.AsyncClient(base_url=server.url) as http:
         return await http.get("/metrics", headers=headers)
 
@@ -44,12 +47,12 @@ async def figures(server: Server) -> Figures:
     return Figures(answer.text)
 
 
-async def until(server: Server, name: str) -> Figures:
+async def until(server: Server, name: str, **labels: str) -> Figures:
     """What is told when something has been counted by this name."""
     async with asyncio.timeout(30):
         while True:
             told = await figures(server)
-            if told.of(name):
+            if told.of(name, **labels):
                 return told
             await asyncio.sleep(0.05)
 
@@ -84,6 +87,33 @@ class TestWhoMayRead:
         answer = await scrape(server, Accept="application/openmetrics-text; version=1.0.0")
         assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
         assert answer.text.endswith("# EOF\n")
+
+    @pytest.mark.parametrize("version", ["abc", "1.0.0\N{SUPERSCRIPT TWO}", "99.0.0", ""])
+    async def test_a_version_that_nobody_knows_is_no_mistake_of_ours(
+        self, server: Server, version: str
+    ) -> None:
+        for name in "application/openmetrics-text", "text/plain":
+            answer = await scrape(server, accept=f"{name}; version={version}".encode())
+            assert answer.status_code == 200 and "99" not in answer.headers["Content-Type"]
+
+    async def test_many_who_ask_at_once_are_answered_by_few_looks(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looks = 0
+        look = ChildProcesses.look
+
+        def counted(children: ChildProcesses) -> ProcessFigures:
+            nonlocal looks
+            assert threading.current_thread() is not threading.main_thread(), "the loop goes on"
+            looks += 1
+            time.sleep(0.05)
+            return look(children)
+
+        monkeypatch.setattr(ChildProcesses, "look", counted)
+        async with httpx.AsyncClient(base_url=server.url) as http:
+            answers = await asyncio.gather(*(http.get("/metrics") for _ in range(40)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert looks < 20, "not one for each"
 
     async def test_while_the_server_drains(self, serve_tone: Serve) -> None:
         async with serve_tone() as server, open_client(server.url) as client:
@@ -155,6 +185,29 @@ class TestWhatItTells:
             told = await figures(server)
             assert told.of("tts_errors_total", type="queue_full") == 1
             assert (told.of("tts_contexts"), told.of("tts_requests_in_progress")) == (1, 0)
+
+    async def test_a_session_for_which_there_is_no_room(self, serve_tone: Serve) -> None:
+        async with serve_tone(max_sessions=1) as server, open_client(server.url) as first:
+            await first.pong()
+            async with open_client(server.url) as second:
+                await second.until("error")
+            told = await until(server, "tts_requests_total", endpoint=WS, status="101")
+            assert told.of("tts_errors_total", type="queue_full") == 1
+
+    async def test_who_fetches_slowly_hides_no_context(self, serve_tone: Serve) -> None:
+        """A request holds no place of the engine any more when all of it is made, and is still under way."""
+        async with (
+            serve_tone(buffer_ms=60_000) as server,
+            open_client(server.url) as client,
+            httpx.AsyncClient(base_url=server.url) as http,
+        ):
+            await client.send("context.open")
+            await client.until("context.opened")
+            body = {"input": "And so it went on and on. " * 35, "voice": "tone"}
+            async with http.stream("POST", PCM, json=body):
+                await eventually(lambda: server.scheduler.admitted == 1)
+                told = await figures(server)
+                assert (told.of("tts_contexts"), told.of("tts_requests_in_progress")) == (1, 1)
 
     async def test_caches_and_the_engine(self, server: Server) -> None:
         await speak(server)

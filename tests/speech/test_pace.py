@@ -245,6 +245,23 @@ class TestUnderruns:
         s.made(500)
         assert self.gaps(s) == (0, 0)
 
+    def test_nor_is_the_rest_of_a_segment_that_was_missing(self) -> None:
+        """An engine that is fed word by word may have waited for the next one."""
+        s = self.speaking()
+        s.at(3)
+        s.pace.on_more_of_segment()
+        s.at(3.5)
+        s.made(500)
+        assert self.gaps(s) == (0, 0)
+
+    def test_the_rest_of_a_segment_that_came_in_time_is_no_excuse(self) -> None:
+        s = self.speaking()
+        s.at(0.5)
+        s.pace.on_more_of_segment()
+        s.at(1.5)
+        s.made(500)
+        assert self.gaps(s) == (1, 0.5)
+
     def test_text_that_came_while_there_was_sound_is(self) -> None:
         s = self.speaking()
         s.at(0.5)

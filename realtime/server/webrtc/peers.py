@@ -41,8 +41,13 @@ class Peers:
         make_driver: Callable[[Caller], Driver],
         silence: bytes,
         clock: Clock,
+        refused: Callable[[Caller, ErrorCode], None],
     ) -> None:
-        """`make_driver` makes the session of a data channel; `silence` is a packet of it."""
+        """`make_driver` makes the session of a data channel; `silence` is a packet of it.
+
+        `refused` is told of those whose data channel got no session.
+        """
+        self._refused = refused
         self._settings = settings
         self._registry = registry
         self._make_driver = make_driver
@@ -159,6 +164,7 @@ class Peers:
             try:
                 self._registry.check_room()
             except QueueFullError as full:
+                self._refused(caller, full.code)
                 await refuse(transport, full)
                 return
             await self._registry.serve(self._make_driver(caller), transport, outlet)
