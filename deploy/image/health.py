@@ -1,7 +1,8 @@
-"""Whether the server in this container is well: exit code 0 when it can speak, else 1 and one line that says why not.
+"""Whether the server in this container is well: exit code 0, or 1 and one line that says why it is not.
 
-It is asked where the settings in the environment have it listen. A model that is still being loaded is not well yet,
-one that was unloaded until it is wanted is; a server that has much to do is, too: nothing should restart it for that.
+It is asked where the settings in the environment have it listen. A model that is still being loaded is not
+well yet, one that was unloaded until it is wanted is. A server that has much to do is, too: nothing should
+restart it for that.
 """
 
 from __future__ import annotations

@@ -203,10 +203,10 @@ say() {
   chmod 777 "$shared"
   server=
   trap '[ -z "$server" ] || kill "$server" 2>/dev/null; wait; buildah rm "$container" >/dev/null; rm -rf "$shared"' EXIT
-  ENV="PORT=$port" run "$container" >"$folder/server.log" 2>&1 &
+  ENV="PORT=$port HOST=127.0.0.1" run "$container" >"$folder/server.log" 2>&1 &
   server=$!
   tries=60
-  until ENV="PORT=$port" health "$container" >/dev/null 2>&1; do
+  until ENV="PORT=$port HOST=127.0.0.1" health "$container" >/dev/null 2>&1; do
     tries=$((tries - 1))
     if [ "$tries" = 0 ] || ! kill -0 "$server" 2>/dev/null; then
       cat "$folder/server.log" >&2
@@ -215,7 +215,7 @@ say() {
     sleep 1
   done
   ENV="REALTIME_URL=ws://127.0.0.1:$port" SHARED=$shared run "$container" say --out /shared/said.wav -- "$text"
-  mv "$shared/said.wav" "$out"
+  cat "$shared/said.wav" >"$out"
   kill "$server"
   wait "$server" || {
     echo "the server ended with exit code $?" >&2
