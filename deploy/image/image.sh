@@ -1,5 +1,5 @@
 #!/bin/sh
-# image.sh COMMAND: builds the image with buildah and tries it, with nothing outside of IMAGE_FOLDER (build/image).
+# image.sh COMMAND: builds the image with buildah and tries it. All that it keeps is in IMAGE_FOLDER (build/image).
 #   base       localhost/realtime-base: Debian's smallest system by debootstrap, for who cannot have the public image, or
 #              will not; kept for a week
 #   build      the image of TARGET (cpu or gpu), on IMAGE_BASE if that is set; prints what it weighs
