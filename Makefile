@@ -14,7 +14,8 @@ TEST_PROCESSES ?= 2
 OUT ?=
 TEXT ?=
 
-.PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser bench-rtc load soak lock clean audit architecture
+.PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser bench-rtc load soak lock \
+  clean audit architecture settings image image-base image-say
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
@@ -30,6 +31,10 @@ help:
 	@echo 'make soak                              ten minutes of random sessions'
 	@echo 'make audit                             known vulnerabilities of what is locked'
 	@echo 'make architecture                      draw docs/architecture.svg anew'
+	@echo 'make image [IMAGE_BASE=...]            build the image, with buildah (TARGET=gpu: for Qwen3-TTS)'
+	@echo 'make image-base                        a base for it by debootstrap: localhost/realtime-base'
+	@echo 'make image-say [TEXT=...] [OUT=...]    speak inside it'
+	@echo 'make settings                          write .env.example, compose.yaml and the README by config.py'
 
 run: $(VENV)/.installed
 	@exec $(BIN)/python -m realtime serve
@@ -119,12 +124,34 @@ architecture: $(VENV)/.installed-test
 	@sh tests/system-packages.sh dot:graphviz
 	$(BIN)/python docs/draw_architecture.py docs/architecture.svg
 
+# Without IMAGE_BASE the image stands on Debian's public one; what is built lies in build/image.
+TARGET ?= cpu
+IMAGE_BASE ?=
+image image-base image-say: export TARGET := $(TARGET)
+image: export IMAGE_BASE := $(IMAGE_BASE)
+image:
+	@sh deploy/image/image.sh build
+
+image-base:
+	@sh deploy/image/image.sh base
+
+image-say: export TEXT := $(value TEXT)
+image-say: export OUT := $(value OUT)
+image-say:
+	@sh deploy/image/image.sh say
+
+# What stands in several places, written anew by realtime/config.py.
+settings: $(VENV)/.installed
+	$(BIN)/python -m deploy.settings
+
 # New versions within the ranges of pyproject.toml, for every platform, with hashes. Needs uv. `make lock UPGRADE=` adds
 # what is missing and leaves the rest. Torch is pinned by hand in requirements-torch.txt, without a hash: builds of one
 # version for the CPU and for each CUDA are different files, and the package index that is asked says which it is.
 UPGRADE ?= --upgrade
-LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
-  --no-emit-index-url --custom-compile-command 'make lock' -q
+UV = uv pip compile --universal --python-version 3.11 --generate-hashes $(UPGRADE) --no-emit-index-url \
+  --custom-compile-command 'make lock' -q
+LOCK = $(UV) pyproject.toml
+LOCK_IMAGE = $(UV) -c requirements-qwen3.lock
 lock:
 	$(LOCK) -o requirements.lock
 	$(LOCK) --extra japanese -c requirements.lock -o requirements-japanese.lock
@@ -132,6 +159,8 @@ lock:
 	  -o requirements-qwen3.lock
 	$(LOCK) --extra japanese --extra qwen3 --extra test -c requirements-japanese.lock -c requirements-qwen3.lock \
 	  -c requirements-torch.txt --no-emit-package torch -o requirements-test.lock
+	$(LOCK_IMAGE) deploy/image/build.in -o deploy/image/build.lock
+	$(LOCK_IMAGE) --no-deps deploy/image/flash-attn.in -o deploy/image/flash-attn.lock
 
 clean:
 	rm -rf $(VENV) node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
