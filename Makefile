@@ -14,7 +14,7 @@ TEST_PROCESSES ?= 2
 OUT ?=
 TEXT ?=
 
-.PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser bench-rtc load soak lock clean
+.PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser bench-rtc bench-proxy load soak lock clean
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
@@ -26,6 +26,7 @@ help:
 	@echo 'make bench                             latency figures'
 	@echo 'make bench-browser                     figures of the page, in a Chromium'
 	@echo 'make bench-rtc                         figures of WebRTC'
+	@echo 'make bench-proxy                       figures of the proxy in front'
 	@echo 'make load                              figures of many listeners, and load.png'
 	@echo 'make soak                              ten minutes of random sessions'
 
@@ -102,6 +103,10 @@ bench-browser: $(VENV)/.installed-test
 
 bench-rtc: $(VENV)/.installed-test
 	$(BIN)/python -m bench.rtc
+
+bench-proxy: $(VENV)/.installed-test
+	@sh tests/system-packages.sh caddy:caddy
+	$(BIN)/python -m bench.proxy
 
 load: $(VENV)/.installed-test
 	$(BIN)/python -m bench.load --plot load.png
