@@ -68,7 +68,8 @@ async def open_ways(
     """Connections of every kind, straight to the server and through the proxies, by name."""
 
     async def client(base: str, **options: object) -> httpx.AsyncClient:
-        usual = {"base_url": base, "trust_env": False, "timeout": 60}
+        all_kept = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        usual = {"base_url": base, "trust_env": False, "timeout": 60, "limits": all_kept}
         return await stack.enter_async_context(httpx.AsyncClient(**usual | options))  # type: ignore[arg-type]
 
     sockets = {"compression": None, "max_size": None, "proxy": None}

@@ -40,7 +40,7 @@ HIDDEN = (
         {"H2C_LISTEN": "http://:8080", "UPSTREAM": "unix//run/realtime/realtime.sock"},
         {"BALANCE": "several", "UPSTREAM": "10.0.0.1:8000 10.0.0.2:8000"},
         {"SITE": "one.example.test, two.example.test", "TLS": "tls internal", "LISTEN": "127.0.0.1 [::1]"},
-        {"ADMIN": "off", "HTTP_PORT": "8080", "HTTPS_PORT": "8443", "STREAMS": "max_buffer_size 1MB"},
+        {"ADMIN": "off", "HTTP_PORT": "8080", "HTTPS_PORT": "8443", "STREAMS": "header_up X-Proxy caddy"},
     ],
 )
 def test_it_is_valid(settings: dict[str, str], tmp_path: Any) -> None:

@@ -29,8 +29,6 @@ from tests.wire_client import open_client
 
 Caddies = dict[str, CaddyProcess]
 TEXT = "The first bytes are here. The last word is made later."
-#: Its sound is a third of a megabyte: more than all buffers between a client and a server on a socket file.
-WORDY = "Here is number {} of us. " * 4
 #: Sound of a quarter of an hour, 60 MB as events: more than all buffers between a client and a server.
 ENDLESS = "The quick brown fox jumps over the lazy dog. " * 350
 FOREIGN, ALLOWED = "https://foreign.example", "https://app.example"
@@ -125,21 +123,21 @@ class TestHttp:
 
     async def test_fifty_requests_share_one_connection(self, caddies: Caddies, server: ServerProcess) -> None:
         proxy = caddies["unix"]
-        texts = [WORDY.replace("{}", str(number)) for number in range(50)]
+        texts = [f"I am number {number} of those who come together." for number in range(50)]
         async with cutting(proxy.url) as wire, client(proxy, wire.url.replace("http:", "https:")) as http:
             http.base_url = http.base_url.copy_with(host="localhost")
+            sounds = await asyncio.gather(*(pcm(http, text) for text in texts))
             async with AsyncExitStack() as stack:
-                answers = [
-                    await stack.enter_async_context(http.stream("POST", PCM, json={"input": text}))
-                    for text in texts
-                ]
-                assert {answer.http_version for answer in answers} == {"HTTP/2"}
-                # All of them have begun, and none has been read: so none is over.
+                for number in range(50):
+                    asked = http.stream("POST", PCM, json={"input": f"{number}. {ENDLESS}"})
+                    answer = await stack.enter_async_context(asked)
+                    assert (answer.status_code, answer.http_version) == (200, "HTTP/2")
+                # All of these have begun, and none is over.
                 assert (await health(server))["requests"] == 50
-                sounds = await asyncio.gather(*(answer.aread() for answer in answers))
-            assert len(wire.connections) == 1
+                assert len(wire.connections) == 1
         async with direct(server) as http:
             assert sounds == [await pcm(http, text) for text in texts]
+        await until_free(server)
 
     async def test_the_sdk_of_openai(self, proxy: CaddyProcess, server: ServerProcess) -> None:
         async with direct(server) as http:
