@@ -15,7 +15,7 @@ OUT ?=
 TEXT ?=
 
 .PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser bench-rtc load soak lock \
-  clean audit architecture settings image image-base image-say
+  clean audit architecture settings image image-base image-say bench-proxy
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench                             latency figures'
 	@echo 'make bench-browser                     figures of the page, in a Chromium'
 	@echo 'make bench-rtc                         figures of WebRTC'
+	@echo 'make bench-proxy                       figures of the proxy in front'
 	@echo 'make load                              figures of many listeners, and load.png'
 	@echo 'make soak                              ten minutes of random sessions'
 	@echo 'make audit                             known vulnerabilities of what is locked'
@@ -109,6 +110,10 @@ bench-browser: $(VENV)/.installed-test
 
 bench-rtc: $(VENV)/.installed-test
 	$(BIN)/python -m bench.rtc
+
+bench-proxy: $(VENV)/.installed-test
+	@sh tests/system-packages.sh caddy:caddy
+	$(BIN)/python -m bench.proxy
 
 load: $(VENV)/.installed-test
 	$(BIN)/python -m bench.load --plot load.png
