@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -113,7 +113,7 @@ async def measure(arguments: argparse.Namespace) -> tuple[list[Row], list[Candid
             server = stack.enter_context(ServerProcess(ENGINE=arguments.engine, **settings))
             http = await stack.enter_async_context(aiohttp.ClientSession())
             candidates.append(Candidate(name, server, Guests(server.port, http), []))
-        _check_allocators(candidates)
+        check_allocators((each.name, each.server) for each in candidates)
         await asyncio.gather(*(_warm(each) for each in candidates))
         await _load(candidates, arguments.seed, seconds, arguments.load)
         await asyncio.sleep(min(_REST_S, seconds / 4))
@@ -125,13 +125,13 @@ async def measure(arguments: argparse.Namespace) -> tuple[list[Row], list[Candid
     return _rows(candidates, arguments.minutes), candidates
 
 
-def _check_allocators(candidates: Sequence[Candidate]) -> None:
+def check_allocators(servers: Iterable[tuple[str, ServerProcess]]) -> None:
     """Raises `RuntimeError` unless jemalloc is in all processes of its server, and in no others."""
-    for candidate in candidates:
-        for process in candidate.server.processes():
+    for name, server in servers:
+        for process in server.processes():
             preloaded = any(Path(part.path).name == _LIBRARY for part in process.memory_maps())
-            if preloaded != (candidate.name == JEMALLOC):
-                raise RuntimeError(f"{candidate.name}: process {process.pid} has another allocator")
+            if preloaded != (name == JEMALLOC):
+                raise RuntimeError(f"{name}: process {process.pid} has another allocator")
 
 
 async def _warm(candidate: Candidate) -> None:
