@@ -160,7 +160,8 @@ class Listener:
                 if not turn.by_token and not hearing.player.received_s:
                     self._guests.first_s.append(now - begun)
                 hearing.player.receive(self._take(data), now)
-            await hearing.saying
+            if not hearing.barged_in:
+                await hearing.saying
         finally:
             hearing.saying.cancel()
 
@@ -172,6 +173,7 @@ class Listener:
         if turn.cancel_s is not None and played_s >= turn.cancel_s:
             hearing.barged_in = True
             hearing.player.stop(now)
+            hearing.saying.cancel()
             await self._send(wire.Cancel(hearing.context, played_s * 1000))
         elif turn.lose_s is not None and played_s >= turn.lose_s and hearing.may_be_lost:
             hearing.came_back = True

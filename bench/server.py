@@ -69,8 +69,7 @@ class ServerProcess:
         # Whatever proxy the environment names, it is not the way to this machine.
         self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         defaults = {"AUDIO_CACHE_MB": "0", "LOG_LEVEL": "error", "DRAIN_S": "0"}
-        wanted: dict[str, str | None] = dict(os.environ) | defaults | settings
-        wanted["PORT"] = str(self.port)
+        wanted: dict[str, str | None] = {**os.environ, **defaults, **settings, "PORT": str(self.port)}
         self._environment = {name: value for name, value in wanted.items() if value is not None}
 
     def __enter__(self) -> ServerProcess:
