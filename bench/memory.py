@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +122,7 @@ async def measure(arguments: argparse.Namespace) -> tuple[list[Row], list[Candid
             each.after = each.look(seconds)
     for each in candidates:
         for error in each.guests.errors[:_MOST_ERRORS]:
-            print(f"{each.name}: {error}", file=sys.stderr)
+            print(f"{each.name}: {error!r} {' '.join(error.__notes__)}", file=sys.stderr)
     return _rows(candidates, arguments.minutes), candidates
 
 
@@ -137,10 +138,9 @@ def check_allocators(servers: Iterable[tuple[str, ServerProcess]]) -> None:
 async def _warm(candidate: Candidate) -> None:
     """Everything has been used once; none of it is counted."""
     guests = Guests(candidate.server.port, candidate.guests.http)
-    for visits in first_visits():
-        await asyncio.gather(*(guests.serve(visit) for visit in visits))
+    await asyncio.gather(*(guests.serve(visit) for visit in first_visits()))
     if guests.errors:
-        raise RuntimeError(f"{candidate.name}: {guests.errors[0]}")
+        raise RuntimeError(f"{candidate.name}: {guests.errors[0]!r}")
 
 
 async def _load(candidates: Sequence[Candidate], seed: str, seconds: float, load: float) -> None:
@@ -189,21 +189,22 @@ def _memory_rows(candidate: Candidate, minutes: float) -> list[Row]:
         _memory_row(f"{name}: resident at {moment:g} min", *_at(samples, moment * 60))
         for moment in (*(each for each in MOMENTS_MIN if each < minutes), minutes)
     ]
-    full = [each for each in samples if _from_s(minutes) <= each.at_s <= minutes * 60]
     most = max(samples, key=lambda each: each.own.resident)
     assert candidate.after is not None, "it was looked at after the load"
-    own, engines = ([(each.at_s / 3600, part(each)) for each in full] for part in (_own, _engines))
     return [
         *rows,
         Row(f"{name}: the most", most.own.resident, "MB", more={"at min": most.at_s / 60}),
-        Row(
-            f"{name}: growth from {_from_s(minutes) / 60:g} min on",
-            slope(own),
-            "MB/h",
-            more={"engines": slope(engines)},
-        ),
+        _growth_row(name, samples, min(_FULL_MIN, minutes / 3), minutes),
+        _growth_row(name, samples, minutes / 2, minutes),
         _memory_row(f"{name}: resident when the load is over", candidate.after.own, candidate.after.engines),
     ]
+
+
+def _growth_row(name: str, samples: Sequence[Sample], from_min: float, to_min: float) -> Row:
+    within = [each for each in samples if from_min <= each.at_s / 60 <= to_min]
+    own, engines = ([(each.at_s / 3600, part(each)) for each in within] for part in (_own, _engines))
+    title = f"{name}: growth from {from_min:.3g} min on"
+    return Row(title, slope(own), "MB/h", more={"engines": slope(engines)})
 
 
 def _own(sample: Sample) -> float:
@@ -212,11 +213,6 @@ def _own(sample: Sample) -> float:
 
 def _engines(sample: Sample) -> float:
     return sample.engines.resident
-
-
-def _from_s(minutes: float) -> float:
-    """When a growth begins to count."""
-    return min(_FULL_MIN, minutes / 3) * 60
 
 
 def _memory_row(name: str, own: Memory, engines: Memory) -> Row:
@@ -250,6 +246,7 @@ def _cost_rows(candidate: Candidate, minutes: float) -> list[Row]:
     name, guests = candidate.name, candidate.guests
     counts = {what: float(count) for what, count in sorted(guests.counts.items())}
     counts["MB of files"] = guests.file_bytes / 2**20
+    kinds = Counter(type(error).__name__ for error in guests.errors)
     return [
         Row(f"{name}: seconds of sound in a second", guests.audio_s / (minutes * 60), "", more=counts),
         Row(f"{name}: CPU per second of audio", _cpu_ms(candidate), "ms"),
@@ -259,7 +256,7 @@ def _cost_rows(candidate: Candidate, minutes: float) -> list[Row]:
             "ms",
             more={"p95": quantile(guests.first_s or [0.0], 0.95) * 1000, "texts": len(guests.first_s)},
         ),
-        Row(f"{name}: errors", len(guests.errors), "", 0),
+        Row(f"{name}: errors", len(guests.errors), "", 0, more=kinds),
     ]
 
 

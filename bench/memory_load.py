@@ -27,6 +27,7 @@ _PATIENCE_S = 60.0
 _REPORT_S = 0.5
 _TOKEN_S = 0.03
 _AWAY_S = 0.3
+_SHOWN = 100
 _WENT_WRONG = (OSError, WebSocketException, aiohttp.ClientError, TimeoutError, AssertionError)
 
 
@@ -44,7 +45,7 @@ class Guests:
     file_bytes: int = 0
     first_s: list[float] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    errors: list[str] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
     here: set[asyncio.Task[None]] = field(default_factory=set)
 
     def let_in(self, visit: Visit) -> None:
@@ -65,7 +66,8 @@ class Guests:
                 else:
                     await Listener(self, visit).listen()
         except _WENT_WRONG as error:
-            self.errors.append(f"{type(error).__name__} {error}: {visit}")
+            error.add_note(f"{visit!r:.{_SHOWN}}")
+            self.errors.append(error)
 
     async def _fetch(self, file: File) -> None:
         body: dict[str, object] = {
@@ -120,6 +122,7 @@ class Listener:
             max_size=None,
             proxy=None,
             ping_interval=None,
+            open_timeout=_PATIENCE_S,
         )
         await self._send(first)
         ready = await self._socket.recv()

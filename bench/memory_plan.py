@@ -97,15 +97,17 @@ def make_plan(seed: str, seconds: float, load: float) -> Iterator[Visit]:
         at_s += chance.expovariate(1) * visit.audio_s / load
 
 
-def first_visits() -> Iterator[list[Visit]]:
-    """One of each kind, by language: what is made when it is first needed is there after them."""
-    for language in _LANGUAGES:
-        text = _NEW[language].format(1, 2, 3)
-        turn = Turn(text, 1.0, cancel_s=0.1)
-        yield [
-            *(Talk(0.0, (turn,), start | {"language": language}) for start in STARTS),
-            *(File(0.0, text, 1.0, language, name) for name in FORMATS),
-        ]
+def first_visits() -> list[Visit]:
+    """One of each kind: what is made when it is first needed is there after them."""
+    english, *others = (
+        (language, Turn(text.format(1, 2, 3), 1.0, cancel_s=0.1)) for language, text in _NEW.items()
+    )
+    language, turn = english
+    return [
+        *(Talk(0.0, (turn,), start | {"language": language}) for start in STARTS),
+        *(File(0.0, turn.text, 1.0, language, name) for name in FORMATS),
+        *(Talk(0.0, (turn,), {"language": language}) for language, turn in others),
+    ]
 
 
 def _talk(chance: Random, at_s: float, longest_s: float) -> Talk:
