@@ -4,18 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What only the tests need of the system, as program:Debian package: decoders of our files that are not ours, a Redis, the
 # program for SPEED_QUALITY=high, what the README calls, browsers with what checks the page, a TURN server, and what
-# checks and runs deploy/: Prometheus, Caddy, what builds an image, and what looks at shell scripts and units.
+# checks and runs deploy/: Prometheus, Caddy, what builds an image, what looks at shell scripts and units, an allocator.
 TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberband-cli redis-server:redis-server \
   openssl:openssl curl:curl node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr turnserver:coturn \
   prometheus:prometheus caddy:caddy buildah:buildah debootstrap:debootstrap shellcheck:shellcheck \
-  systemd-analyze:systemd dot:graphviz
+  systemd-analyze:systemd dot:graphviz libjemalloc.so.2:libjemalloc2
 # Most of the slow tests wait in real time: two of them at a time keep two cores busy.
 TEST_PROCESSES ?= 2
 OUT ?=
 TEXT ?=
 
 .PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser bench-rtc load soak lock \
-  clean audit architecture settings image image-base image-say bench-proxy
+  clean audit architecture settings image image-base image-say bench-proxy bench-memory
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
@@ -28,6 +28,7 @@ help:
 	@echo 'make bench-browser                     figures of the page, in a Chromium'
 	@echo 'make bench-rtc                         figures of WebRTC'
 	@echo 'make bench-proxy                       figures of the proxy in front'
+	@echo 'make bench-memory                      half an hour of load with either allocator, and memory.png'
 	@echo 'make load                              figures of many listeners, and load.png'
 	@echo 'make soak                              ten minutes of random sessions'
 	@echo 'make audit                             known vulnerabilities of what is locked'
@@ -114,6 +115,9 @@ bench-rtc: $(VENV)/.installed-test
 bench-proxy: $(VENV)/.installed-test
 	@sh tests/system-packages.sh caddy:caddy
 	$(BIN)/python -m bench.proxy
+bench-memory: $(VENV)/.installed-test
+	@sh tests/system-packages.sh libjemalloc.so.2:libjemalloc2
+	$(BIN)/python -m bench.memory --plot memory.png
 
 load: $(VENV)/.installed-test
 	$(BIN)/python -m bench.load --plot load.png
