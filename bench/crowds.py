@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -117,14 +118,15 @@ class Load:
         if log is not None:
             settings |= {"LOG_LEVEL": "info", "LOG_FORMAT": "json"}
         with ServerProcess(log=log, **settings) as server:
-            asyncio.run(_warm(server))
-            run = _watch(server, replace(crowd, port=server.port, seed=seed), label)
+            asyncio.run(warm(server))
+            run = watch(server, replace(crowd, port=server.port, seed=seed), label)
         for error, count in Counter(run.errors).most_common(MOST_ERRORS):
             print(f"{label}, seed {seed}: {count} x {error}", file=sys.stderr)
         return run
 
 
-async def _warm(server: ServerProcess) -> None:
+async def warm(server: ServerProcess) -> None:
+    """Say something, so that all is there that is made when it is first needed."""
     session = await server.session()
     for _ in range(3):
         await speak(session, TEN_WORDS)
@@ -132,8 +134,13 @@ async def _warm(server: ServerProcess) -> None:
     await asyncio.sleep(0.5)
 
 
-def _watch(server: ServerProcess, crowd: Crowd, label: str) -> Run:
-    """Run the players' process, and see what the server takes meanwhile."""
+def watch(
+    server: ServerProcess, crowd: Crowd, label: str, told_of: Callable[[str], None] = lambda moment: None
+) -> Run:
+    """Run the players' process, and see what the server takes meanwhile.
+
+    `told_of` is called when what is measured has "begun" and "ended".
+    """
     memory_mb = [server.resident_mb()]
     cpu_s: list[float] = []
     all_cpu_s: list[float] = []
@@ -152,6 +159,7 @@ def _watch(server: ServerProcess, crowd: Crowd, label: str) -> Run:
             if isinstance(told, str):
                 cpu_s.append(server.cpu_s())
                 all_cpu_s.append(_busy_s())
+                told_of(told)
             else:
                 memory_mb.append(server.resident_mb())
                 _tell(f"{label}, seed {crowd.seed}: {told} hear something")
