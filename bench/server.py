@@ -59,12 +59,14 @@ def _memory(processes: list[psutil.Process]) -> Memory:
 class ServerProcess:
     """`python -m realtime serve` with the settings given; ready inside the `with` block."""
 
-    def __init__(self, log: Path | None = None, **settings: str | None) -> None:
+    def __init__(self, log: Path | None = None, start_s: float = START_S, **settings: str | None) -> None:
         """`settings` are environment variables, None takes one away; what it logs goes to the file `log`.
 
-        Caches are off, and it waits for nobody at its end, unless a setting says otherwise.
+        Caches are off, and it waits for nobody at its end, unless a setting says otherwise. `start_s`: it may
+        take so long until it is ready.
         """
         self._log = log
+        self._start_s = start_s
         self.port = free_port()
         # Whatever proxy the environment names, it is not the way to this machine.
         self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -85,9 +87,10 @@ class ServerProcess:
         while not self._is_ready():
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with code {self.process.returncode}")
-            if time.monotonic() > begun + START_S:
+            if time.monotonic() > begun + self._start_s:
                 self.process.kill()
-                raise RuntimeError(f"the server was not ready after {START_S} s")
+                self.process.wait()
+                raise RuntimeError(f"the server was not ready after {self._start_s:g} s")
             time.sleep(0.01)
         self.ready_s = time.monotonic() - begun
         return self
@@ -106,6 +109,12 @@ class ServerProcess:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
+
+    def metrics(self) -> str:
+        """What `/metrics` tells now."""
+        with self._http.open(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+            told: bytes = answer.read()
+        return told.decode()
 
     def processes(self) -> list[psutil.Process]:
         """Its own process, and its children behind it."""
