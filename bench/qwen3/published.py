@@ -50,7 +50,7 @@ _PIECES = (
 #: Tokens of text that are learned; the real vocabulary has 151,643.
 _MOST_TOKENS = 4096
 #: Random numbers that all weights are cut from: a prime number of them, so that no two rows are the same.
-_BLOCK = 4_194_301
+_BLOCK = 1_048_573
 
 
 def write_published(folder: Path, config: ModelConfig) -> int:
@@ -61,11 +61,9 @@ def write_published(folder: Path, config: ModelConfig) -> int:
     _write(folder / "generation_config.json", msgspec.to_builtins(config.generation))
     _write(codec_folder / "config.json", msgspec.to_builtins(config.codec))
     _write_tokenizer(folder, config)
-    block = torch.randn(_BLOCK, generator=torch.Generator().manual_seed(0)).repeat(2)
-    size = _write_weights(
-        folder / "model.safetensors", talker_shapes(config), block, config.talker.codec_eos_token_id
-    )
-    return size + _write_weights(codec_folder / "model.safetensors", codec_shapes(config.codec), block)
+    numbers, end = Numbers(), config.talker.codec_eos_token_id
+    size = write_weights(folder / "model.safetensors", talker_shapes(config), numbers, end)
+    return size + write_weights(codec_folder / "model.safetensors", codec_shapes(config.codec), numbers)
 
 
 def _root(config: ModelConfig) -> dict[str, Any]:
@@ -122,11 +120,26 @@ def _byte_pairs(size: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
     return model["vocab"], [(left, right) for left, right in model["merges"]]
 
 
-def _write_weights(path: Path, shapes: Mapping[str, Shape], block: Tensor, end: int | None = None) -> int:
-    """One safetensors file of bfloat16, written as it is made; `end`: the row of the head that is 0.
+class Numbers:
+    """Random numbers in bfloat16, quickly: all weights of one deviation are cut from the same ones."""
 
-    `block` has the random numbers twice, one after the other, so that a weight may begin at any of them.
-    """
+    def __init__(self) -> None:
+        self._normal = torch.randn(_BLOCK, generator=torch.Generator().manual_seed(0))
+        self._scaled: dict[float, Tensor] = {}
+
+    def of(self, name: str, shape: Shape) -> Tensor:
+        """Those of a weight, flat; of a large one as many as there are before they repeat themselves."""
+        count = math.prod(shape)
+        if (value := constant(name, shape)) is not None:
+            return torch.full((count,), value, dtype=torch.bfloat16)
+        deviation, begin = scale(name, shape), zlib.crc32(name.encode()) % _BLOCK
+        if deviation not in self._scaled:  # twice, one after the other: a weight may begin at any of them
+            self._scaled[deviation] = (self._normal * deviation).to(torch.bfloat16).repeat(2)
+        return self._scaled[deviation][begin : begin + min(count, _BLOCK)]
+
+
+def write_weights(path: Path, shapes: Mapping[str, Shape], numbers: Numbers, end: int | None = None) -> int:
+    """One safetensors file, written as it is made; `end`: the row of the head that is 0. Returns the size."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     size = 0
     for name, shape in shapes.items():
@@ -139,7 +152,7 @@ def _write_weights(path: Path, shapes: Mapping[str, Shape], block: Tensor, end: 
         file.write(len(described).to_bytes(8, "little"))
         file.write(described)
         for name, shape in shapes.items():
-            weight = _weight(name, shape, block)
+            weight = numbers.of(name, shape)
             left = math.prod(shape)
             if name == HEAD and end is not None:
                 weight = weight.repeat(math.ceil(left / len(weight)))[:left]
@@ -149,12 +162,3 @@ def _write_weights(path: Path, shapes: Mapping[str, Shape], block: Tensor, end: 
                 file.write(part.view(torch.int16).numpy().data)
                 left -= len(part)
     return size
-
-
-def _weight(name: str, shape: Shape, block: Tensor) -> Tensor:
-    """The numbers of a weight, flat; of a large one as many as there are before they repeat themselves."""
-    count = math.prod(shape)
-    if (value := constant(name, shape)) is not None:
-        return torch.full((count,), value, dtype=torch.bfloat16)
-    begin = zlib.crc32(name.encode()) % _BLOCK
-    return (block[begin : begin + min(count, _BLOCK)] * scale(name, shape)).to(torch.bfloat16)

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,8 @@ from bench.table import Row, quantile, show
 #: Weights are read and graphs captured; compiling takes longer.
 START_S = 420.0
 SCRAPE_S = 1.0
+#: Of the server's log.
+MOST_LINES = 40
 _MB = 2**20
 #: Histograms that have something in them wherever somebody listens to this model.
 FILLED = (
@@ -270,8 +272,10 @@ def main() -> None:
                 rows.append(Row("start to ready", server.ready_s, "s"))
                 asyncio.run(warm(server))
                 run, watched = listen(server, arguments)
-        finally:
-            _tell(log, arguments.log)
+        except RuntimeError:
+            _tell(log, arguments.log, lambda line: True)
+            raise
+        _tell(log, arguments.log, _is_notable)
         rows += rows_of(run, watched)
         absent = missing(run, watched, on_gpu=arguments.device != "cpu" and torch.cuda.is_available())
         place = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
@@ -282,14 +286,17 @@ def main() -> None:
     sys.exit(1 if absent or code else 0)
 
 
-def _tell(log: Path, path: Path | None) -> None:
-    """What the server has logged: all of it to a file, and here what it says of its start and of failures."""
-    text = log.read_text("utf-8", "replace") if log.exists() else ""
+def _tell(log: Path, path: Path | None, wanted: Callable[[str], bool]) -> None:
+    """What the server has logged: all of it to a file, if one is given; here the last of what is wanted."""
+    text = log.read_text("utf-8", "replace")
     if path is not None:
         path.write_text(text, "utf-8")
-    for line in text.splitlines():
-        if any(word in line for word in ("engine_loads_model", "[warning", "[error", "Traceback", "Error")):
-            print(line, file=sys.stderr)
+    for line in [line for line in text.splitlines() if wanted(line)][-MOST_LINES:]:
+        print(line, file=sys.stderr)
+
+
+def _is_notable(line: str) -> bool:
+    return any(word in line for word in ("[warning", "[error", "Traceback", "Error"))
 
 
 def _doctor(settings: Mapping[str, str]) -> int:

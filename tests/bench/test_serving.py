@@ -11,7 +11,7 @@ import torch
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from safetensors import safe_open
 
-from bench.crowds import Run
+from bench.figures import Run
 from bench.player import Crowd, Listened
 from bench.qwen3 import published, serving
 from bench.qwen3.models import HEAD, PUBLISHED, TINY, talker_shapes
@@ -69,12 +69,11 @@ def test_a_checkpoint_is_what_the_loader_reads(tmp_path: Path) -> None:
         assert all(torch.isfinite(each).all() for each in (*tensors.values(), *codec.values()))
 
 
-def test_the_end_is_never_drawn_in_a_head_larger_than_the_block(tmp_path: Path) -> None:
+def test_the_end_is_never_drawn_in_a_head_of_full_size(tmp_path: Path) -> None:
     talker = PUBLISHED["1.7B"].talker
     shape = talker.vocab_size, talker.hidden_size
-    block = torch.randn(published._BLOCK).repeat(2)
     path = tmp_path / "head"
-    published._write_weights(path, {HEAD: shape}, block, talker.codec_eos_token_id)
+    published.write_weights(path, {HEAD: shape}, published.Numbers(), talker.codec_eos_token_id)
     with safe_open(path, framework="pt") as file:
         rows = file.get_tensor(HEAD).float().abs().sum(1)
     assert rows.argmin() == talker.codec_eos_token_id and rows.min() == 0
