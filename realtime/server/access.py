@@ -61,10 +61,13 @@ def access(
     """The outermost middleware. Requests of `page_routes` and `probes` are quiet."""
 
     def summary(
-        request: web.Request, exchange: Exchange, response: web.StreamResponse | None, seconds: float
+        request: web.Request,
+        exchange: Exchange,
+        response: web.StreamResponse | None,
+        address: str,
+        seconds: float,
     ) -> RequestSummary:
         route = route_of(request)
-        address = address_of(request, proxies)
         return RequestSummary(
             caller=Caller(
                 PAGE if route in page_routes else route or NO_ROUTE, exchange.request_id, exchange.trace
@@ -73,7 +76,7 @@ def access(
             status=CLIENT_GONE if response is None else response.status,
             seconds=seconds,
             sent_bytes=_body_bytes(response),
-            address="" if address is None else str(address),
+            address=address,
             agent=request.headers.get("User-Agent", "")[:_MOST_AGENT],
             key=exchange.key,
             code=exchange.code,
@@ -86,6 +89,7 @@ def access(
     async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
         exchange = exchange_of(request)
         begun = clock.now()
+        address = address_of(request, proxies)  # now: when the connection is lost nobody knows it any more
         response: web.StreamResponse | None = None
         try:
             response = await handler(request)
@@ -94,7 +98,8 @@ def access(
             response = redirect
             raise
         finally:
-            observe(summary(request, exchange, response or exchange.response, clock.now() - begun))
+            known = "" if address is None else str(address)
+            observe(summary(request, exchange, response or exchange.response, known, clock.now() - begun))
 
     return tell
 

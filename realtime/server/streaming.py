@@ -104,6 +104,11 @@ class StreamedResponse(web.StreamResponse):
         #: The trailers, to be set before the body ends.
         self.trailers: Mapping[str, str] = {}
 
+    @property
+    def body_length(self) -> int:
+        """Bytes that were written, also of a body that has no end yet, or never gets one."""
+        return super().body_length if self._writer is None else self._writer.output_size
+
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Make the headers; they leave with the first bytes."""
         if self._writer is None and not self.prepared:

@@ -14,6 +14,7 @@ from realtime.errors import ErrorCode, RealtimeError
 from realtime.server.access import RequestSummary
 from realtime.server.addresses import AddressLimits, trusted_proxies
 from realtime.server.keys import KeyLimits, load_keys
+from realtime.server.streaming import StreamedResponse, connected
 from tests.server.small_server import Routes, small_server
 from tests.wire_client import eventually
 
@@ -104,6 +105,25 @@ async def test_a_websocket_is_told_of_when_it_is_over() -> None:
             assert told == []
         await eventually(lambda: bool(told))
     assert (told[0].status, told[0].caller.endpoint) == (101, "/v1/ws")
+    assert told[0].address == "127.0.0.1"
+
+
+async def test_who_hangs_up_in_the_middle_of_an_answer() -> None:
+    async def go_on(request: web.Request) -> web.StreamResponse:
+        response = StreamedResponse({})
+        async with connected(request):
+            await response.prepare(request)
+            await response.write(b"x" * 1000)
+            await asyncio.Event().wait()
+        raise AssertionError("never")
+
+    told: list[RequestSummary] = []
+    async with small_server({"GET /v1/x": go_on}, observe=told.append) as server:
+        async with httpx.AsyncClient(base_url=server.url) as http, http.stream("GET", "/v1/x") as answer:
+            await anext(answer.aiter_bytes())
+        await eventually(lambda: bool(told))
+    assert told[0].is_cut_off and told[0].status == 200
+    assert told[0].address == "127.0.0.1" and told[0].sent_bytes >= 1000
 
 
 async def test_who_was_gone_before_there_was_an_answer() -> None:
