@@ -242,7 +242,6 @@ class Metrics:
         """How the server is now."""
         self._state.state = state
 
-
     def render(self, accept: str) -> tuple[bytes, str]:
         """All of it, and its content type, in the format that `accept` asks for; from any thread."""
         content_type = content_type_for(accept)
