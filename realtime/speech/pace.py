@@ -28,6 +28,8 @@ NEWCOMER_S = 0.15
 AHEAD_S = 5.0
 #: A listener with nothing to hear says that it runs dry now, whenever it is asked.
 _JUST_NOW_S = 0.001
+#: Less sound than this is none: it is what sums of packets are rounded to.
+_LEAST_MS = 1.0
 #: A gap that is shorter than this is none: clocks are not better than that.
 _GAP_S = 0.005
 
@@ -108,7 +110,7 @@ class Pace:
 
     def _look_for_gap(self) -> None:
         """There is sound to be sent: the listener may have waited for it."""
-        if not self._has_output or not self.has_turn or self.waiting_ms > 0:
+        if not self._has_output or not self.has_turn or self.waiting_ms >= _LEAST_MS:
             return
         dry_at = self._look_when_dry()
         if dry_at <= max(self._text_at, self._more_at):
@@ -136,7 +138,7 @@ class Pace:
         self._taken_at = self._clock.now()
         # What is taken makes room in the buffer; more credit is told of, or seen with the next chunk.
         # Who has taken all that there is may have little room, and yet nothing else would grant it.
-        return self.waiting_ms < 1 or self._taken_ms >= self._step_ms
+        return self.waiting_ms < _LEAST_MS or self._taken_ms >= self._step_ms
 
     # -- what follows -----------------------------------------------------------------------------------
 
@@ -197,9 +199,10 @@ class Pace:
 
     def _look_when_dry(self) -> float:
         """When the listener runs dry, or since when it is; infinity while it is paused."""
+        before = self._clock.now() - _JUST_NOW_S
         dry_at = self._listener.dry_at()
-        now = self._clock.now()
-        if now - _JUST_NOW_S < dry_at <= now:
+        # By the time before it: between two looks at the clock a busy machine may do something else.
+        if before < dry_at <= self._clock.now():
             dry_at = min(dry_at, self._dry_at)  # it may have been dry for longer
         self._dry_at = dry_at
         return dry_at

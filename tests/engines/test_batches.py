@@ -17,6 +17,7 @@ from realtime.engines.crews import crew_for
 from realtime.engines.engine import (
     Cancel,
     Chunk,
+    DeviceMemory,
     Event,
     Failure,
     Feed,
@@ -514,13 +515,14 @@ def test_exactly_one_freed_for_each_opened_whatever_the_order(seed: int) -> None
     for thread in threads:
         thread.join(20)
     log.wait(lambda events: sum(isinstance(event, Freed) for event in events) >= 180)
-    log.wait(lambda events: events[-1] == Stats(0, 0, 0))
+    # How long its steps took may be told of after that.
+    log.wait(lambda events: next(e for e in reversed(events) if isinstance(e, Stats)) == Stats(0, 0, 0))
     batches.stop()
     assert batches.stats() == Stats(0, 0, 0)
     over: set[int] = set()
     ended: dict[int, bool] = {}
     for event in log.events:
-        if isinstance(event, Stats):
+        if isinstance(event, Stats | Steps):
             continue
         assert event.utterance not in over, "nothing comes after Freed, and it comes once"
         if isinstance(event, Chunk):
@@ -590,3 +592,30 @@ async def test_a_step_that_hangs_in_a_thread_ends_the_engine() -> None:
     synthesizer.may_end.set()
     await engine.stop()
     assert [log.of(number).count("Chunk") for number in (1, 2, 3)] == [0, 0, 0]
+
+
+def test_memory_of_the_device_is_read_when_somebody_looks_and_by_no_step() -> None:
+    class OnDevice(BatchedSynthesizer):
+        looks = 0
+        is_lost = False
+
+        def device_memory(self) -> DeviceMemory:
+            self.looks += 1
+            if self.is_lost:
+                raise RuntimeError("the driver is gone")
+            return DeviceMemory(1, 2, 3)
+
+    log, synthesizer = Log(), OnDevice()
+    batches = Batches(synthesizer, log)
+    batches.look_at_device()
+    batches.start()
+    batches.handle(Open(1, "any", "en"))
+    batches.handle(Feed(1, TextPiece(0, "well 3", (0, 6), (), "en")))
+    batches.handle(Grant(1, 1_000_000, 0.0))
+    batches.handle(Finish(1))
+    log.wait_freed(1)
+    assert synthesizer.looks == 1 and batches.stats().device == DeviceMemory(1, 2, 3)
+    synthesizer.is_lost = True
+    batches.look_at_device()  # in the thread of the heartbeat, which must go on
+    assert batches.stats().device == DeviceMemory()
+    batches.stop()

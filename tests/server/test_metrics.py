@@ -36,7 +36,10 @@ class Figures:
         return self.samples.get((name, json.dumps(labels, sort_keys=True)), 0.0)
 
 
-async def scrape(server: Server, **headers: str | bytes) -> httpx.Response:
+Headers = dict[str, str] | dict[bytes, bytes]
+
+
+async def scrape(server: Server, headers: Headers | None = None) -> httpx.Response:
     async with httpx.AsyncClient(base_url=server.url) as http:
         return await http.get("/metrics", headers=headers)
 
@@ -74,7 +77,7 @@ class TestWhoMayRead:
         async with serve_tone(api_keys=KEY, metrics="key", key_requests_per_minute=1) as server:
             assert (await scrape(server)).status_code == 401
             for _ in range(3):  # it uses nothing up of what a key may use
-                assert (await scrape(server, Authorization=f"Bearer {KEY}")).status_code == 200
+                assert (await scrape(server, {"Authorization": f"Bearer {KEY}"})).status_code == 200
 
     async def test_nobody(self, serve_tone: Serve) -> None:
         async with serve_tone(metrics="off") as server:
@@ -84,7 +87,7 @@ class TestWhoMayRead:
                 assert "/metrics" not in (await http.get("/openapi.json")).json()["paths"]
 
     async def test_in_the_format_that_is_asked_for(self, server: Server) -> None:
-        answer = await scrape(server, Accept="application/openmetrics-text; version=1.0.0")
+        answer = await scrape(server, {"Accept": "application/openmetrics-text; version=1.0.0"})
         assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
         assert answer.text.endswith("# EOF\n")
 
@@ -93,7 +96,7 @@ class TestWhoMayRead:
         self, server: Server, version: str
     ) -> None:
         for name in "application/openmetrics-text", "text/plain":
-            answer = await scrape(server, accept=f"{name}; version={version}".encode())
+            answer = await scrape(server, {b"Accept": f"{name}; version={version}".encode()})
             assert answer.status_code == 200 and "99" not in answer.headers["Content-Type"]
 
     async def test_many_who_ask_at_once_are_answered_by_few_looks(

@@ -13,9 +13,11 @@ from tests.speech.by_hand import HandClock, HandListener
 class Setup:
     """A pace whose engine's sound is on the timeline as soon as it is made."""
 
-    def __init__(self, buffer_ms: int = 10_000, speed: float = 1.0) -> None:
+    def __init__(
+        self, buffer_ms: int = 10_000, speed: float = 1.0, listener: HandListener | None = None
+    ) -> None:
         self.clock = HandClock()
-        self.listener = HandListener()
+        self.listener = listener or HandListener()
         self.listener.dry = -math.inf
         self.speed = speed
         self.pace = Pace(self.listener, self.clock, buffer_ms, speed)
@@ -195,9 +197,9 @@ class TestMore:
 
 
 class TestUnderruns:
-    def speaking(self) -> Setup:
+    def speaking(self, listener: HandListener | None = None) -> Setup:
         """A second of sound was taken at once, and is heard until 1 s after the beginning."""
-        s = Setup()
+        s = Setup(listener=listener)
         s.pace.on_turn()
         s.pace.on_text()
         s.made(1000)
@@ -228,6 +230,26 @@ class TestUnderruns:
         s.listener.dry = s.clock.now()
         s.made(500)
         assert self.gaps(s) == (1, 0.3)
+
+    def test_a_machine_that_does_something_else_meanwhile_loses_no_gap(self) -> None:
+        """It says "now", and is asked for the time a while after that."""
+
+        class Busy(HandListener):
+            is_dry = False
+
+            def dry_at(self) -> float:
+                if not self.is_dry:
+                    return self.dry
+                dry_at = s.clock.now()
+                s.clock.seconds += 0.05
+                return dry_at
+
+        s = self.speaking(listener := Busy())
+        assert s.due == 1
+        listener.is_dry = True
+        s.at(1.3)
+        s.made(500)
+        assert self.gaps(s) == (1, 0.35)
 
     def test_the_first_sound_is_none_however_late(self) -> None:
         s = Setup()

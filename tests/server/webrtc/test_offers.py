@@ -20,7 +20,7 @@ from realtime.server.webrtc.peers import MOST_CONNECTING
 from realtime.server.webrtc.sdp import MAX_FORMATS, MAX_LINES, MAX_SDP_BYTES, read_offer
 from tests.conftest import Serve
 from tests.rtc_client import ROUTE, SDP, RtcClient, rtc_client
-from tests.wire_client import eventually
+from tests.wire_client import eventually, open_client
 
 KEY = "a-key-of-sixteen-characters"
 FRAGMENT = "application/trickle-ice-sdpfrag"
@@ -334,6 +334,20 @@ async def test_a_full_server_refuses(serve_tone: Serve) -> None:
         async with rtc_client(server.url) as second:
             status, error = await refusal(server.url, await second.offer())
             assert (status, error["code"]) == (503, "queue_full")
+
+
+async def test_a_place_that_was_lost_meanwhile_is_told_and_counted(serve_tone: Serve) -> None:
+    """There was room when it was offered, and is none any more when its data channel is there."""
+    async with serve_tone(max_sessions=1) as server, rtc_client(server.url) as late:
+        response = await late.post(await late.offer())
+        assert response.status == 201
+        async with open_client(server.url) as first:
+            await first.pong()
+            await late.accept(await response.text())
+            error = await late.until("error")
+            assert (error["code"], error["fatal"]) == ("queue_full", True)
+            async with aiohttp.ClientSession() as http, http.get(server.url + "/metrics") as answer:
+                assert 'tts_errors_total{type="queue_full"} 1.0' in await answer.text()
 
 
 async def test_a_peer_that_never_connects_is_freed(serve_tone: Serve, offer: str) -> None:
