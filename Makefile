@@ -4,17 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What only the tests need of the system, as program:Debian package: decoders of our files that are not ours, a Redis, the
 # program for SPEED_QUALITY=high, what the README calls, browsers with what checks the page, a TURN server, and what
-# checks and runs deploy/: Prometheus, Caddy, what builds an image, and what looks at shell scripts and units.
+# checks and runs deploy/: Prometheus, Caddy, what builds an image, what looks at shell scripts and units, an allocator.
 TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberband-cli redis-server:redis-server \
   openssl:openssl curl:curl node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr turnserver:coturn \
   prometheus:prometheus caddy:caddy buildah:buildah debootstrap:debootstrap shellcheck:shellcheck \
-  systemd-analyze:systemd dot:graphviz
+  systemd-analyze:systemd dot:graphviz libjemalloc.so.2:libjemalloc2
 # Most of the slow tests wait in real time: two of them at a time keep two cores busy.
 TEST_PROCESSES ?= 2
 OUT ?=
 TEXT ?=
 
-.PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser bench-rtc load soak lock clean audit architecture
+.PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser bench-rtc load soak lock \
+  clean audit architecture settings image image-base image-say bench-proxy bench-memory
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
@@ -26,10 +27,16 @@ help:
 	@echo 'make bench                             latency figures'
 	@echo 'make bench-browser                     figures of the page, in a Chromium'
 	@echo 'make bench-rtc                         figures of WebRTC'
+	@echo 'make bench-proxy                       figures of the proxy in front'
+	@echo 'make bench-memory                      half an hour of load with either allocator, and memory.png'
 	@echo 'make load                              figures of many listeners, and load.png'
 	@echo 'make soak                              ten minutes of random sessions'
 	@echo 'make audit                             known vulnerabilities of what is locked'
 	@echo 'make architecture                      draw docs/architecture.svg anew'
+	@echo 'make image [IMAGE_BASE=...]            build the image, with buildah (TARGET=gpu: for Qwen3-TTS)'
+	@echo 'make image-base                        a base for it by debootstrap: localhost/realtime-base'
+	@echo 'make image-say [TEXT=...] [OUT=...]    speak inside it'
+	@echo 'make settings                          write .env.example, compose.yaml and the README by config.py'
 
 run: $(VENV)/.installed
 	@exec $(BIN)/python -m realtime serve
@@ -105,6 +112,13 @@ bench-browser: $(VENV)/.installed-test
 bench-rtc: $(VENV)/.installed-test
 	$(BIN)/python -m bench.rtc
 
+bench-proxy: $(VENV)/.installed-test
+	@sh tests/system-packages.sh caddy:caddy
+	$(BIN)/python -m bench.proxy
+bench-memory: $(VENV)/.installed-test
+	@sh tests/system-packages.sh libjemalloc.so.2:libjemalloc2
+	$(BIN)/python -m bench.memory --plot memory.png
+
 load: $(VENV)/.installed-test
 	$(BIN)/python -m bench.load --plot load.png
 
@@ -119,12 +133,34 @@ architecture: $(VENV)/.installed-test
 	@sh tests/system-packages.sh dot:graphviz
 	$(BIN)/python docs/draw_architecture.py docs/architecture.svg
 
+# Without IMAGE_BASE the image stands on Debian's public one; what is built lies in build/image.
+TARGET ?= cpu
+IMAGE_BASE ?=
+image image-base image-say: export TARGET := $(TARGET)
+image: export IMAGE_BASE := $(IMAGE_BASE)
+image:
+	@sh deploy/image/image.sh build
+
+image-base:
+	@sh deploy/image/image.sh base
+
+image-say: export TEXT := $(value TEXT)
+image-say: export OUT := $(value OUT)
+image-say:
+	@sh deploy/image/image.sh say
+
+# What stands in several places, written anew by realtime/config.py.
+settings: $(VENV)/.installed
+	$(BIN)/python -m deploy.settings
+
 # New versions within the ranges of pyproject.toml, for every platform, with hashes. Needs uv. `make lock UPGRADE=` adds
 # what is missing and leaves the rest. Torch is pinned by hand in requirements-torch.txt, without a hash: builds of one
 # version for the CPU and for each CUDA are different files, and the package index that is asked says which it is.
 UPGRADE ?= --upgrade
-LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
-  --no-emit-index-url --custom-compile-command 'make lock' -q
+UV = uv pip compile --universal --python-version 3.11 --generate-hashes $(UPGRADE) --no-emit-index-url \
+  --custom-compile-command 'make lock' -q
+LOCK = $(UV) pyproject.toml
+LOCK_IMAGE = $(UV) -c requirements-qwen3.lock
 lock:
 	$(LOCK) -o requirements.lock
 	$(LOCK) --extra japanese -c requirements.lock -o requirements-japanese.lock
@@ -132,6 +168,8 @@ lock:
 	  -o requirements-qwen3.lock
 	$(LOCK) --extra japanese --extra qwen3 --extra test -c requirements-japanese.lock -c requirements-qwen3.lock \
 	  -c requirements-torch.txt --no-emit-package torch -o requirements-test.lock
+	$(LOCK_IMAGE) deploy/image/build.in -o deploy/image/build.lock
+	$(LOCK_IMAGE) --no-deps deploy/image/flash-attn.in -o deploy/image/flash-attn.lock
 
 clean:
 	rm -rf $(VENV) node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

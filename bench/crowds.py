@@ -147,8 +147,13 @@ async def warm(server: ServerProcess) -> None:
     await asyncio.sleep(0.5)
 
 
-def watch(server: ServerProcess, crowd: Crowd, label: str) -> Run:
-    """Run the players' process, and see what the server takes meanwhile."""
+def watch(
+    server: ServerProcess, crowd: Crowd, label: str, told_of: Callable[[str], None] = lambda moment: None
+) -> Run:
+    """Run the players' process, and see what the server takes meanwhile.
+
+    `told_of` is called when what is measured has "begun" and "ended".
+    """
     memory_mb = [server.resident_mb()]
     cpu_s: list[float] = []
     all_cpu_s: list[float] = []
@@ -167,6 +172,7 @@ def watch(server: ServerProcess, crowd: Crowd, label: str) -> Run:
             if isinstance(told, str):
                 cpu_s.append(server.cpu_s())
                 all_cpu_s.append(_busy_s())
+                told_of(told)
             else:
                 memory_mb.append(server.resident_mb())
                 _tell(f"{label}, seed {crowd.seed}: {told} hear something")

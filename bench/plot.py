@@ -1,7 +1,8 @@
-"""A picture of a load: how long the listeners waited, and how many there may be."""
+"""Pictures: of a load, how long the listeners waited and how many there may be; and curves over time."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,24 @@ def draw(figures: Figures, path: Path) -> None:
         _waits(axes.pop(0), figures)
     if searched:
         _search(axes.pop(0), figures)
+    picture.savefig(path, format="png", dpi=120)
+
+
+def draw_curves(
+    parts: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], across: str, up: str, path: Path
+) -> None:
+    """Write a PNG: an area for each part with its curves by name, all from zero."""
+    picture = Figure(figsize=(8, 4 * len(parts)), layout="constrained")
+    for axes, (title, named) in zip(np.atleast_1d(picture.subplots(len(parts))), parts.items(), strict=True):
+        for name, points in named.items():
+            axes.plot(*zip(*points, strict=True), label=name, linewidth=1)
+        axes.set_title(title)
+        axes.set_xlabel(across)
+        axes.set_ylabel(up)
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend(loc="lower right")
     picture.savefig(path, format="png", dpi=120)
 
 

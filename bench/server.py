@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +35,44 @@ def free_port() -> int:
     raise RuntimeError("no port is free")
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Memory of processes in MB. `resident`: all that they have in RAM, what they share counted once each.
+
+    `unique`: what would be free if they were gone. `proportional`: what is shared is divided by who share it.
+    """
+
+    resident: float
+    unique: float
+    proportional: float
+
+
+def _memory(processes: list[psutil.Process]) -> Memory:
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended just now
+            found.append(process.memory_full_info())
+    sums = (sum(getattr(each, name) for each in found) for name in ("rss", "uss", "pss"))
+    return Memory(*(each / 2**20 for each in sums))
+
+
 class ServerProcess:
     """`python -m realtime serve` with the settings given; ready inside the `with` block."""
 
-    def __init__(self, log: Path | None = None, **settings: str) -> None:
-        """`settings` are environment variables; what it logs is written to the file `log`.
+    def __init__(self, log: Path | None = None, start_s: float = START_S, **settings: str | None) -> None:
+        """`settings` are environment variables, None takes one away; what it logs goes to the file `log`.
 
-        Caches are off, and it waits for nobody at its end, unless a setting says otherwise.
+        Caches are off, and it waits for nobody at its end, unless a setting says otherwise. `start_s`: it may
+        take so long until it is ready.
         """
         self._log = log
+        self._start_s = start_s
         self.port = free_port()
         # Whatever proxy the environment names, it is not the way to this machine.
         self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         defaults = {"AUDIO_CACHE_MB": "0", "LOG_LEVEL": "error", "DRAIN_S": "0"}
-        self._settings = defaults | settings | {"PORT": str(self.port)}
+        wanted: dict[str, str | None] = {**os.environ, **defaults, **settings, "PORT": str(self.port)}
+        self._environment = {name: value for name, value in wanted.items() if value is not None}
 
     def __enter__(self) -> ServerProcess:
         begun = time.monotonic()
@@ -55,16 +80,17 @@ class ServerProcess:
             log = files.enter_context(self._log.open("wb")) if self._log else None
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "realtime", "serve"],
-                env=os.environ | self._settings,
+                env=self._environment,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
         while not self._is_ready():
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with code {self.process.returncode}")
-            if time.monotonic() > begun + START_S:
+            if time.monotonic() > begun + self._start_s:
                 self.process.kill()
-                raise RuntimeError(f"the server was not ready after {START_S} s")
+                self.process.wait()
+                raise RuntimeError(f"the server was not ready after {self._start_s:g} s")
             time.sleep(0.01)
         self.ready_s = time.monotonic() - begun
         return self
@@ -84,23 +110,42 @@ class ServerProcess:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
 
-    def _processes(self) -> list[psutil.Process]:
+    def metrics(self) -> str:
+        """What `/metrics` tells now."""
+        with self._http.open(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+            told: bytes = answer.read()
+        return told.decode()
+
+    def processes(self) -> list[psutil.Process]:
+        """Its own process, and its children behind it."""
         server = psutil.Process(self.process.pid)
         return [server, *server.children(recursive=True)]
 
     def cpu_s(self) -> float:
-        """CPU seconds that the server and its children have used."""
-        times = [process.cpu_times() for process in self._processes()]
-        return sum(each.user + each.system for each in times)
+        """CPU seconds that the server and its children have used, those included that have ended."""
+        return sum(self.cpu_parts_s())
 
     def cpu_parts_s(self) -> tuple[float, float]:
         """The same in two parts: its own process, and its children."""
-        own, *children = [sum(each.cpu_times()[:2]) for each in self._processes()]
-        return own, sum(children)
+        own, *children = self.processes()
+        times = own.cpu_times()
+        theirs_s = times.children_user + times.children_system
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):  # then it is counted next time
+                theirs_s += sum(child.cpu_times()[:4])
+        return times.user + times.system, theirs_s
 
     def resident_mb(self) -> float:
         """Memory of the server and its children, what they share counted once each."""
-        return sum(process.memory_info().rss for process in self._processes()) / 2**20
+        return sum(process.memory_info().rss for process in self.processes()) / 2**20
+
+    def memory(self) -> tuple[Memory, Memory]:
+        """Memory in two parts: its own process, and those of its engines.
+
+        Processes that an engine forks for one text are left out: they share nearly all with it.
+        """
+        own = psutil.Process(self.process.pid)
+        return _memory([own]), _memory(own.children())
 
     async def session(self, **start: object) -> ClientConnection:
         """A started session; who measures does not play, and so has no limit of lead if it asks for none."""

@@ -133,7 +133,9 @@ class Config:
         "a model that has made no sound for so many seconds is unloaded until it is wanted again; 0: never"
         " (of sessions: `IDLE_TIMEOUT_S`)",
     )
-    encoder_threads: int = _setting(1, whole(1, 64), "threads that encode sound")
+    encoder_threads: int = _setting(
+        0, whole(0, 64), "threads that encode sound; 0: one for each four cores, at most 4"
+    )
     opus_bitrate: int = _setting(
         64_000, whole(6_000, 256_000), "bit/s of Opus, if a session asks for no other"
     )

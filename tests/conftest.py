@@ -33,6 +33,7 @@ TONE = Config(
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
 #: Files that take longest; processes that share out the files begin with them, and so end together.
 LONGEST = (
+    "test_image.py",
     "test_network.py",
     "test_bench.py",
     "test_slots.py",

@@ -14,7 +14,7 @@ from realtime.errors import ConfigError
 WHOLE = [
     ("PORT", 0, 65_535),
     ("ENGINE_THREADS", 0, 64),
-    ("ENCODER_THREADS", 1, 64),
+    ("ENCODER_THREADS", 0, 64),
     ("OPUS_BITRATE", 6_000, 256_000),
     ("BUFFER_MS", 100, 60_000),
     ("MAX_SESSIONS", 1, 100_000),

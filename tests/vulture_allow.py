@@ -123,3 +123,7 @@ _ = (
     messages.ContextCancelled.engine_freed_ms,
     messages.SessionClosing.drain_ms,
 )
+
+# Attributes that tests look at.
+plain_url = None
+_ = (plain_url,)

@@ -28,7 +28,8 @@ from realtime.engines.qwen3.configuration import (
 )
 
 Shape = tuple[int, ...]
-_HEAD = "talker.codec_head.weight"
+#: Its rows are the scores of a frame's first code.
+HEAD = "talker.codec_head.weight"
 
 _TALKER = TalkerConfig(
     vocab_size=3072,
@@ -129,7 +130,7 @@ def talker_shapes(config: ModelConfig) -> dict[str, Shape]:
         "talker.text_projection.linear_fc2.weight": (hidden, text),
         "talker.text_projection.linear_fc2.bias": (hidden,),
         "talker.model.codec_embedding.weight": (talker.vocab_size, hidden),
-        _HEAD: (talker.vocab_size, hidden),
+        HEAD: (talker.vocab_size, hidden),
     }
     shapes |= _layers("talker.model.", talker, talker.size_of_head)
     at = "talker.code_predictor."
@@ -257,25 +258,32 @@ class RandomWeights(Mapping[str, Tensor]):
         return name in self._shapes
 
     def __getitem__(self, name: str) -> Tensor:
-        shape, last = self._shapes[name], name.rsplit(".", 1)[-1]
-        if last == "cluster_usage" or (len(shape) == 1 and last == "weight"):
-            return torch.ones(shape, device=self._device, dtype=self._dtype)
-        if last in ("alpha", "beta"):  # logarithms
-            return torch.zeros(shape, device=self._device, dtype=self._dtype)
-        if last in ("scale", "gamma"):
-            return torch.full(shape, 0.5, device=self._device, dtype=self._dtype)
+        shape = self._shapes[name]
+        if (value := constant(name, shape)) is not None:
+            return torch.full(shape, value, device=self._device, dtype=self._dtype)
         generator = torch.Generator(self._device).manual_seed(zlib.crc32(name.encode()))
         normal = torch.randn(shape, generator=generator, device=self._device, dtype=self._dtype)
-        return normal.mul_(_scale(name, last, shape))
+        return normal.mul_(scale(name, shape))
 
 
-def _scale(name: str, last: str, shape: Shape) -> float:
-    if last == "bias":
+def constant(name: str, shape: Shape) -> float | None:
+    """What all numbers of a weight are; None: they are random."""
+    last = name.rsplit(".", 1)[-1]
+    if last == "cluster_usage" or (len(shape) == 1 and last == "weight"):
+        return 1.0
+    if last in ("alpha", "beta"):  # logarithms
+        return 0.0
+    return 0.5 if last in ("scale", "gamma") else None
+
+
+def scale(name: str, shape: Shape) -> float:
+    """The deviation of a random weight."""
+    if name.endswith(".bias"):
         return 0.1
     if "embedding" in name:
         return 0.5
     scale = 1 / math.sqrt(math.prod(shape[1:]))
-    if name == _HEAD or ".lm_head." in name:
+    if name == HEAD or ".lm_head." in name:
         return 3 * scale  # so that codes differ in how likely they are
     if name.startswith("decoder.decoder."):
         # So that the sound is neither silent nor clipped, and errors do not grow from block to block.
@@ -300,7 +308,7 @@ class WithoutEnd(Mapping[str, Tensor]):
 
     def __getitem__(self, name: str) -> Tensor:
         weight = self._weights[name]
-        if name == _HEAD:
+        if name == HEAD:
             weight = weight.clone()
             weight[self._end] = 0.0
         return weight

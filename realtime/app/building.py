@@ -92,6 +92,8 @@ ON_DEMAND = frozenset({"japanese"})
 LOADED_ON_DEMAND = frozenset({QWEN3, "tone"})
 #: Beyond this the voice's threads wait for each other's Python rather than compute.
 MOST_ENGINE_THREADS = 4
+#: More encoders wait for the interpreter's lock.
+MOST_ENCODER_THREADS = 4
 
 
 def make_engine(config: Config, model: Model | None = None) -> Engine:
@@ -134,6 +136,11 @@ def _part_engine(name: str, config: Config, model: Model | None = None) -> Engin
         return ProcessEngine(f"{module}:make", threads, config.engine_timeout_s, settings)
     synthesizer: AnySynthesizer = importlib.import_module(module).make(settings)
     return ThreadEngine(synthesizer, threads, config.engine_timeout_s)
+
+
+def encoder_threads(config: Config) -> int:
+    """Threads that encode. A GPU feeds more listeners than one can; on few cores more would gain nothing."""
+    return config.encoder_threads or max(1, min(MOST_ENCODER_THREADS, usable_cores() // 4))
 
 
 def _engine_cores(config: Config) -> frozenset[int]:

@@ -9,10 +9,11 @@ import os
 import resource
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 import uvloop
@@ -21,6 +22,7 @@ from aiohttp import web
 from realtime import __version__
 from realtime.app.building import (
     cloned_voice,
+    encoder_threads,
     has_rubber_band,
     known_voices,
     make_address_limits,
@@ -68,6 +70,7 @@ from realtime.speech.scheduler import Scheduler
 from realtime.speech.speaker import Studio
 from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextTurns
+from realtime.speech.urgent_threads import UrgentThreads
 from realtime.text.frontend import warm_up
 from realtime.text.lexicon import load_lexicon
 from realtime.types import LANGUAGES, Caller
@@ -118,14 +121,20 @@ class Server:
         log.info("drained", sessions=self.registry.count, requests=self.gate.count, took_s=round(took_s, 3))
 
 
+_E = TypeVar("_E", bound=Executor)
+
+
 @contextmanager
-def threads(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
+def ending(executor: _E) -> Iterator[_E]:
     """Threads that are waited for at the end; what they have not begun is dropped."""
-    executor = ThreadPoolExecutor(count, thread_name_prefix=name)
     try:
         yield executor
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _threads(count: int, name: str) -> AbstractContextManager[ThreadPoolExecutor]:
+    return ending(ThreadPoolExecutor(count, thread_name_prefix=name))
 
 
 @asynccontextmanager
@@ -170,9 +179,9 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
     offer = make_offer(config, lambda name: cloned_voice(name, store, scheduler), model)
     revision = sound_revision(config, lexicon, model)
     async with AsyncExitStack() as stack:
-        encoders = stack.enter_context(threads(config.encoder_threads, "encode"))
-        decoders = stack.enter_context(threads(DECODER_THREADS, "decode"))
-        disk = stack.enter_context(threads(DISK_THREADS, "disk"))
+        encoders = stack.enter_context(ending(UrgentThreads(encoder_threads(config), "encode")))
+        decoders = stack.enter_context(_threads(DECODER_THREADS, "decode"))
+        disk = stack.enter_context(_threads(DISK_THREADS, "disk"))
         syntheses = Syntheses(cache, clock)
         levels = make_levels(config, offer, scheduler, syntheses, encoders, clock)
         studio = Studio(
@@ -189,7 +198,7 @@ async def listening_server(config: Config, clock: Clock | None = None) -> AsyncI
 
         stretchers = None
         if await asyncio.to_thread(has_rubber_band, config):
-            stretchers = stack.enter_context(threads(config.encoder_threads, "stretch"))
+            stretchers = stack.enter_context(ending(UrgentThreads(encoder_threads(config), "stretch")))
         open_speaker = speaker_opener(config, lexicon, studio, stretchers)
 
         sockets = SocketSettings(config.heartbeat_s, config.max_messages_per_s)

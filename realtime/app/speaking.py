@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from dataclasses import replace
 
 from realtime.app.building import text_options
@@ -14,12 +13,13 @@ from realtime.config import Config
 from realtime.live.contexts import OpenSpeakerFor
 from realtime.speech.speaker import Listener, Speaker, Studio
 from realtime.speech.timeline import Timeline
+from realtime.speech.urgent_threads import UrgentThreads
 from realtime.text.frontend import Frontend
 from realtime.types import AudioSettings, VoiceSettings
 
 
 def speaker_opener(
-    config: Config, lexicon: Mapping[str, str], studio: Studio, stretchers: Executor | None
+    config: Config, lexicon: Mapping[str, str], studio: Studio, stretchers: UrgentThreads | None
 ) -> OpenSpeakerFor:
     """The one way from text to sound, for sessions and requests alike.
 

@@ -19,6 +19,7 @@ async def connect(
     url: str,
     *,
     api_key: str | None = None,
+    traceparent: str | None = None,
     max_buffered_ms: float = 30_000,
     resume: bool = True,
     stall_s: float = 10,
@@ -26,7 +27,8 @@ async def connect(
 ) -> AsyncIterator[Session]:
     """A session with the server at `url` (ws://, wss://, http:// or https://, with or without the path).
 
-    `api_key` is for a server that asks for one. `settings` are the fields of `session.start`.
+    `api_key` is for a server that asks for one; `traceparent` (W3C Trace Context) names the trace in which
+    the server is to log the session. `settings` are the fields of `session.start`.
     `max_buffered_ms`: sound that nobody has taken, over all contexts, at which the socket is read no more
     (see `Session`). `resume`: when the network is lost, or says nothing for `stall_s` and does not answer for
     as long again, the session is taken up again on a new connection: nothing is lost or said twice, it only
@@ -37,7 +39,7 @@ async def connect(
     """
     if not stall_s > 0:
         raise ValueError(f"stall_s must be above 0, not {stall_s}")
-    dialer = Dialer(url, api_key, wire.SessionStart(**settings))
+    dialer = Dialer(url, api_key, wire.SessionStart(**settings), traceparent)
     backlog = Backlog(max_buffered_ms)
     connection, ready = await dialer.dial()
     session = Session(Line(dialer, connection, ready, resume, stall_s), ready, backlog, stall_s)

@@ -30,12 +30,16 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 class Dialer:
     """Knows where the server is, and how a session begins there."""
 
-    def __init__(self, url: str, api_key: str | None, start: wire.SessionStart) -> None:
-        """`start` is the first message."""
+    def __init__(
+        self, url: str, api_key: str | None, start: wire.SessionStart, traceparent: str | None = None
+    ) -> None:
+        """`start` is the first message; `traceparent` names the trace that the session belongs to."""
         address = url.replace("http", "ws", 1) if url.startswith("http") else url
         #: Where its WebSockets are.
         self.address = address if address.rstrip("/").endswith(PATH) else address.rstrip("/") + PATH
-        self._api_key = api_key
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        if traceparent is not None:
+            self._headers["traceparent"] = traceparent
         self._start = start
 
     async def dial(
@@ -57,7 +61,7 @@ class Dialer:
             raise
 
     async def _open(self, patience_s: float) -> ClientConnection:
-        address, api_key = self.address, self._api_key
+        address = self.address
         # A proxy that the environment names is for other machines, not for this one.
         local = urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
         proxy: Literal[True] | None = None if local else True
@@ -71,7 +75,7 @@ class Dialer:
                 # A pong stands behind sound that is not read: the server would be taken for dead.
                 ping_interval=None,
                 proxy=proxy,
-                additional_headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
+                additional_headers=self._headers,
             )
         except InvalidStatus as error:
             raise _turned_away(address, error) from error

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import replace
 
 from realtime.clock import Clock
 from realtime.speech.timeline import Timeline
+from realtime.speech.urgent_threads import UrgentThreads
 from realtime.types import AudioChunk, Packet, SpeechEvent
 
 #: Sound in the first block that is encoded: little, so that it leaves at once, and as much as is needed
@@ -33,13 +33,19 @@ def parts(audio: AudioChunk, speed: float) -> Iterator[AudioChunk]:
 
 
 class BlockEncoder:
-    """Works on the timeline of one context in an executor; one call at a time."""
+    """Works on the timeline of one context in threads; one call at a time."""
 
-    def __init__(self, timeline: Timeline, executor: Executor, clock: Clock) -> None:
-        """`timeline` is the context's own; `executor` has the threads."""
+    def __init__(
+        self, timeline: Timeline, executor: UrgentThreads, clock: Clock, needed_at: Callable[[], float]
+    ) -> None:
+        """`timeline` is the context's own; `executor` has the threads.
+
+        `needed_at`: when its listener needs what is encoded next, in monotonic seconds.
+        """
         self._timeline = timeline
         self._executor = executor
         self._clock = clock
+        self._needed_at = needed_at
         self._first_block = max(1, FIRST_BLOCK_MS // timeline.packet_ms)
         self._block = max(1, BLOCK_MS // timeline.packet_ms)
         self._has_begun = False
@@ -66,10 +72,11 @@ class BlockEncoder:
             begun = self._clock.now()
             return *encoded(()), self._clock.now() - begun
 
-        loop = asyncio.get_running_loop()
         block = first
         while True:
-            events, packets, seconds = await loop.run_in_executor(self._executor, block)
+            events, packets, seconds = await asyncio.wrap_future(
+                self._executor.submit_by(self._needed_at(), block)
+            )
             self.seconds += seconds
             self._has_begun = self._has_begun or bool(packets)
             yield [*events, *packets]

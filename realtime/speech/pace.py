@@ -79,6 +79,7 @@ class Pace:
         #: How often the listener has run dry although there was text, and for how long in all.
         self.underruns = 0
         self.underrun_s = 0.0
+        self._has_output = False
         self._is_new = True  # nothing of it has sounded
         self._is_silent = True  # nothing has sounded since text came when there was none
 
@@ -103,17 +104,16 @@ class Pace:
     def on_made(self, made_ms: float) -> None:
         """So much more of the engine's sound is put on the timeline from now on."""
         if made_ms:
-            self._look_for_gap()
             self._is_new = self._is_silent = False
         self._made_ms += made_ms
         self._placing_ms = made_ms / self._speed
 
     def _look_for_gap(self) -> None:
-        """Sound has come: the listener may have waited for it."""
-        if self._is_new or not self.has_turn or self._untaken_ms >= _LEAST_MS:
+        """There is sound to be sent: the listener may have waited for it."""
+        if not self._has_output or not self.has_turn or self.waiting_ms >= _LEAST_MS:
             return
         dry_at = self._look_when_dry()
-        if (self._is_silent and dry_at <= self._text_at) or dry_at <= self._more_at:
+        if dry_at <= max(self._text_at, self._more_at):
             return  # it was text that did not come
         gap_s = self._clock.now() - max(dry_at, self._turn_at, self._taken_at)
         if gap_s >= _GAP_S:
@@ -126,6 +126,8 @@ class Pace:
 
     def on_output(self, packets_ms: float) -> None:
         """So much more waits to be taken."""
+        self._look_for_gap()
+        self._has_output = True
         self.waiting_ms += packets_ms
         self._placing_ms = max(0.0, self._placing_ms - packets_ms)
 
@@ -155,6 +157,11 @@ class Pace:
         """Whether more sound may wait to be taken."""
         most_ms = self._most_waiting_ms() if self.has_turn else self._buffer_ms
         return self.waiting_ms < most_ms
+
+    @property
+    def needed_at(self) -> float:
+        """When the listener needs what is put on the timeline next, in monotonic seconds."""
+        return self._needed_at() if self.has_turn else self._clock.now() + AHEAD_S
 
     def grant(self) -> tuple[int, float]:
         """How much of the engine's sound may be made in all, and when the next of it is needed."""

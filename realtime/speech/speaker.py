@@ -12,7 +12,6 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -30,6 +29,7 @@ from realtime.speech.sounds import Sounds, open_sounds
 from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextFeed, TextTurns
 from realtime.speech.timeline import Timeline
+from realtime.speech.urgent_threads import UrgentThreads
 from realtime.speech.waiting import Place
 from realtime.text.frontend import Frontend
 from realtime.types import (
@@ -78,7 +78,7 @@ class Studio:
     scheduler: Scheduler
     syntheses: Syntheses
     revision: str
-    executor: Executor
+    executor: UrgentThreads
     clock: Clock
     turns: TextTurns
     buffer_ms: int
@@ -121,7 +121,7 @@ class Speaker:
         self._listener = listener
         self._pace = Pace(listener, studio.clock, studio.buffer_ms, settings.speed)
         self._timeline = timeline
-        self._encoder = BlockEncoder(timeline, studio.executor, studio.clock)
+        self._encoder = BlockEncoder(timeline, studio.executor, studio.clock, lambda: self._pace.needed_at)
         self._segment_ends = segment_ends
 
         self._pieces: list[TextPiece] = []  # one for each segment

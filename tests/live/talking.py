@@ -7,7 +7,6 @@ import itertools
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -33,6 +32,7 @@ from realtime.speech.speaker import Listener, Speaker, Studio
 from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextTurns
 from realtime.speech.timeline import Timeline
+from realtime.speech.urgent_threads import UrgentThreads
 from realtime.text.frontend import Frontend, TextOptions
 from realtime.types import (
     AudioSettings,
@@ -191,7 +191,7 @@ def text(context_id: str, words: str, *, end: bool = True) -> list[dict[str, Any
 class House:
     """The rooms below a driver, real ones, and a count of what goes on in them."""
 
-    def __init__(self, scheduler: Scheduler, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, scheduler: Scheduler, executor: UrgentThreads) -> None:
         self.scheduler = scheduler
         clock = MonotonicClock()
         self.syntheses = Syntheses(AudioCache(2**26, 1000), clock)
@@ -252,7 +252,7 @@ async def house(max_utterances: int = 64) -> AsyncIterator[House]:
     before = asyncio.all_tasks()
     scheduler = Scheduler(ThreadEngine(FussySynthesizer(), 1), MonotonicClock(), max_utterances)
     await scheduler.start()
-    with ThreadPoolExecutor(1) as executor:
+    with UrgentThreads(1) as executor:
         built = House(scheduler, executor)
         try:
             yield built

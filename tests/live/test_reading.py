@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import cast
@@ -25,6 +24,7 @@ from realtime.speech.speaker import Listener, Speaker, Studio
 from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextTurns
 from realtime.speech.timeline import Timeline
+from realtime.speech.urgent_threads import UrgentThreads
 from realtime.text.frontend import Frontend, TextOptions
 from realtime.types import (
     AudioChunk,
@@ -119,7 +119,7 @@ async def house_of(limit: int = 64) -> AsyncIterator[House]:
     synthesizer = Gated()
     scheduler = Scheduler(ThreadEngine(synthesizer, 1), clock, limit)
     await scheduler.start()
-    with ThreadPoolExecutor(1) as executor:
+    with UrgentThreads(1) as executor:
         syntheses = Syntheses(AudioCache(2**26, 1000), clock)
         studio = Studio(scheduler, syntheses, "", executor, clock, TextTurns(clock), buffer_ms=2000)
         house = House(studio, synthesizer)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from realtime.speech.urgent_threads import UrgentThreads
+
 
 @pytest.fixture
-def executor() -> Iterator[ThreadPoolExecutor]:
+def executor() -> Iterator[UrgentThreads]:
     """One thread that encodes."""
-    with ThreadPoolExecutor(1) as executor:
+    with UrgentThreads(1) as executor:
         yield executor

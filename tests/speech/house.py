@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ from realtime.speech.speaker import Speaker, Studio
 from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextTurns
 from realtime.speech.timeline import Timeline
+from realtime.speech.urgent_threads import UrgentThreads
 from realtime.text.frontend import Frontend, TextOptions
 from realtime.types import Buffering, Failed, Finished, SpeechEvent, VoiceSettings
 from tests.speech.by_hand import HandListener
@@ -36,7 +36,7 @@ ALONE = replace(TONE, cache=False)
 class House:
     """A studio on its engine, and speakers in it."""
 
-    def __init__(self, scheduler: Scheduler, executor: ThreadPoolExecutor, cache: AudioCache) -> None:
+    def __init__(self, scheduler: Scheduler, executor: UrgentThreads, cache: AudioCache) -> None:
         self.scheduler = scheduler
         self.cache = cache
         syntheses = Syntheses(cache, CLOCK)
@@ -124,7 +124,7 @@ class Talk:
 @asynccontextmanager
 async def house_of(
     engine: Engine,
-    executor: ThreadPoolExecutor,
+    executor: UrgentThreads,
     limit: int = 100,
     cache: AudioCache | None = None,
     max_queue_depth: int = 100,

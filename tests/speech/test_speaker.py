@@ -7,7 +7,6 @@ import math
 import random
 import threading
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -25,6 +24,7 @@ from realtime.speech.cache import AudioCache
 from realtime.speech.levels import Levels
 from realtime.speech.pace import AHEAD_S, NEWCOMER_S
 from realtime.speech.timeline import GAP_S
+from realtime.speech.urgent_threads import UrgentThreads
 from realtime.types import (
     TIMELINE_RATE,
     AudioChunk,
@@ -58,7 +58,7 @@ class TickingClock:
 
 
 @pytest.fixture
-async def house(executor: ThreadPoolExecutor) -> AsyncIterator[House]:
+async def house(executor: UrgentThreads) -> AsyncIterator[House]:
     async with house_of(ThreadEngine(FaultySynthesizer(), 1), executor) as house:
         yield house
 
@@ -264,7 +264,7 @@ async def test_the_smallest_buffer_still_speaks_everything(
     assert len([event for event in events if isinstance(event, SegmentStarted)]) == 12
 
 
-async def test_grants_follow_what_is_taken(executor: ThreadPoolExecutor) -> None:
+async def test_grants_follow_what_is_taken(executor: UrgentThreads) -> None:
     """Exactly, with an engine by hand: granted is made plus what there is room for."""
     engine = HandEngine(context="utterance")
     async with house_of(engine, executor) as house:
@@ -292,7 +292,7 @@ async def test_grants_follow_what_is_taken(executor: ThreadPoolExecutor) -> None
         assert not any(isinstance(command, Finish) for command in engine.commands)
 
 
-async def test_grants_of_segments_follow_what_is_taken(executor: ThreadPoolExecutor) -> None:
+async def test_grants_of_segments_follow_what_is_taken(executor: UrgentThreads) -> None:
     """The same for an engine that is asked segment by segment: each is granted what there is room for."""
     engine = HandEngine()
     async with house_of(engine, executor) as house:
@@ -365,7 +365,7 @@ async def test_a_failure_of_the_engine_ends_it(house: House, text: str, message:
     assert talk.take_all() == []
 
 
-async def test_no_place_is_told_with_the_time_to_retry(executor: ThreadPoolExecutor) -> None:
+async def test_no_place_is_told_with_the_time_to_retry(executor: UrgentThreads) -> None:
     async with house_of(ThreadEngine(ToneSynthesizer(), 1), executor, limit=1) as house:
         first = house.speaker().start("One.", end=False)
         await asyncio.sleep(0)  # it is admitted in the first step of its task
@@ -386,7 +386,7 @@ class OtherRate(ToneSynthesizer):
         yield AudioChunk(piece.segment, np.full(22_050, 0.5, np.float32), 22_050)
 
 
-async def test_a_voice_may_have_a_rate_of_its_own(executor: ThreadPoolExecutor) -> None:
+async def test_a_voice_may_have_a_rate_of_its_own(executor: UrgentThreads) -> None:
     async with house_of(ThreadEngine(OtherRate(), 1), executor) as house:
         events = await house.speaker().start("One.").rest()
         assert isinstance(events[-1], Finished) and events[-1].length == TIMELINE_RATE
@@ -450,7 +450,7 @@ async def test_every_output_is_announced(house: House) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_no_end_leaks_a_place(executor: ThreadPoolExecutor, seed: int) -> None:
+async def test_no_end_leaks_a_place(executor: UrgentThreads, seed: int) -> None:
     """Many at once, ending in every way at random moments; then all places are free and still serve."""
     chance = random.Random(seed)
     engine = ThreadEngine(FaultySynthesizer(), 2)
@@ -490,7 +490,7 @@ async def test_no_end_leaks_a_place(executor: ThreadPoolExecutor, seed: int) -> 
         assert isinstance((await house.speaker().start("Still here.").rest())[-1], Finished)
 
 
-async def test_a_failure_told_by_hand(executor: ThreadPoolExecutor) -> None:
+async def test_a_failure_told_by_hand(executor: UrgentThreads) -> None:
     engine = HandEngine()
     async with house_of(engine, executor) as house:
         talk = house.speaker().start("One.")
@@ -519,9 +519,7 @@ class Counting(FaultySynthesizer):
 
 
 @asynccontextmanager
-async def counting_house(
-    executor: ThreadPoolExecutor, workers: int = 1
-) -> AsyncIterator[tuple[House, Counting]]:
+async def counting_house(executor: UrgentThreads, workers: int = 1) -> AsyncIterator[tuple[House, Counting]]:
     counting = Counting()
     async with house_of(ThreadEngine(counting, workers), executor) as house:
         yield house, counting
@@ -541,7 +539,7 @@ def timing_of(events: list[SpeechEvent]) -> Timing:
     return events[-1].timing
 
 
-async def test_equal_texts_at_the_same_time_are_synthesized_once(executor: ThreadPoolExecutor) -> None:
+async def test_equal_texts_at_the_same_time_are_synthesized_once(executor: UrgentThreads) -> None:
     text = " ".join(sentences(5))
     async with counting_house(executor, workers=2) as (house, counting):
         counting.gate.clear()
@@ -558,7 +556,7 @@ async def test_equal_texts_at_the_same_time_are_synthesized_once(executor: Threa
         assert timing_of(later).cache_use == "hit" and len(counting.spoken) == 5
 
 
-async def test_the_first_who_hangs_up_stops_nobody(executor: ThreadPoolExecutor) -> None:
+async def test_the_first_who_hangs_up_stops_nobody(executor: UrgentThreads) -> None:
     async with counting_house(executor) as (house, counting):
         counting.gate.clear()
         first, second = (house.speaker().start("Just one of them.") for _ in range(2))
@@ -569,7 +567,7 @@ async def test_the_first_who_hangs_up_stops_nobody(executor: ThreadPoolExecutor)
         assert counting.spoken == ["Just one of them."] and first.take_all() == []
 
 
-async def test_the_last_who_hangs_up_frees_the_engine(executor: ThreadPoolExecutor) -> None:
+async def test_the_last_who_hangs_up_frees_the_engine(executor: UrgentThreads) -> None:
     async with counting_house(executor) as (house, counting):
         counting.gate.clear()
         talks = [house.speaker().start("Just one of them. And another one.") for _ in range(3)]
@@ -582,7 +580,7 @@ async def test_the_last_who_hangs_up_frees_the_engine(executor: ThreadPoolExecut
         assert counting.spoken == ["Just one of them."] and house.cache.stats.entries == 0
 
 
-async def test_a_failure_reaches_all_and_later_texts_try_anew(executor: ThreadPoolExecutor) -> None:
+async def test_a_failure_reaches_all_and_later_texts_try_anew(executor: UrgentThreads) -> None:
     async with counting_house(executor) as (house, counting):
         counting.gate.clear()
         talks = [house.speaker().start("REFUSE to say this.") for _ in range(3)]
@@ -597,9 +595,7 @@ async def test_a_failure_reaches_all_and_later_texts_try_anew(executor: ThreadPo
 
 
 @pytest.mark.parametrize("speed", [0.5, 1, 2])
-async def test_what_comes_out_of_the_cache_sounds_the_same(
-    executor: ThreadPoolExecutor, speed: float
-) -> None:
+async def test_what_comes_out_of_the_cache_sounds_the_same(executor: UrgentThreads, speed: float) -> None:
     """Bit for bit: its tempo, its pauses, its words and its packets are made for each context anew."""
     text = " ".join(sentences(3))
     async with counting_house(executor) as (house, counting):
@@ -670,7 +666,7 @@ async def test_one_cached_segment_is_encoded_ahead_of_the_turn(house: House) -> 
     assert timing_of(await talk.rest()).cached_segments == 10
 
 
-async def test_work_that_a_cancel_throws_away_is_bounded(executor: ThreadPoolExecutor) -> None:
+async def test_work_that_a_cancel_throws_away_is_bounded(executor: UrgentThreads) -> None:
     """By the buffer, and the one segment that is begun ahead."""
     buffer_ms = 2000
     async with counting_house(executor) as (house, counting):
@@ -684,7 +680,7 @@ async def test_work_that_a_cancel_throws_away_is_bounded(executor: ThreadPoolExe
         assert len(counting.spoken) == len(made) + 1
 
 
-async def test_a_failure_is_told_without_room(executor: ThreadPoolExecutor) -> None:
+async def test_a_failure_is_told_without_room(executor: UrgentThreads) -> None:
     """A listener that takes nothing hears of it all the same."""
     engine = HandEngine()
     async with house_of(engine, executor) as house:
@@ -703,7 +699,7 @@ async def test_a_failure_is_told_without_room(executor: ThreadPoolExecutor) -> N
 # -- those that wait for their first sound ----------------------------------------------------------------
 
 
-async def test_no_more_may_wait_for_their_first_sound_than_is_set(executor: ThreadPoolExecutor) -> None:
+async def test_no_more_may_wait_for_their_first_sound_than_is_set(executor: UrgentThreads) -> None:
     engine = HandEngine()
     async with house_of(engine, executor, max_queue_depth=2) as house:
         silent = house.speaker().start(end=False)
@@ -742,7 +738,7 @@ async def test_nothing_to_say_waits_for_nothing(house: House) -> None:
     await talk.cancel()
 
 
-async def test_an_engine_that_has_died_meanwhile_is_asked_again(executor: ThreadPoolExecutor) -> None:
+async def test_an_engine_that_has_died_meanwhile_is_asked_again(executor: UrgentThreads) -> None:
     """What was made ahead failed before anybody needed it."""
     engine = HandEngine()
     async with house_of(engine, executor) as house:
@@ -763,7 +759,7 @@ class WholeUtterances(ToneSynthesizer):
         return replace(super().capabilities, context="utterance")
 
 
-async def test_sound_of_a_whole_text_may_be_there_before_its_text(executor: ThreadPoolExecutor) -> None:
+async def test_sound_of_a_whole_text_may_be_there_before_its_text(executor: UrgentThreads) -> None:
     """Out of the cache it comes at once; a sentence of more than a slice of text takes turns of the loop."""
     text = "A long one, " * 40 + "to its end. And another."
     async with house_of(ThreadEngine(WholeUtterances(), 1), executor, cache=AudioCache(2**28, 10)) as house:
@@ -779,7 +775,7 @@ async def test_sound_of_a_whole_text_may_be_there_before_its_text(executor: Thre
         assert packets_of(first) == packets_of(second)
 
 
-async def test_each_voice_is_brought_to_its_level(executor: ThreadPoolExecutor) -> None:
+async def test_each_voice_is_brought_to_its_level(executor: UrgentThreads) -> None:
     """By a sentence of its own, once; and the text of another language by the level of its voice."""
     engine = ThreadEngine(FaultySynthesizer(), 1)
     async with house_of(engine, executor) as house:
@@ -799,7 +795,7 @@ async def test_each_voice_is_brought_to_its_level(executor: ThreadPoolExecutor) 
         await levels.stop()
 
 
-async def test_a_voice_that_cannot_be_measured_fails_what_it_was_to_say(executor: ThreadPoolExecutor) -> None:
+async def test_a_voice_that_cannot_be_measured_fails_what_it_was_to_say(executor: UrgentThreads) -> None:
     async with house_of(ThreadEngine(FaultySynthesizer(), 1), executor) as house:
         levels = Levels(house.scheduler, house.studio.syntheses, executor, CLOCK, -30.0, {"en": "FAIL here."})
         house.studio = replace(house.studio, levels=levels)
@@ -810,7 +806,7 @@ async def test_a_voice_that_cannot_be_measured_fails_what_it_was_to_say(executor
 
 
 async def test_a_loudness_lost_with_the_engine_is_measured_again(
-    executor: ThreadPoolExecutor,
+    executor: UrgentThreads,
 ) -> None:
     engine = HandEngine()
     async with house_of(engine, executor) as house:
@@ -825,7 +821,7 @@ async def test_a_loudness_lost_with_the_engine_is_measured_again(
         await house.settled()
 
 
-async def test_who_waits_for_a_level_may_leave(executor: ThreadPoolExecutor) -> None:
+async def test_who_waits_for_a_level_may_leave(executor: UrgentThreads) -> None:
     engine = HandEngine()
     async with house_of(engine, executor) as house:
         levels = Levels(house.scheduler, house.studio.syntheses, executor, CLOCK, -30.0, {"en": "One."})
@@ -846,7 +842,7 @@ async def test_who_waits_for_a_level_may_leave(executor: ThreadPoolExecutor) -> 
 
 
 async def test_a_voice_that_is_described_has_a_level_for_each_description(
-    executor: ThreadPoolExecutor,
+    executor: UrgentThreads,
 ) -> None:
     """Another voice has one, however it is told to speak."""
     engine = HandEngine()

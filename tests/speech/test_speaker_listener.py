@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from realtime.engines.engine import Engine, Open
 from realtime.engines.process import ProcessEngine
 from realtime.engines.thread import ThreadEngine
 from realtime.speech.cache import AudioCache
+from realtime.speech.urgent_threads import UrgentThreads
 from realtime.types import AudioChunk, Failed, Finished, Flushed, Packet, SegmentStarted
 from tests.engines.faulty import FaultySynthesizer
 from tests.speech.by_hand import HandEngine
@@ -29,7 +29,7 @@ def second(segment: int = 0, *, last: bool = True) -> AudioChunk:
 
 class TestCredit:
     async def test_without_credit_nothing_is_made_and_with_it_no_more_than_that(
-        self, executor: ThreadPoolExecutor
+        self, executor: UrgentThreads
     ) -> None:
         engine = HandEngine()
         async with house_of(engine, executor) as house:
@@ -48,7 +48,7 @@ class TestCredit:
             assert max(granted for granted, _ in engine.grants(two)) <= 500 + 60, "less than a packet is held"
             await talk.cancel()
 
-    async def test_sound_of_a_cache_waits_for_credit_too(self, executor: ThreadPoolExecutor) -> None:
+    async def test_sound_of_a_cache_waits_for_credit_too(self, executor: UrgentThreads) -> None:
         engine = ThreadEngine(FaultySynthesizer(), 1)
         async with house_of(engine, executor) as house:
             await house.speaker().start(TEXT).rest()
@@ -63,7 +63,7 @@ class TestCredit:
             assert isinstance((await talk.rest())[-1], Finished)
             assert not talk.speaker.has_more
 
-    async def test_what_is_no_sound_needs_no_credit(self, executor: ThreadPoolExecutor) -> None:
+    async def test_what_is_no_sound_needs_no_credit(self, executor: UrgentThreads) -> None:
         engine = ThreadEngine(FaultySynthesizer(), 1)
         async with house_of(engine, executor) as house:
             talk = house.speaker()
@@ -75,7 +75,7 @@ class TestCredit:
             assert isinstance((await talk.rest())[-1], Finished)
 
     async def test_ahead_of_its_turn_one_segment_is_made_whatever_the_credit(
-        self, executor: ThreadPoolExecutor
+        self, executor: UrgentThreads
     ) -> None:
         engine = HandEngine()
         async with house_of(engine, executor) as house:
@@ -97,7 +97,7 @@ class TestCredit:
 class TestPauses:
     @pytest.mark.parametrize("runner", ["thread", "process"])
     async def test_a_paused_listener_gets_its_sound_when_nobody_else_needs_the_engine(
-        self, runner: str, executor: ThreadPoolExecutor
+        self, runner: str, executor: UrgentThreads
     ) -> None:
         """Infinity goes to the engine as any deadline."""
         engine: Engine = (
@@ -111,9 +111,7 @@ class TestPauses:
             assert isinstance((await talk.start(TEXT).rest())[-1], Finished)
             await house.settled()
 
-    async def test_one_that_goes_on_is_urgent_again_at_its_next_look(
-        self, executor: ThreadPoolExecutor
-    ) -> None:
+    async def test_one_that_goes_on_is_urgent_again_at_its_next_look(self, executor: UrgentThreads) -> None:
         engine = HandEngine()
         async with house_of(engine, executor) as house:
             talk = house.speaker(settings=ALONE)
@@ -131,9 +129,7 @@ class TestPauses:
 class TestTheLine:
     """Of those who wait for a first sound."""
 
-    async def test_who_still_hears_the_context_before_is_not_in_it(
-        self, executor: ThreadPoolExecutor
-    ) -> None:
+    async def test_who_still_hears_the_context_before_is_not_in_it(self, executor: UrgentThreads) -> None:
         engine = HandEngine()
         async with house_of(engine, executor) as house:
             talk = house.speaker(settings=ALONE)
@@ -151,7 +147,7 @@ class TestTheLine:
 
 
 class TestWhatIsThere:
-    async def test_a_look_takes_nothing(self, executor: ThreadPoolExecutor) -> None:
+    async def test_a_look_takes_nothing(self, executor: UrgentThreads) -> None:
         async with house_of(ThreadEngine(FaultySynthesizer(), 1), executor) as house:
             talk = house.speaker()
             assert talk.speaker.peek() is None and not talk.speaker.has_more
@@ -165,9 +161,7 @@ class TestWhatIsThere:
                 takes.append(talk.speaker.take())
             assert looks == takes and not talk.speaker.has_more
 
-    async def test_after_a_failure_there_is_no_more_than_what_waits(
-        self, executor: ThreadPoolExecutor
-    ) -> None:
+    async def test_after_a_failure_there_is_no_more_than_what_waits(self, executor: UrgentThreads) -> None:
         engine = HandEngine()
         async with house_of(engine, executor) as house:
             talk = house.speaker(settings=ALONE).start(TEXT)
@@ -186,9 +180,7 @@ class TestSynthesized:
     """What the engine has made for a context: what a cancel throws away is counted by that."""
 
     @pytest.mark.parametrize("speed", [0.5, 1.0, 2.0])
-    async def test_it_is_what_was_made_with_the_tempo(
-        self, speed: float, executor: ThreadPoolExecutor
-    ) -> None:
+    async def test_it_is_what_was_made_with_the_tempo(self, speed: float, executor: UrgentThreads) -> None:
         engine = HandEngine()
         async with house_of(engine, executor) as house:
             talk = house.speaker(settings=replace(ALONE, speed=speed)).start(TEXT)
@@ -204,9 +196,7 @@ class TestSynthesized:
             await talk.cancel()
             assert talk.speaker.synthesized_ms == 3000 / speed, "it stays known"
 
-    async def test_what_was_made_before_or_for_another_does_not_count(
-        self, executor: ThreadPoolExecutor
-    ) -> None:
+    async def test_what_was_made_before_or_for_another_does_not_count(self, executor: UrgentThreads) -> None:
         engine = HandEngine()
         async with house_of(engine, executor) as house:
             first, joined = (house.speaker().start("One is here.") for _ in range(2))
@@ -220,7 +210,7 @@ class TestSynthesized:
             assert [t.speaker.synthesized_ms for t in (first, joined, cached)] == [1000, 0, 0]
 
     @pytest.mark.parametrize("cache", [True, False])
-    async def test_an_utterance_in_one_go_counts_too(self, cache: bool, executor: ThreadPoolExecutor) -> None:
+    async def test_an_utterance_in_one_go_counts_too(self, cache: bool, executor: UrgentThreads) -> None:
         engine = HandEngine(context="utterance")
         async with house_of(engine, executor, cache=AudioCache(2**26, 100)) as house:
             settings = TONE if cache else ALONE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -24,6 +23,7 @@ from realtime.speech.speaker import Speaker, Studio
 from realtime.speech.synthesis import Syntheses
 from realtime.speech.text_feed import TextTurns
 from realtime.speech.timeline import Timeline
+from realtime.speech.urgent_threads import UrgentThreads
 from realtime.text.frontend import Frontend
 from realtime.types import (
     AudioChunk,
@@ -97,7 +97,7 @@ class Talk:
 @asynccontextmanager
 async def studio_of(synthesizer: WordTone) -> AsyncIterator[Studio]:
     clock = MonotonicClock()
-    with ThreadPoolExecutor(1) as executor:
+    with UrgentThreads(1) as executor:
         scheduler = Scheduler(ThreadEngine(synthesizer, 1), clock, 10)
         await scheduler.start()
         syntheses = Syntheses(AudioCache(2**26, 100), clock)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 
 from realtime.engines.engine import Cancel, Feed, Finish, Grant, Open
 from realtime.errors import ErrorCode
+from realtime.speech.urgent_threads import UrgentThreads
 from realtime.types import AudioChunk, Failed, Finished, Packet
 from tests.speech.by_hand import HandEngine
 from tests.speech.house import House, house_of
@@ -162,7 +161,7 @@ class TestSyntheses:
 class TestSpeakers:
     """As a client hears it: nothing at all, or that it has failed."""
 
-    async def test_a_listener_notices_nothing_but_the_wait(self, executor: ThreadPoolExecutor) -> None:
+    async def test_a_listener_notices_nothing_but_the_wait(self, executor: UrgentThreads) -> None:
         engine = HandEngine()
         async with house_of(engine, executor) as house:
             talk = house.speaker().start("One is here. Two is here.")
@@ -177,7 +176,7 @@ class TestSpeakers:
             assert isinstance((await talk.rest())[-1], Finished)
             await self._nothing_is_left(house, engine)
 
-    async def test_one_who_has_heard_a_part_of_it_is_told(self, executor: ThreadPoolExecutor) -> None:
+    async def test_one_who_has_heard_a_part_of_it_is_told(self, executor: UrgentThreads) -> None:
         engine = HandEngine()
         async with house_of(engine, executor) as house:
             talk = house.speaker().start("One is here.")
