@@ -49,3 +49,7 @@ class AtOnce(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
+
+    def submit_by(self, deadline: float, work: Callable[[], Any]) -> Future[Any]:
+        """As `UrgentThreads` has it."""
+        return self.submit(work)
