@@ -38,10 +38,6 @@ class LoopClock:
 class AtOnce(Executor):
     """Does everything when it is asked, in no time."""
 
-    def submit_by(self, deadline: float, work: Callable[[], Any]) -> Future[Any]:
-        """Now is before any deadline."""
-        return self.submit(work)
-
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
