@@ -50,6 +50,7 @@ _SAMPLE_S = 5.0
 _AROUND_S = 15.0
 #: After the load: then what is not used any more has had its time to be given back.
 _REST_S = 30.0
+#: So many kinds of errors are shown of each server.
 _MOST_ERRORS = 5
 
 
@@ -121,8 +122,8 @@ async def measure(arguments: argparse.Namespace) -> tuple[list[Row], list[Candid
         for each in candidates:
             each.after = each.look(seconds)
     for each in candidates:
-        for error in each.guests.errors[:_MOST_ERRORS]:
-            print(f"{each.name}: {error!r} {' '.join(error.__notes__)}", file=sys.stderr)
+        for kind, what in list(dict(each.guests.errors).items())[:_MOST_ERRORS]:
+            print(f"{each.name}: {kind}, such as {what}", file=sys.stderr)
     return _rows(candidates, arguments.minutes), candidates
 
 
@@ -140,7 +141,7 @@ async def _warm(candidate: Candidate) -> None:
     guests = Guests(candidate.server.port, candidate.guests.http)
     await asyncio.gather(*(guests.serve(visit) for visit in first_visits()))
     if guests.errors:
-        raise RuntimeError(f"{candidate.name}: {guests.errors[0]!r}")
+        raise RuntimeError(f"{candidate.name}: {guests.errors[0]}")
 
 
 async def _load(candidates: Sequence[Candidate], seed: str, seconds: float, load: float) -> None:
@@ -175,7 +176,7 @@ def _rows(candidates: Sequence[Candidate], minutes: float) -> list[Row]:
     for each in candidates:
         rows += _memory_rows(each, minutes)
     for each in candidates:
-        rows += _cost_rows(each, minutes)
+        rows += cost_rows(each, minutes)
     by_name = {each.name: each for each in candidates}
     system = by_name.pop(SYSTEM)
     for each in by_name.values():
@@ -242,11 +243,12 @@ def _middle(found: Sequence[Memory]) -> Memory:
     )
 
 
-def _cost_rows(candidate: Candidate, minutes: float) -> list[Row]:
+def cost_rows(candidate: Candidate, minutes: float) -> list[Row]:
+    """What a server did in so many minutes, what it took for that, and what went wrong."""
     name, guests = candidate.name, candidate.guests
     counts = {what: float(count) for what, count in sorted(guests.counts.items())}
     counts["MB of files"] = guests.file_bytes / 2**20
-    kinds = Counter(type(error).__name__ for error in guests.errors)
+    kinds = {kind: float(count) for kind, count in Counter(kind for kind, _ in guests.errors).items()}
     return [
         Row(f"{name}: seconds of sound in a second", guests.audio_s / (minutes * 60), "", more=counts),
         Row(f"{name}: CPU per second of audio", _cpu_ms(candidate), "ms"),

@@ -16,6 +16,7 @@ from websockets.exceptions import WebSocketException
 from bench.memory_plan import File, Talk, Turn, Visit
 from bench.player import Player
 from bench.soak_line import in_tokens
+from bench.soak_witness import ViolationError, check
 from realtime.session import messages as wire
 from realtime.session.frames import frame_head
 from realtime.types import TIMELINE_RATE
@@ -28,7 +29,7 @@ _REPORT_S = 0.5
 _TOKEN_S = 0.03
 _AWAY_S = 0.3
 _SHOWN = 100
-_WENT_WRONG = (OSError, WebSocketException, aiohttp.ClientError, TimeoutError, AssertionError)
+_WENT_WRONG = (OSError, WebSocketException, aiohttp.ClientError, ViolationError)
 
 
 @dataclass(slots=True)
@@ -36,7 +37,7 @@ class Guests:
     """All who come to one server, and what they were given.
 
     `audio_s`: seconds of sound, of files that stream about; `file_bytes`: of all files. `first_s`: from a
-    whole text to the first frame of its sound.
+    whole text to the first frame of its sound. `errors`: what kind each is of, and what happened.
     """
 
     port: int
@@ -45,7 +46,7 @@ class Guests:
     file_bytes: int = 0
     first_s: list[float] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    errors: list[Exception] = field(default_factory=list)
+    errors: list[tuple[str, str]] = field(default_factory=list)
     here: set[asyncio.Task[None]] = field(default_factory=set)
 
     def let_in(self, visit: Visit) -> None:
@@ -66,8 +67,7 @@ class Guests:
                 else:
                     await Listener(self, visit).listen()
         except _WENT_WRONG as error:
-            error.add_note(f"{visit!r:.{_SHOWN}}")
-            self.errors.append(error)
+            self.errors.append((_kind(error), f"{error!r} {visit!r:.{_SHOWN}}"))
 
     async def _fetch(self, file: File) -> None:
         body: dict[str, object] = {
@@ -86,6 +86,12 @@ class Guests:
         told_ms = answer.headers.get("X-Audio-Duration-Ms")
         self.audio_s += file.audio_s if told_ms is None else float(told_ms) / 1000
         self.counts[file.format] += 1
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"HTTP {error.status}"
+    return str(error) if isinstance(error, ViolationError) else type(error).__name__
 
 
 class Listener:
@@ -126,9 +132,9 @@ class Listener:
         )
         await self._send(first)
         ready = await self._socket.recv()
-        assert isinstance(ready, str), "sound before `session.ready`"
-        message = wire.decode_server(ready)
-        assert isinstance(message, wire.SessionReady), ready
+        message = wire.decode_server(ready) if isinstance(ready, str) else None
+        if not isinstance(message, wire.SessionReady):
+            raise ViolationError("no `session.ready`")
         self._ready = message
 
     async def _send(self, message: wire.ClientMessage) -> None:
@@ -188,7 +194,7 @@ class Listener:
         """Seconds of sound in a frame."""
         head = frame_head(frame)
         handle = str(head.handle)
-        assert head.seq == self._last.get(handle, -1) + 1, f"frame {head.seq} is out of turn"
+        check(head.seq == self._last.get(handle, -1) + 1, "a frame out of turn")
         self._last[handle] = head.seq
         seconds = head.duration / TIMELINE_RATE
         self._guests.audio_s += seconds
@@ -196,7 +202,8 @@ class Listener:
 
     def _note(self, hearing: _Hearing, data: str) -> None:
         message = wire.decode_server(data)
-        assert not isinstance(message, wire.Error), data
+        if isinstance(message, wire.Error):
+            raise ViolationError(message.code)
         if isinstance(message, wire.ContextDone | wire.ContextCancelled) and (
             message.context_id == hearing.context
         ):
@@ -205,7 +212,7 @@ class Listener:
                 self._guests.counts["barge-ins"] += 1
             else:
                 hearing.done = True
-                assert message.reason == "completed", data
+                check(message.reason == "completed", "a context has failed")
 
     async def _come_back(self, hearing: _Hearing) -> None:
         """Lose the socket, and take the session up again by another one."""
@@ -215,9 +222,9 @@ class Listener:
         ready = self._ready
         resume = wire.ResumeRequest(ready.session_id, ready.resume_token, dict(self._last))
         await self._connect(wire.SessionStart(resume=resume))
-        assert self._ready.resumed is True, "the session was not there any more"
+        check(self._ready.resumed is True, "a session that is not there any more")
         known = {each.context_id: each.text_received for each in self._ready.contexts or ()}
-        assert known[hearing.context] == len(hearing.turn.text), f"text was lost: {known}"
+        check(known.get(hearing.context) == len(hearing.turn.text), "text that was lost")
         self._guests.counts["came back"] += 1
 
 

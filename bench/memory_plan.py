@@ -33,6 +33,8 @@ _NEW = {
     "de": "Ihre Bestellung Nummer {0} kommt morgen um {1} Uhr an, und die Nummer {2} einen Tag danach.",
     "fr": "Votre commande numéro {0} arrive demain à {1} heures, et la commande {2} un jour après.",
 }
+#: A number is said with so many words, about.
+_WORDS_OF_NUMBER = 4
 #: Sentences of a text, and how often it has so many.
 _LENGTHS = {1: 11, 3: 7, 8: 2}
 #: No text of a load takes longer than this, nor a part of the load so large that it is not steady.
@@ -143,8 +145,15 @@ def _text(chance: Random, language: str, longest_s: float) -> tuple[str, float]:
             sentences.append(chance.choice(TEXTS))
         else:
             sentences.append(_NEW[language].format(*(chance.randint(1, 999) for _ in range(3))))
-    words = " ".join(sentences).split()[: max(2, int(longest_s / WORD_S))]
-    return " ".join(words), len(words) * WORD_S
+    words: list[str] = []
+    audio_s = 0.0
+    for word in " ".join(sentences).split():
+        word_s = WORD_S * (_WORDS_OF_NUMBER if word[0].isdigit() else 1)
+        if words and audio_s + word_s > longest_s:
+            break
+        words.append(word)
+        audio_s += word_s
+    return " ".join(words), audio_s
 
 
 def _draw(chance: Random, weights: dict[Any, int]) -> Any:

@@ -10,11 +10,15 @@ from math import isfinite
 from pathlib import Path
 from types import SimpleNamespace
 
+import aiohttp
 import psutil
 import pytest
 
 from bench import memory
-from bench.memory_plan import FORMATS, File, Talk, make_plan
+from bench.memory_load import Guests
+from bench.memory_plan import FORMATS, File, Talk, first_visits, make_plan
+from bench.server import free_port
+from bench.table import show
 
 ROOT = Path(__file__).parents[1]
 ALLOCATORS = (memory.SYSTEM, memory.TWO_ARENAS, memory.JEMALLOC)
@@ -117,3 +121,16 @@ def test_a_load_of_nothing_is_refused(
         memory.main()
     assert ended.value.code == 2
     assert f"{argument} must be a number above 0" in capsys.readouterr().err
+
+
+async def test_visits_to_a_server_that_is_gone_are_errors_of_a_kind(tmp_path: Path) -> None:
+    figures = tmp_path / "memory.json"
+    async with aiohttp.ClientSession() as http:
+        guests = Guests(free_port(), http)
+        for visit in first_visits()[:8]:
+            await guests.serve(visit)
+    candidate = memory.Candidate("gone", SimpleNamespace(), guests, [])  # type: ignore[arg-type]
+    show("Nobody", memory.cost_rows(candidate, 1), figures)
+    rows = {row["name"]: row for row in json.loads(figures.read_text())}
+    assert rows["gone: errors"]["value"] == 8
+    assert rows["gone: errors"]["more"] == {"ConnectionRefusedError": 7, "ClientConnectorError": 1}
