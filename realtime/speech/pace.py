@@ -136,6 +136,8 @@ class Pace:
         self.waiting_ms -= packet_ms
         self._taken_ms += packet_ms
         self._taken_at = self._clock.now()
+        # It plays that now, or behind the rest: what was known of it before is true no more.
+        self._dry_at = max(self._dry_at, self._taken_at) + packet_ms / 1000
         # What is taken makes room in the buffer; more credit is told of, or seen with the next chunk.
         # Who has taken all that there is may have little room, and yet nothing else would grant it.
         return self.waiting_ms < _LEAST_MS or self._taken_ms >= self._step_ms

@@ -251,6 +251,21 @@ class TestUnderruns:
         s.made(500)
         assert self.gaps(s) == (1, 0.35)
 
+    def test_what_was_known_before_it_took_something_is_forgotten(self) -> None:
+        """It had nothing when the text came, took a first bit after that, and is dry when the next comes."""
+        s = Setup()
+        s.listener.dry = s.clock.now()
+        s.pace.on_turn()
+        s.pace.on_text()
+        assert s.due == NEWCOMER_S
+        s.at(0.25)
+        s.made(125)
+        s.pace.on_taken(125)
+        s.at(0.75)
+        s.listener.dry = s.clock.now()
+        s.made(500)
+        assert self.gaps(s) == (1, 0.375)
+
     def test_the_first_sound_is_none_however_late(self) -> None:
         s = Setup()
         s.pace.on_turn()
