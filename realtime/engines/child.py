@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -151,6 +151,14 @@ def _beat(parent: _Parent, crew: Crew[Any], interval_s: float) -> None:
         parent.emit(crew.stats())
 
 
+def _next_message(commands: BinaryIO) -> bytes | None:
+    """What the parent says next; None when it is gone, also if it had not read all that it was told."""
+    try:
+        return read_message_blocking(commands.read)
+    except ConnectionError:
+        return None
+
+
 def main(arguments: list[str]) -> None:
     """`FACTORY SETTINGS THREADS HEARTBEAT_S SOCKET MEMORY`: serve the parent until it closes the socket.
 
@@ -182,7 +190,7 @@ def main(arguments: list[str]) -> None:
     parent.emit(crew.stats())
     threading.Thread(target=_beat, args=(parent, crew, float(heartbeat_s)), daemon=True).start()
     commands = channel.makefile("rb")  # takes all that has come in one go
-    while (body := read_message_blocking(commands.read)) is not None:
+    while (body := _next_message(commands)) is not None:
         message = decode_from_parent(body)
         if isinstance(message, Released):
             ring.release(message.end)

@@ -160,7 +160,6 @@ class Pace:
         most_ms = self._most_waiting_ms() if self.has_turn else self._buffer_ms
         return self.waiting_ms < most_ms
 
-    @property
     def needed_at(self) -> float:
         """When the listener needs what is put on the timeline next, in monotonic seconds."""
         return self._needed_at() if self.has_turn else self._clock.now() + AHEAD_S

@@ -121,7 +121,7 @@ class Speaker:
         self._listener = listener
         self._pace = Pace(listener, studio.clock, studio.buffer_ms, settings.speed)
         self._timeline = timeline
-        self._encoder = BlockEncoder(timeline, studio.executor, studio.clock, lambda: self._pace.needed_at)
+        self._encoder = BlockEncoder(timeline, studio.executor, studio.clock, self._pace.needed_at)
         self._segment_ends = segment_ends
 
         self._pieces: list[TextPiece] = []  # one for each segment

@@ -75,6 +75,7 @@ class UrgentThreads(Executor):
                 future.set_exception(error)
             else:
                 future.set_result(result)
+                del result
             del job, future, work  # nothing is held on to while this thread waits
 
     def _next(self) -> tuple[Future[Any], Callable[[], Any]] | None:

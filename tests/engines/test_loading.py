@@ -94,7 +94,7 @@ async def loaded(engine: ProcessEngine | ThreadEngine, go_on: Callable[[], None]
         await eventually(lambda: bool(events) or starting.done())
         go_on()
         await starting
-        return events
+        return [event for event in events if isinstance(event, LoadState)]
     finally:
         await engine.stop()
 

@@ -614,7 +614,8 @@ class TestLog:
             await eventually(lambda: bool(self.ends(lines)))
             assert self.ends(lines) == [("request_over", "disconnected", None)]
             assert (await exchange(server.url, SPEECH, **fields)).complete  # and the last one is kept
-        assert lines[-1]["cache"] == "hit" and self.ends(lines)[-1] == ("request_over", "completed", None)
+        (*_, last) = (line for line in lines if line["event"] == "request_over")
+        assert last["cache"] == "hit" and self.ends(lines)[-1] == ("request_over", "completed", None)
 
 
 async def response_end(reader: asyncio.StreamReader) -> bool:

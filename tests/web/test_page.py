@@ -350,7 +350,7 @@ async def test_a_server_that_was_started_anew_is_met_again(open_page: OpenPage) 
     again = ServerProcess(ENGINE="tone")
     with ServerProcess(ENGINE="tone") as server:
         again.port = server.port
-        again._settings["PORT"] = f"{server.port}"
+        again._environment["PORT"] = f"{server.port}"
         async with open_page(place(server)) as listened:
             page = listened.page
             await ready(page)
