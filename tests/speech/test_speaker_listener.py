@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from realtime.speech.urgent_threads import UrgentThreads
 from realtime.types import AudioChunk, Failed, Finished, Flushed, Packet, SegmentStarted
 from tests.engines.faulty import FaultySynthesizer
 from tests.speech.by_hand import HandEngine
-from tests.speech.house import ALONE, CLOCK, TONE, house_of
+from tests.speech.house import ALONE, CLOCK, PATIENCE_S, TONE, house_of
 from tests.speech.sounds import until
 
 TEXT = "One is here. Two is here. Three is here. "
@@ -229,3 +231,24 @@ class TestSynthesized:
             assert made == ([1000, 0] if cache else [1000, 1000])
             for talk in talks:
                 await talk.cancel()
+
+
+async def test_who_runs_dry_first_has_its_sound_encoded_first(executor: UrgentThreads) -> None:
+    """There is one thread for all, and what they need comes in the wrong order."""
+    go_on = threading.Event()
+    async with house_of(ThreadEngine(FaultySynthesizer(), 1), executor) as house:
+        executor.submit_by(-math.inf, lambda: go_on.wait(PATIENCE_S))
+        await until(lambda: not executor._work)
+        encoded: list[str] = []
+        talks = []
+        for name, hears_s in (("far ahead", 60.0), ("soon", 5.0), ("now", 0.0)):
+            talk = house.speaker()
+            talk.listener.dry = CLOCK.now() + hears_s
+            talk.listener.on_output = partial(encoded.append, name)
+            talks.append(talk.start("One is here."))
+            await until(lambda: len(executor._work) == len(talks))
+        go_on.set()
+        await until(lambda: len(set(encoded)) == len(talks))
+        assert list(dict.fromkeys(encoded)) == ["now", "soon", "far ahead"]
+        for talk in talks:
+            await talk.cancel()
