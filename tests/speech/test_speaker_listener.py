@@ -251,4 +251,5 @@ async def test_who_runs_dry_first_has_its_sound_encoded_first(executor: UrgentTh
         await until(lambda: len(set(encoded)) == len(talks))
         assert list(dict.fromkeys(encoded)) == ["now", "soon", "far ahead"]
         for talk in talks:
-            await talk.cancel()
+            talk.listener.on_output = talk.changed.set
+            await talk.rest()
