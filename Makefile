@@ -9,8 +9,8 @@ TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberban
   openssl:openssl curl:curl node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr turnserver:coturn \
   prometheus:prometheus caddy:caddy buildah:buildah debootstrap:debootstrap shellcheck:shellcheck \
   systemd-analyze:systemd dot:graphviz libjemalloc.so.2:libjemalloc2
-# Many of the slow tests wait in real time: three of them at a time keep two cores busy.
-TEST_PROCESSES ?= 3
+# Most of the slow tests wait in real time: two of them at a time keep two cores busy. With more, pages miss their time.
+TEST_PROCESSES ?= 2
 OUT ?=
 TEXT ?=
 
