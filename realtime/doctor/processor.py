@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from realtime.cores import written
 from realtime.doctor.finding import Finding, Situation
 from realtime.doctor.machine import Machine
 from realtime.doctor.room import cgroup_files
@@ -37,8 +38,8 @@ def cores(situation: Situation) -> list[Finding]:
     for name in ("CPU_AFFINITY", "ENGINE_CPU_AFFINITY"):
         asked: frozenset[int] = getattr(config, name.lower(), None) or frozenset()
         if missing := asked - usable:
-            what = f"{shown_cores(asked)} are not all there: this process may not use {shown_cores(missing)}"
-            results.append(Finding(name, "fail", what, f"name some of {shown_cores(usable)}"))
+            what = f"{written(asked)} are not all there: this process may not use {written(missing)}"
+            results.append(Finding(name, "fail", what, f"name some of {written(usable)}"))
     return results
 
 
@@ -50,17 +51,6 @@ def parse_cores(text: str | None) -> frozenset[int]:
         if first.isdecimal() and (last or first).isdecimal():
             numbers.update(range(int(first), int(last or first) + 1))
     return frozenset(numbers)
-
-
-def shown_cores(numbers: frozenset[int]) -> str:
-    """As in "0-3,8"."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and runs[-1][1] == number - 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def cpu_quota(machine: Machine) -> float | None:
@@ -121,7 +111,7 @@ def numa(situation: Situation) -> list[Finding]:
         return [Finding("NUMA", "ok", "one node")]
     if len(used) == 1:
         return [Finding("NUMA", "ok", f"{len(nodes)} nodes, and this process stays on {used[0]}")]
-    told = "; ".join(f"{name}: cores {shown_cores(numbers)}" for name, numbers in nodes.items())
+    told = "; ".join(f"{name}: cores {written(numbers)}" for name, numbers in nodes.items())
     remedy = f"stay on one, that of the GPU if there is one: numactl --cpunodebind=0 --membind=0 ({told})"
     return [Finding("NUMA", "warn", f"{len(nodes)} nodes, and this process may run on {len(used)}", remedy)]
 

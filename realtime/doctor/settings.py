@@ -8,8 +8,8 @@ from dataclasses import fields
 from typing import Any
 
 from realtime.config import SECRETS, Config, from_environment, given, without_effect
+from realtime.cores import written
 from realtime.doctor.finding import Finding, Situation
-from realtime.doctor.processor import shown_cores
 from realtime.errors import ConfigError
 
 #: Variables that others read and that look like ours.
@@ -169,6 +169,6 @@ def shown(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, frozenset):
-        return shown_cores(value)
+        return written(value)
     text = f"{value:g}" if isinstance(value, bool | float) else str(value)
     return text if text.isprintable() else ascii(text)[1:-1]

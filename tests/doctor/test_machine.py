@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from realtime.config import Config
+from realtime.cores import written
 from realtime.doctor import processor, program, room
 from realtime.doctor.finding import Situation
 from realtime.doctor.machine import Ended, Machine, Space
@@ -226,7 +227,7 @@ def test_cores_that_are_not_there(tmp_path: Path) -> None:
 def test_lists_of_cores() -> None:
     assert processor.parse_cores("0-3,8, 10") == {0, 1, 2, 3, 8, 10}
     assert processor.parse_cores("none") == processor.parse_cores(None) == frozenset()
-    assert processor.shown_cores(frozenset({0, 1, 2, 5, 7, 8})) == "0-2,5,7-8"
+    assert written(frozenset({0, 1, 2, 5, 7, 8})) == "0-2,5,7-8"
 
 
 @pytest.mark.parametrize(("kind", "state"), [("powersave", "warn"), ("performance", "ok"), ("", "info")])
