@@ -240,10 +240,13 @@ class SourcePlayer extends Player {
       this.#ranDry(one, performance.now());
     } else if (type === "playing" && one.stalled) {
       one.stalled = false;
+      // What came behind silence has begun where it lies.
+      this.#watch(one, false);
       // It may be only the silence that was put in for it.
       const sound = deck.timeline?.soundAt(deck.media) ?? 0;
       if (one.dryAt !== null && sound > LEAST_SOUND) this.#wentOn(one, performance.now());
     }
+    if (type === "ended") one.stalled = false;
     this.#tick(type === "ended");
   }
 
@@ -280,7 +283,8 @@ class SourcePlayer extends Player {
         heardAt: heardAt(this.context, one.startTime),
       });
     }
-    for (const run = timeline.runAt(media); one.run < run; ) {
+    // A browser that waits for more than there is may stand where sound begins.
+    for (const run = one.stalled ? one.run : timeline.runAt(media); one.run < run; ) {
       one.run += 1;
       const { from, to } = timeline.gapBefore(one.run);
       this.#ranDry(one, at(from));
