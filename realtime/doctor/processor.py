@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from realtime.cores import written
+from realtime.cores import parse_cpulist, written
 from realtime.doctor.finding import Finding, Situation
 from realtime.doctor.machine import Machine
 from realtime.doctor.room import cgroup_files
+from realtime.host import find_jemalloc
 
 _PAGES = "/sys/kernel/mm/transparent_hugepage"
 _CPUS = "/sys/devices/system/cpu"
@@ -35,8 +36,10 @@ def cores(situation: Situation) -> list[Finding]:
         )
         remedy = f"ENGINE_THREADS={max(1, int(quota))}; better a set of cores (cpuset) than a quota (cpus)"
         results.append(Finding("CPU quota", "warn", what, remedy))
-    for name in ("CPU_AFFINITY", "ENGINE_CPU_AFFINITY"):
-        asked: frozenset[int] = getattr(config, name.lower(), None) or frozenset()
+    for name, asked in (
+        ("CPU_AFFINITY", config.cpu_affinity or frozenset()),
+        ("ENGINE_CPU_AFFINITY", config.engine_cpu_affinity or frozenset()),
+    ):
         if missing := asked - usable:
             what = f"{written(asked)} are not all there: this process may not use {written(missing)}"
             results.append(Finding(name, "fail", what, f"name some of {written(usable)}"))
@@ -45,12 +48,10 @@ def cores(situation: Situation) -> list[Finding]:
 
 def parse_cores(text: str | None) -> frozenset[int]:
     """The numbers in "0-3,8"; none of what is no such list."""
-    numbers: set[int] = set()
-    for part in (text or "").split(","):
-        first, _, last = part.strip().partition("-")
-        if first.isdecimal() and (last or first).isdecimal():
-            numbers.update(range(int(first), int(last or first) + 1))
-    return frozenset(numbers)
+    try:
+        return parse_cpulist(text or "")
+    except ValueError:
+        return frozenset()
 
 
 def cpu_quota(machine: Machine) -> float | None:
@@ -118,8 +119,6 @@ def numa(situation: Situation) -> list[Finding]:
 
 def allocator(situation: Situation) -> list[Finding]:
     """Which malloc this process has, and so one that is started as this was."""
-    import ctypes.util
-
     environment, machine = situation.environment, situation.machine
     mapped = _JEMALLOC.search(machine.text("/proc/self/maps") or "")
     preloaded = environment.get("LD_PRELOAD", "")
@@ -130,8 +129,8 @@ def allocator(situation: Situation) -> list[Finding]:
     if "jemalloc" in preloaded:
         what = f"LD_PRELOAD names {preloaded}, which was not loaded"
         return [Finding("allocator", "fail", what, "apt-get install libjemalloc2, or mend the path")]
-    if getattr(situation.config, "allocator", "system") == "jemalloc":
-        library = ctypes.util.find_library("jemalloc")
+    if situation.config.allocator == "jemalloc":
+        library = find_jemalloc()
         if library is None:
             what = "ALLOCATOR is jemalloc, which is not installed"
             return [Finding("allocator", "fail", what, "apt-get install libjemalloc2; or ALLOCATOR=system")]

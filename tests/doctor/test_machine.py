@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -213,13 +212,7 @@ def test_fewer_cores_than_there_are(tmp_path: Path) -> None:
 
 
 def test_cores_that_are_not_there(tmp_path: Path) -> None:
-    """The setting is looked at where there is one."""
-
-    @dataclass(frozen=True, slots=True)
-    class WithAffinity(Config):
-        cpu_affinity: frozenset[int] | None = frozenset({2, 3, 9})
-
-    situation = Situation(WithAffinity(), {}, (), machine(tmp_path))
+    situation = Situation(Config(cpu_affinity=frozenset({2, 3, 9})), {}, (), machine(tmp_path))
     found = only(processor.cores(situation), "CPU_AFFINITY")
     assert found.state == "fail" and found.found.endswith("may not use 9") and found.remedy.endswith("of 0-7")
 
@@ -272,13 +265,9 @@ def test_allocators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (found,) = look(processor.allocator, machine(tmp_path, {"proc/self/maps": maps}), MALLOC_CONF="x:1")
     assert found.state == "ok" and found.found == "jemalloc (/usr/lib/libjemalloc.so.2), MALLOC_CONF set"
 
-    @dataclass(frozen=True, slots=True)
-    class WithAllocator(Config):
-        allocator: str = "jemalloc"
-
-    situation = Situation(WithAllocator(), {}, (), machine(tmp_path, {"proc/self/maps": "x"}))
+    situation = Situation(Config(allocator="jemalloc"), {}, (), machine(tmp_path, {"proc/self/maps": "x"}))
     assert processor.allocator(situation)[0].state == "ok"
-    monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
+    monkeypatch.setattr("realtime.doctor.processor.find_jemalloc", lambda: None)
     assert processor.allocator(situation)[0].state == "fail"
 
 

@@ -22,13 +22,10 @@ from realtime.engines.qwen3.scripts import InContextScript, LiveScript
 from realtime.engines.qwen3.slots import Slots
 from realtime.engines.qwen3.speech import Speech
 from realtime.engines.qwen3.text import SpeechTokens
-from realtime.engines.qwen3.warmup import warm_up
+from realtime.engines.qwen3.warmup import TEXTS, TEXTS_ON_CPU, warm_up
 from realtime.engines.qwen3.words import WordClock
 from realtime.engines.synthesizer import Made, Prompts
 from realtime.errors import EngineError
-
-#: Frames of a text that is spoken to warm up. Without a GPU nothing is slow the first time but all the time.
-WARM_UP_FRAMES, WARM_UP_FRAMES_ON_CPU = 250, 8
 
 
 class Qwen3Synthesizer:
@@ -71,10 +68,12 @@ class Qwen3Synthesizer:
         parts = _Parts(load(self._settings, self.on_progress), self._prompts, self._states_kept)
         self._parts = parts
         first = _first_voice(parts)
-        most = WARM_UP_FRAMES if parts.model.place.is_cuda else WARM_UP_FRAMES_ON_CPU
-        warm_up(
-            parts.slots, lambda frames: self._speech(_done(first), 0, min(frames, most)), self.on_progress
-        )
+
+        def speech(frames: int) -> Speech:
+            return self._speech(_done(first), 0, min(frames, self._settings.max_new_tokens or frames))
+
+        texts = TEXTS if parts.model.place.is_cuda else TEXTS_ON_CPU
+        warm_up(parts.slots, texts, speech, self.on_progress)
 
     def open(self, request: Open) -> Speech:
         """As `BatchSynthesizer`; what is wrong with a voice is told by the first step."""

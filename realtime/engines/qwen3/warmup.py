@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -28,29 +28,37 @@ _LONG_ZH = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
+class WarmUpText:
+    """What is spoken; `most_frames`: one that does not end by itself warms the way as well, not the voice."""
+
     name: str
     text: str
     language: str
     most_frames: int
 
 
-#: A model that does not end by itself is stopped after a while: only the way is warmed, not the voice.
 TEXTS = (
-    _Text("short English", _SHORT_EN, "en", 25),
-    _Text("short Chinese", _SHORT_ZH, "zh", 25),
-    _Text("medium English", _MEDIUM_EN, "en", 80),
-    _Text("medium Chinese", _MEDIUM_ZH, "zh", 80),
-    _Text("long English", _LONG_EN, "en", 250),
-    _Text("long Chinese", _LONG_ZH, "zh", 250),
+    WarmUpText("short English", _SHORT_EN, "en", 25),
+    WarmUpText("short Chinese", _SHORT_ZH, "zh", 25),
+    WarmUpText("medium English", _MEDIUM_EN, "en", 80),
+    WarmUpText("medium Chinese", _MEDIUM_ZH, "zh", 80),
+    WarmUpText("long English", _LONG_EN, "en", 250),
+    WarmUpText("long Chinese", _LONG_ZH, "zh", 250),
 )
+#: Without a GPU nothing is slow the first time but all the time.
+TEXTS_ON_CPU = tuple(replace(text, most_frames=8) for text in TEXTS[:2])
 _log = structlog.get_logger(__name__)
 
 
-def warm_up(slots: Slots, speech: Callable[[int], Speech], on_progress: Callable[[str, float], None]) -> None:
-    """Speak `TEXTS`, each with `speech(frames)` that makes so many at most; each is logged with its time."""
-    for number, text in enumerate(TEXTS):
-        on_progress("warm-up", number / len(TEXTS))
+def warm_up(
+    slots: Slots,
+    texts: Sequence[WarmUpText],
+    speech: Callable[[int], Speech],
+    on_progress: Callable[[str, float], None],
+) -> None:
+    """Speak each of `texts` with `speech(frames)` that makes so many at most; its time is logged."""
+    for number, text in enumerate(texts):
+        on_progress("warm-up", number / len(texts))
         begun = time.monotonic()
         speaking = speech(text.most_frames)
         first_s, sound_ms = _spoken(slots, speaking, text, begun)
@@ -64,7 +72,7 @@ def warm_up(slots: Slots, speech: Callable[[int], Speech], on_progress: Callable
     on_progress("warm-up", 1.0)
 
 
-def _spoken(slots: Slots, speech: Speech, text: _Text, begun: float) -> tuple[float, float]:
+def _spoken(slots: Slots, speech: Speech, text: WarmUpText, begun: float) -> tuple[float, float]:
     """Speak one text to its end; when its first sound was there, and how many milliseconds there were."""
     piece = TextPiece(0, text.text, (0, len(text.text)), (), text.language)
     first_s = sound_ms = 0.0
