@@ -9,8 +9,8 @@ TEST_PROGRAMS := opusdec:opus-tools ffmpeg:ffmpeg flac:flac rubberband:rubberban
   openssl:openssl curl:curl node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr turnserver:coturn \
   prometheus:prometheus caddy:caddy buildah:buildah debootstrap:debootstrap shellcheck:shellcheck \
   systemd-analyze:systemd dot:graphviz libjemalloc.so.2:libjemalloc2
-# Most of the slow tests wait in real time: two of them at a time keep two cores busy. With more, pages miss their time.
-TEST_PROCESSES ?= 2
+# One more than cores, as most of the slow tests wait in real time; tests/sharing.py says who runs what.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
 OUT ?=
 TEXT ?=
 
@@ -58,6 +58,8 @@ $(VENV)/.installed: requirements.lock | $(VENV)/bin/python
 	@touch $@
 
 # The lock is complete but for torch, and is taken as it is: qwen-tts asks for much that the tests do not use.
+# What is never imported need not be compiled.
+$(VENV)/.installed-test: export PIP_NO_COMPILE = 1
 $(VENV)/.installed-test: requirements-test.lock $(VENV)/.installed-qwen3
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-test.lock
 	@touch $@

@@ -13,6 +13,7 @@ import pytest
 
 from realtime.app import Server, running
 from realtime.config import Config
+from tests import sharing
 from tests.wire_client import WireClient, open_client
 
 # How long an example takes says nothing on a machine that is shared.
@@ -31,27 +32,24 @@ TONE = Config(
     resume_window_s=0,
 )
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
-#: Files that take longest; processes that share out the files begin with them, and so end together.
-LONGEST = (
-    "test_image.py",
-    "test_network.py",
-    "test_bench.py",
-    "test_slots.py",
-    "test_soak.py",
-    "test_exactness.py",
-    "test_step.py",
-    "test_qwen3.py",
-    "test_said_right.py",
-    "test_command_line.py",
-    "test_drain.py",
-    "test_prometheus.py",
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `-n`, the longest files come first."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        items.sort(key=lambda item: item.path.name not in LONGEST)
+        sharing.order(items)
+
+
+def pytest_configure() -> None:
+    """With `-n`, a process that only computes lets those go first that a browser plays in."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        sharing.step_back(os.environ["PYTEST_XDIST_WORKER"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> sharing.SharedFiles:
+    """Says who runs which file."""
+    return sharing.SharedFiles(config, log)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -37,7 +37,8 @@ async def test_it_hears_every_sample(tone_server: Server, open_page: OpenPage) -
         played[20_001:22_400] = 0
         found = await listened.heard()
         begin = int(np.flatnonzero(found)[0])
-        differ = np.flatnonzero(found[begin : begin + 48_000] != played)
+        # One that begins a billionth of a sample late is interpolated by as much.
+        differ = np.flatnonzero(np.abs(found[begin : begin + 48_000] - played) > 1e-7)
         assert not len(differ), (begin, len(differ), differ[[0, -1]], found[begin + differ[0]])
         ((_, pause),) = silences(heard, 48_000)
         assert 0.04 <= pause <= 0.05

@@ -1,0 +1,34 @@
+"""Which process runs which test file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import sharing
+
+ROOT = Path(__file__).parents[1]
+FILES = ["tests/a.py", "tests/web/b.py", "tests/c.py", "tests/web/d.py"]
+
+
+def test_what_is_named_is_there() -> None:
+    assert [path for path in sharing.LONGEST + sharing.TIMED if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("process", "taken"),
+    [
+        (0, ["tests/web/b.py", "tests/web/d.py", "tests/a.py", "tests/c.py"]),
+        (1, ["tests/a.py", "tests/c.py", "tests/web/b.py", "tests/web/d.py"]),
+        (2, ["tests/a.py", "tests/c.py"]),
+    ],
+)
+def test_timed_files_go_to_few(monkeypatch: pytest.MonkeyPatch, process: int, taken: list[str]) -> None:
+    monkeypatch.setattr(sharing, "CORES", 2)
+    monkeypatch.setattr(sharing, "FOR_TIMED", 1)
+    left, chosen = FILES.copy(), []
+    while file := sharing.choose(left, process):
+        left.remove(file)
+        chosen.append(file)
+    assert chosen == taken
