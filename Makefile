@@ -58,8 +58,6 @@ $(VENV)/.installed: requirements.lock | $(VENV)/bin/python
 	@touch $@
 
 # The lock is complete but for torch, and is taken as it is: qwen-tts asks for much that the tests do not use.
-# What is never imported need not be compiled.
-$(VENV)/.installed-test: export PIP_NO_COMPILE = 1
 $(VENV)/.installed-test: requirements-test.lock $(VENV)/.installed-qwen3
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-test.lock
 	@touch $@
