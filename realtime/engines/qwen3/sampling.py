@@ -250,7 +250,7 @@ def drawn(scores: Tensor, draw: Draw, noise: Tensor) -> Tensor:
 
 
 def drawn_of_few(scores: Tensor, draw: Draw, noise: Tensor, most: int) -> Tensor:
-    """As `drawn`, bit for bit, where nobody has a top-p, and a top-k of `most` at most or of all: unsorted."""
+    """As `drawn`, bit for bit, where nobody has a top-p, and a top-k of `most` at most or all: unsorted."""
     scores = scores / draw.temperature
     best = scores.topk(most).values
     least = best.gather(1, draw.top_k.clamp(max=most) - 1).masked_fill(draw.top_k > most, -torch.inf)
