@@ -24,7 +24,6 @@ from tests.engines.qwen3.reference import (
     greedy_codes,
     greedy_codes_of,
     import_reference,
-    load_reference,
     recording,
 )
 
@@ -217,8 +216,8 @@ def test_codes_of_a_recording_vary_and_its_sound_is_not_silent(base_reference: A
     assert differs[0] // 1920 == 25
 
 
-def test_generations_can_end_by_themselves_and_several_at_once_are_as_alone(tmp_path: Path) -> None:
-    model = load_reference(write_checkpoint(tmp_path, "custom_voice", ending=2.0))
+def test_generations_can_end_by_themselves_and_several_at_once_are_as_alone(ending_reference: Any) -> None:
+    _, model = ending_reference
     texts = [f"Number {n} of them{', and one more' * (n % 3)}." for n in range(6)]
     many = greedy_codes_of(model, texts, speaker="ryan")
     lengths = [len(codes) for codes in many]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from realtime.engines.qwen3.configuration import ModelKind, read_config
 from realtime.engines.qwen3.step import RING, Decoder, decoder_bytes
 from realtime.errors import EngineError
-from tests.engines.qwen3.checkpoint import Size, write_checkpoint
+from tests.engines.qwen3.checkpoint import Size
 from tests.engines.qwen3.conftest import Checkpoints, References
 from tests.engines.qwen3.decoding import (
     GREEDY,
@@ -28,7 +28,10 @@ from tests.engines.qwen3.decoding import (
     utterance,
     with_seed,
 )
-from tests.engines.qwen3.reference import FRAMES, clone_prompt, greedy_codes, load_reference, recording
+from tests.engines.qwen3.reference import FRAMES, clone_prompt, greedy_codes, recording
+
+if TYPE_CHECKING:
+    from qwen_tts import Qwen3TTSModel
 
 #: Frames that are compared here, of prompts by hand; `test_exactness` compares more.
 FEW = 16
@@ -98,9 +101,9 @@ def test_a_late_word_changes_late_codes(checkpoints: Checkpoints, references: Re
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_it_ends_where_qwen_tts_ends(tmp_path: Path, streaming: bool) -> None:
-    folder = write_checkpoint(tmp_path, "custom_voice", ending=2.0)
-    reference, asked = load_reference(folder), {"speaker": "aiden", "language": "english"}
+def test_it_ends_where_qwen_tts_ends(ending_reference: tuple[Path, Qwen3TTSModel], streaming: bool) -> None:
+    folder, reference = ending_reference
+    asked = {"speaker": "aiden", "language": "english"}
     wanted = greedy_codes(reference, "And this one ends.", streaming=streaming, **asked)
     assert 2 <= len(wanted) < FRAMES
     spoken = utterance(reference, read_config(folder), "And this one ends.", streaming=streaming, **asked)
