@@ -63,8 +63,8 @@ TINY = Sizes(
     repeats=2,
     words=(10,),
     codec_batches=(1, 4),
-    ladder=(1, 2, 4),
-    window_s=1.0,
+    ladder=(1, 2),
+    window_s=0.5,
     lead_s=1.0,
     batch=4,
 )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +21,6 @@ from realtime.engines.qwen3.fields import Field
 from realtime.engines.qwen3.prompt import Sampling
 from realtime.errors import EngineError
 
-_MASK = 0xFFFF_FFFF
 #: Odd numbers, far apart: steps from one frame, group and id to the next.
 FRAME_STEP, GROUP_STEP, ID_STEP = 0x9E37_79B9, 0x85EB_CA6B, 0xC2B2_AE35
 #: The end is barred for so many frames, as qwen-tts's `min_new_tokens`.
@@ -91,10 +91,15 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What the draws of one frame share. `noise`: (B, groups, vocabulary), where it is made beforehand."""
+    """What the draws of one frame share.
+
+    `noise`: (B, groups, vocabulary), where it is made beforehand and anybody's codes are drawn with it.
+    `most`: the largest top-k of the first group and of the others, where it is known and nobody has a top-p.
+    """
 
     inputs: Tensor
     noise: Tensor | None = None
+    most: tuple[int, int] | None = None
 
     def whole(self, field: Field) -> Tensor:
         """(B, 1) int64."""
@@ -118,10 +123,26 @@ class PlainSampler:
         self._drawn: Callable[[Tensor, Draw, Tensor], Tensor] = wrap(drawn)
         self._bars = bars(config).to(device)
         self._true = torch.ones((), device=device, dtype=torch.bool)
+        self._vocabularies = config.vocab_size, config.code_predictor_config.vocab_size
+        # What is asked for can be looked at where nothing waits for it and nothing is recorded.
+        self._looks = device.type == "cpu" and self._drawn is drawn
 
     def begin(self, inputs: Tensor) -> Drawing:
+        most = None
+        if self._looks and not torch.compiler.is_compiling():
+            asked = inputs.numpy()
+            if not asked[[Field.NOISE, Field.SUB_NOISE]].any():
+                return Drawing(inputs)
+            if (asked[[Field.REST, Field.SUB_REST]].view(np.float32) < 0).all():
+                first, rest = (
+                    int(kept.max(where=kept < size, initial=1))
+                    for kept, size in zip(
+                        asked[[Field.TOP_K, Field.SUB_TOP_K]], self._vocabularies, strict=True
+                    )
+                )
+                most = first, rest
         noise = self._noise(inputs[Field.SEED_LOW], inputs[Field.SEED_HIGH], inputs[Field.FRAME])
-        return Drawing(inputs, noise)
+        return Drawing(inputs, noise, most)
 
     def first(self, drawing: Drawing, logits: Tensor, seen: Tensor) -> Tensor:
         rows, frame = drawing.inputs[Field.ROW].long(), drawing.inputs[Field.FRAME]
@@ -133,8 +154,7 @@ class PlainSampler:
             drawing.number(Field.REST),
             drawing.number(Field.NOISE),
         )
-        assert drawing.noise is not None
-        codes = self._drawn(scores, draw, drawing.noise[:, 0])
+        codes = self._code(scores, draw, drawing, 0)
         seen.index_put_((rows, codes), self._true)
         return codes
 
@@ -145,8 +165,16 @@ class PlainSampler:
             drawing.number(Field.SUB_REST),
             drawing.number(Field.SUB_NOISE),
         )
-        assert drawing.noise is not None
-        return self._drawn(logits.float(), draw, drawing.noise[:, group])
+        return self._code(logits.float(), draw, drawing, group)
+
+    def _code(self, scores: Tensor, draw: Draw, drawing: Drawing, group: int) -> Tensor:
+        """As `drawn`. Without noise it is the likeliest, the first of several, whatever else is left out."""
+        if drawing.noise is None:
+            return scores.argmax(-1)
+        noise = drawing.noise[:, group]
+        if drawing.most is not None:
+            return drawn_of_few(scores, draw, noise, drawing.most[min(group, 1)])
+        return self._drawn(scores, draw, noise)
 
 
 def bars(config: TalkerConfig) -> Tensor:
@@ -158,31 +186,41 @@ def bars(config: TalkerConfig) -> Tensor:
 
 
 class Noise:
-    """Gumbel noise by counter: a hash, not a state. 32-bit arithmetic, done in int64."""
+    """Gumbel noise by counter: a hash, not a state. In int32, whose sums and products lose what is above."""
 
     def __init__(self, groups: int, vocabulary: int, device: torch.device) -> None:
         def steps(count: int, step: int) -> Tensor:
-            return (torch.arange(1, count + 1, dtype=torch.int64) * step & _MASK).to(device)
+            return (torch.arange(1, count + 1, dtype=torch.int64) * step).to(torch.int32).to(device)
 
         self._groups = steps(groups, GROUP_STEP)
         self._ids = steps(vocabulary, ID_STEP)
 
     def __call__(self, low: Tensor, high: Tensor, frame: Tensor) -> Tensor:
-        """(B, groups, vocabulary) float32, for both halves of seeds and for frames: (B,) of integers."""
-        key = _mixed(_mixed(low.long() & _MASK) ^ (high.long() & _MASK))
-        key = _mixed(key + frame.long() * FRAME_STEP & _MASK)
-        keys = _mixed(key[:, None] + self._groups & _MASK)
-        bits = _mixed(keys[:, :, None] + self._ids & _MASK)
+        """(B, groups, vocabulary) float32, for both halves of seeds and for frames: (B,) int32."""
+        key = _mixed(_mixed(low) ^ high)
+        key = _mixed(key + frame * _signed(FRAME_STEP))
+        keys = _mixed(key[:, None] + self._groups)
+        bits = _mixed(keys[:, :, None] + self._ids)
         # 23 bits and a half: never 0, never 1, and exact in float32.
-        uniform = ((bits >> 9).float() + 0.5) * 2.0**-23
+        uniform = (_shifted(bits, 9).float() + 0.5) * 2.0**-23
         return -torch.log(-torch.log(uniform))
 
 
 def _mixed(x: Tensor) -> Tensor:
     """A hash of 32 bits: `lowbias32` of https://nullprogram.com/blog/2018/07/31/."""
-    x = (x ^ x >> 16) * 0x7FEB_352D & _MASK
-    x = (x ^ x >> 15) * 0x846C_A68B & _MASK
-    return x ^ x >> 16
+    x = (x ^ _shifted(x, 16)) * 0x7FEB_352D
+    x = (x ^ _shifted(x, 15)) * _signed(0x846C_A68B)
+    return x ^ _shifted(x, 16)
+
+
+def _shifted(x: Tensor, bits: int) -> Tensor:
+    """To the right, with zeros before it."""
+    return x >> bits & (1 << 32 - bits) - 1
+
+
+def _signed(number: int) -> int:
+    """The same 32 bits as int32."""
+    return number - (1 << 32) if number >> 31 else number
 
 
 def penalised(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
@@ -207,5 +245,17 @@ def warped(scores: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
 def drawn(scores: Tensor, draw: Draw, noise: Tensor) -> Tensor:
     """The ids drawn from `scores` (B, vocabulary) with `noise` of at least that width: (B,) int64."""
     ordered, ids = warped(scores, draw)
-    best = (ordered + noise.gather(1, ids) * draw.noise).argmax(-1, keepdim=True)
-    return ids.gather(1, best)[:, 0]
+    left = torch.empty_like(ordered).scatter_(1, ids, ordered)
+    return _noisiest(left, draw, noise)
+
+
+def drawn_of_few(scores: Tensor, draw: Draw, noise: Tensor, most: int) -> Tensor:
+    """As `drawn`, bit for bit, where nobody has a top-p, and a top-k of `most` at most or all: unsorted."""
+    scores = scores / draw.temperature
+    best = scores.topk(most).values
+    least = best.gather(1, draw.top_k.clamp(max=most) - 1).masked_fill(draw.top_k > most, -torch.inf)
+    return _noisiest(scores.masked_fill(scores < least, -torch.inf), draw, noise)
+
+
+def _noisiest(scores: Tensor, draw: Draw, noise: Tensor) -> Tensor:
+    return (scores + noise[:, : scores.shape[1]] * draw.noise).argmax(-1)

@@ -111,7 +111,7 @@ def write_checkpoint(
 
     `size` "1b7": the talker is wider than the predictor, so that its state passes a projection, and
     `instruct` is heeded; "0b6": both have one width, and there is no projection. `ending` multiplies the row
-    of the head that ends a generation: with 1.0 hardly any ends within 60 frames, with 2.0 many do (greedy).
+    of the head that ends a generation: with 1.0 hardly any ends within 45 frames, with 2.0 many do (greedy).
     """
     folder.mkdir(parents=True, exist_ok=True)
     codec_folder = folder / "speech_tokenizer"

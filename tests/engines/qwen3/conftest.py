@@ -83,3 +83,10 @@ def base_reference(references: References) -> Qwen3TTSModel:
 def voice_design_reference(references: References) -> Qwen3TTSModel:
     """qwen-tts on `voice_design`."""
     return references("voice_design", "1b7")
+
+
+@pytest.fixture(scope="session")
+def ending_reference(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Qwen3TTSModel]:
+    """The folder of a checkpoint as `custom_voice`, but of which many generations end; qwen-tts on it."""
+    folder = write_checkpoint(tmp_path_factory.mktemp("ending"), "custom_voice", ending=2.0)
+    return folder, load_reference(folder)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from qwen_tts import Qwen3TTSModel
 
 #: Codes of this many frames are compared. qwen-tts makes one frame less than `max_new_tokens`.
-FRAMES = 60
+FRAMES = 45
 
 SAMPLE_RATE = 24_000
 

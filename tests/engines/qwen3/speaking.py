@@ -27,11 +27,12 @@ from realtime.engines.qwen3.text import SpeechTokens
 from realtime.engines.qwen3.tokenizer import Tokenizer
 from realtime.errors import EngineError
 from realtime.types import AudioChunk, Pcm, TextPiece
+from tests.engines.qwen3.reference import FRAMES
 
 ROWS, POSITIONS = 8, 512
 #: Enough in hand: chunks grow, and nobody is ended for want of text.
 FAR = 1e9
-NEW_TOKENS = 61
+NEW_TOKENS = FRAMES + 1
 
 
 class Recorder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from realtime.engines.qwen3.sampling import (
     PlainSampler,
     bars,
     drawn,
+    drawn_of_few,
     penalised,
     plain_draw,
     warped,
@@ -107,6 +109,54 @@ def test_the_likeliest_is_drawn_without_noise() -> None:
     codes = drawn(scores, a_draw(2048, *[(False, 0.9, 50, 0.5)] * 3), noise)
     assert torch.equal(codes, scores.argmax(1))
     assert not torch.equal(drawn(scores, a_draw(2048, *[(True, 0.9, 50, 1.0)] * 3), noise), scores.argmax(1))
+
+
+def test_without_top_p_nothing_need_be_sorted() -> None:
+    """Also of scores many of which are equal, and with noise that gives several the same sum."""
+    asked = [(True, 0.9, 50, 1.0), (True, 1.3, 0, 1.0), (False, 1.0, 0, 1.0), (True, 0.7, 1, 1.0)]
+    draw = a_draw(2048, *asked, (True, 0.5, 7, 1.0), (True, 1.0, 2048, 1.0))
+    for seed in range(20):
+        scores = random_scores(6, 2048, seed)
+        noise = Noise(1, 3072, CPU)(*torch.arange(18, dtype=torch.int32).view(3, 6))[:, 0]
+        if seed % 2:
+            scores, noise = scores.round(), noise.round()
+        assert torch.equal(drawn_of_few(scores, draw, noise, 50), drawn(scores, draw, noise))
+
+
+def test_what_is_looked_at_beforehand_changes_nothing(custom_voice: Path) -> None:
+    """Nobody has noise, nobody top-p, or somebody has: the same codes as by the functions for all of them."""
+    config = read_config(custom_voice).talker
+    ways: list[tuple[bool, float, int, float]] = [
+        *((False, 1.0, 0, 1.0), (False, 0.5, 3, 0.1)),
+        *((True, 0.9, 50, 1.0), (True, 1.4, 0, 1.0)),
+        *((True, 0.8, 9, 0.6), (True, 1.2, 0, 0.9)),
+    ]
+    sizes = config.vocab_size, config.code_predictor_config.vocab_size
+    looks, made = PlainSampler(config, CPU), set()
+    plain = PlainSampler(config, CPU, lambda function: lambda *given: function(*given))
+    for first, *others in itertools.product(ways, repeat=3):
+        fields = np.zeros((len(Field), 2), dtype=np.int32)
+        numbers = fields[Field.TEMPERATURE :].view(np.float32)
+        fields[Field.ROW] = 0, 1
+        fields[Field.FRAME], fields[Field.SEED_LOW] = (3, 4), (5, -6)
+        for place, (one, other) in enumerate(((first, others[0]), (others[1], first))):
+            numbers_of = plain_draw(*one, sizes[0]), plain_draw(*other, sizes[1])
+            fields[[Field.TOP_K, Field.SUB_TOP_K], place] = [each[1] for each in numbers_of]
+            numbers[:, place] = (
+                *[numbers_of[0][at] for at in (0, 2, 3)],
+                1.1,
+                *[numbers_of[1][at] for at in (0, 2, 3)],
+            )
+        codes = []
+        for sampler in (looks, plain):
+            drawing = sampler.begin(torch.from_numpy(fields))
+            made.add((drawing.noise is None, drawing.most is None))
+            logits, seen = random_scores(2, sizes[0], 8), torch.zeros(2, sizes[0], dtype=torch.bool)
+            drawn_codes = [sampler.first(drawing, logits, seen)]
+            drawn_codes += [sampler.other(drawing, group, logits[:, : sizes[1]]) for group in (1, 15)]
+            codes.append((torch.stack(drawn_codes), seen))
+        assert torch.equal(codes[0][0], codes[1][0]) and torch.equal(codes[0][1], codes[1][1])
+    assert made == {(True, True), (False, False), (False, True)}
 
 
 def frequencies(scores: Tensor, draw: Draw, count: int, seed: int) -> Tensor:

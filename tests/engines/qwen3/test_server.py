@@ -42,7 +42,7 @@ async def serving(model: Path, folder: Path, **settings: Any) -> AsyncIterator[S
         audio_cache_mb=0,
         max_lead_ms=0,
         max_wait_ms=0,
-        **{"max_batch_size": 8, "max_new_tokens": 30, **settings},
+        **{"max_batch_size": 8, "max_new_tokens": 20, **settings},
     )
     async with running(config) as server:
         yield server

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from realtime.engines.qwen3.generation import Script
 from realtime.engines.qwen3.scripts import LiveScript
@@ -50,28 +49,20 @@ def model(custom_voice: Path) -> Model:
     return Model(custom_voice)
 
 
-@pytest.fixture(scope="module")
-def expected_codes(custom_voice_reference: Qwen3TTSModel) -> dict[str, NDArray[np.int64]]:
-    """By text."""
-    codes = greedy_codes_of(custom_voice_reference, list(TEXTS), speaker="vivian", language="english")
-    return dict(zip(TEXTS, codes, strict=True))
-
-
-@pytest.mark.parametrize("text", TEXTS)
 def test_text_token_by_token_gives_the_codes_and_the_sound_of_qwen_tts(
-    text: str,
-    model: Model,
-    expected_codes: dict[str, NDArray[np.int64]],
-    custom_voice_reference: Qwen3TTSModel,
+    model: Model, custom_voice_reference: Qwen3TTSModel
 ) -> None:
-    expected = expected_codes[text]
-    speech = model.speech(model.builder.custom("vivian", "en"))
-    drive(
-        model.slots, [Talk(speech, [(at, piece(c, last=at == len(text) - 1)) for at, c in enumerate(text)])]
-    )
-    codes = codes_of(speech)
-    assert len(expected) == FRAMES and codes.tolist() == expected.tolist()
-    assert np.abs(pcm_of(speech) - decode_codes(custom_voice_reference, expected)).max() < 2e-5
+    """Eight texts at once, a character in each step."""
+    wanted = greedy_codes_of(custom_voice_reference, list(TEXTS), speaker="vivian", language="english")
+    opening = model.builder.custom("vivian", "en")
+    talks = [
+        Talk(model.speech(opening), [(at, piece(c, last=at == len(text) - 1)) for at, c in enumerate(text)])
+        for text in TEXTS
+    ]
+    drive(model.slots, talks)
+    for talk, expected in zip(talks, wanted, strict=True):
+        assert len(expected) == FRAMES and codes_of(talk.speech).tolist() == expected.tolist()
+        assert np.abs(pcm_of(talk.speech) - decode_codes(custom_voice_reference, expected)).max() < 2e-5
 
 
 def test_another_last_word_gives_other_codes(model: Model) -> None:
@@ -81,7 +72,7 @@ def test_another_last_word_gives_other_codes(model: Model) -> None:
         drive(model.slots, [Talk(speech, [(0, piece(text))])])
         codes.append(codes_of(speech))
     first = next(at for at, pair in enumerate(zip(*codes, strict=False)) if (pair[0] != pair[1]).any())
-    assert 0 < first < 60, "the same until that word is given to the model, then not"
+    assert 0 < first < FRAMES, "the same until that word is given to the model, then not"
 
 
 @pytest.mark.parametrize(("seed", "sampled"), [(0, False), (1, True)])
@@ -95,8 +86,8 @@ def test_each_is_what_it_is_alone_whoever_comes_and_goes(
 
     def talk(number: int, alone: bool) -> Talk:
         own = random.Random(1000 * seed + number)
-        text, voice = own.choice(TEXTS), own.choice(voices)
-        language, new_tokens = own.choice(("auto", "en", "zh")), own.randrange(5, 60)
+        text, voice = own.choice(TEXTS)[:40], own.choice(voices)
+        language, new_tokens = own.choice(("auto", "en", "zh")), own.randrange(5, 40)
         speech = model.speech(
             model.builder.custom(voice, language), seed=own.randrange(3), new_tokens=new_tokens
         )
@@ -106,16 +97,16 @@ def test_each_is_what_it_is_alone_whoever_comes_and_goes(
         pieces = []
         for part_number, part in enumerate(parts):
             pieces.append((0 if alone else at, piece(part, last=part_number == len(parts) - 1)))
-            at += chance.randrange(12)
+            at += chance.randrange(6)
         if alone:
             return Talk(speech, pieces)
-        join_at = chance.randrange(80)
+        join_at = chance.randrange(40)
         parked = frozenset(step for step in range(300) if chance.random() < 0.2)
         cancel_at = join_at + chance.randrange(40) if chance.random() < 0.3 else None
         late = [(join_at + step, each) for step, each in pieces]
         return Talk(speech, late, cancel_at, join_at, parked)
 
-    together = [talk(number, alone=False) for number in range(14)]
+    together = [talk(number, alone=False) for number in range(12)]
     drive(model.slots, together)
     complete = 0
     for number, each in enumerate(together):
@@ -135,7 +126,7 @@ def test_seeds_make_the_difference(custom_voice: Path) -> None:
     model = Model(custom_voice, sampled=True)
     codes = []
     for seed in (1, 1, 2):
-        speech = model.speech(model.builder.custom("vivian", "en"), seed=seed)
+        speech = model.speech(model.builder.custom("vivian", "en"), seed=seed, new_tokens=24)
         drive(model.slots, [Talk(speech, [(0, piece(TEXTS[0]))])])
         codes.append(codes_of(speech).tolist())
     assert codes[0] == codes[1] != codes[2]
@@ -152,21 +143,21 @@ def test_more_than_there_are_rows_wait_for_one(custom_voice: Path) -> None:
     assert len({str(codes_of(talk.speech).tolist()) for talk in talks}) == 1
 
 
-@pytest.mark.parametrize("step", [0, 1, 2, 3, 5, 8])
-def test_a_cancel_frees_the_row_and_changes_nobody(custom_voice: Path, step: int) -> None:
-    model = Model(custom_voice, rows=2)
+def test_a_cancel_frees_the_row_and_changes_nobody(custom_voice: Path) -> None:
+    model = Model(custom_voice, rows=2, new_tokens=16)
     opening = model.builder.custom("vivian", "en")
     alone = Talk(model.speech(opening), [(0, piece(TEXTS[1]))])
     drive(model.slots, [alone])
-    other = Talk(model.speech(opening), [(0, piece(TEXTS[1]))])
-    gone = Talk(model.speech(opening), [(0, piece(TEXTS[0]))], cancel_at=step)
-    third = Talk(model.speech(opening), [(0, piece(TEXTS[1]))], join_at=step + 1)
-    drive(model.slots, [other, gone, third])
-    assert (
-        codes_of(other.speech).tolist() == codes_of(third.speech).tolist() == codes_of(alone.speech).tolist()
-    )
-    assert np.array_equal(pcm_of(third.speech), pcm_of(alone.speech))
-    assert model.slots.free_rows == 2
+    assert len(codes_of(alone.speech)) > 15
+    for step in (0, 1, 2, 3, 5, 8):
+        other = Talk(model.speech(opening), [(0, piece(TEXTS[1]))])
+        gone = Talk(model.speech(opening), [(0, piece(TEXTS[0]))], cancel_at=step)
+        third = Talk(model.speech(opening), [(0, piece(TEXTS[1]))], join_at=step + 1)
+        drive(model.slots, [other, gone, third])
+        for talk in (other, third):
+            assert codes_of(talk.speech).tolist() == codes_of(alone.speech).tolist()
+        assert np.array_equal(pcm_of(third.speech), pcm_of(alone.speech))
+        assert model.slots.free_rows == 2
 
 
 def test_a_text_longer_than_a_row_is_spoken_in_several_generations(custom_voice: Path) -> None:
@@ -184,7 +175,7 @@ def is_plain(kind: type) -> bool:
     return isinstance(vars(kind).get("__module__"), str)
 
 
-def test_memory_is_flat_over_a_thousand_utterances(custom_voice: Path) -> None:
+def test_memory_is_flat_over_hundreds_of_utterances(custom_voice: Path) -> None:
     """No tensor is left behind, and none of our own objects."""
     model = Model(custom_voice, new_tokens=4)
     openings = [model.builder.custom(voice, "en") for voice in ("vivian", "ryan")]
@@ -204,7 +195,7 @@ def test_memory_is_flat_over_a_thousand_utterances(custom_voice: Path) -> None:
 
     speak(80)
     before = held()
-    speak(1000)
+    speak(240)
     assert held() == before and before[2] > 100
     assert model.slots.free_rows == ROWS and not model.slots.unfinished
 

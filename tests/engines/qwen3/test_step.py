@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from realtime.engines.qwen3.configuration import ModelKind, read_config
 from realtime.engines.qwen3.step import RING, Decoder, decoder_bytes
 from realtime.errors import EngineError
-from tests.engines.qwen3.checkpoint import Size, write_checkpoint
+from tests.engines.qwen3.checkpoint import Size
 from tests.engines.qwen3.conftest import Checkpoints, References
 from tests.engines.qwen3.decoding import (
     GREEDY,
@@ -27,10 +28,13 @@ from tests.engines.qwen3.decoding import (
     utterance,
     with_seed,
 )
-from tests.engines.qwen3.reference import FRAMES, clone_prompt, greedy_codes, load_reference, recording
+from tests.engines.qwen3.reference import FRAMES, clone_prompt, greedy_codes, recording
+
+if TYPE_CHECKING:
+    from qwen_tts import Qwen3TTSModel
 
 #: Frames that are compared here, of prompts by hand; `test_exactness` compares more.
-FEW = 20
+FEW = 16
 #: Kind and size of a model, whether the clone (if any) is in context, the text, and what else is asked.
 CASES: list[tuple[ModelKind, Size, bool | None, str, dict[str, Any]]] = [
     ("custom_voice", "1b7", None, "The quick brown fox jumps over the lazy dog.", {"speaker": "ryan"}),
@@ -97,9 +101,9 @@ def test_a_late_word_changes_late_codes(checkpoints: Checkpoints, references: Re
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_it_ends_where_qwen_tts_ends(tmp_path: Path, streaming: bool) -> None:
-    folder = write_checkpoint(tmp_path, "custom_voice", ending=2.0)
-    reference, asked = load_reference(folder), {"speaker": "aiden", "language": "english"}
+def test_it_ends_where_qwen_tts_ends(ending_reference: tuple[Path, Qwen3TTSModel], streaming: bool) -> None:
+    folder, reference = ending_reference
+    asked = {"speaker": "aiden", "language": "english"}
     wanted = greedy_codes(reference, "And this one ends.", streaming=streaming, **asked)
     assert 2 <= len(wanted) < FRAMES
     spoken = utterance(reference, read_config(folder), "And this one ends.", streaming=streaming, **asked)
@@ -126,8 +130,16 @@ def mixed(folder: Path, count: int) -> list[Utterance]:
     ]
 
 
+@cache
+def alone(folder: Path) -> dict[int, NDArray[np.int64]]:
+    """Codes of sixteen frames of each of `mixed(folder, 12)`, by its seed; also of those after an end.
+
+    Such codes mean nothing, but are the same every time.
+    """
+    return {each.seed: solo(folder, each, 16) for each in mixed(folder, 12)}
+
+
 def solo(folder: Path, spoken: Utterance, frames: int) -> NDArray[np.int64]:
-    """Codes of so many frames, also of those after an end: they mean nothing, but are the same every time."""
     company = Company(Decoder(load_talker(folder), 1, 128, batch_sizes=(1,)))
     company.join(0, spoken)
     for _ in range(frames):
@@ -139,15 +151,14 @@ def solo(folder: Path, spoken: Utterance, frames: int) -> NDArray[np.int64]:
 def test_rows_are_the_same_in_any_company(custom_voice: Path, size: int) -> None:
     talker = load_talker(custom_voice)
     spoken = mixed(custom_voice, size)
-    alone = [solo(custom_voice, each, 12) for each in spoken]
     company = Company(Decoder(talker, 8, 128, batch_sizes=(1, 2, 4, 8)))
     rows = np.random.default_rng(size).permutation(8)[:size].tolist()
     for row, each in zip(rows, spoken, strict=True):
         company.join(row, each)
     for _ in range(12):
         company.step(rows)
-    for row, codes in zip(rows, alone, strict=True):
-        assert np.array_equal(company.codes[row], codes)
+    for row, each in zip(rows, spoken, strict=True):
+        assert np.array_equal(company.codes[row], alone(custom_voice)[each.seed][:12])
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -155,7 +166,7 @@ def test_rows_join_leave_and_wait_at_random(custom_voice: Path, seed: int) -> No
     """Each step names any rows in any order; rows wait, are cut short, and are given to the next."""
     talker, random = load_talker(custom_voice), np.random.default_rng(seed)
     waiting = mixed(custom_voice, 12)
-    alone = {each.seed: solo(custom_voice, each, 16) for each in waiting}
+    expected = alone(custom_voice)
     company = Company(Decoder(talker, 6, 128, batch_sizes=(1, 2, 4, 8)))
     speaking: dict[int, tuple[Utterance, int]] = {}
     compared = 0
@@ -172,7 +183,7 @@ def test_rows_join_leave_and_wait_at_random(custom_voice: Path, seed: int) -> No
         company.step([int(row) for row in random.permutation(list(speaking))[:count]])
         for row, (each, frames) in list(speaking.items()):
             if len(company.codes[row]) == frames:
-                assert np.array_equal(company.codes[row], alone[each.seed][:frames])
+                assert np.array_equal(company.codes[row], expected[each.seed][:frames])
                 compared += frames
                 del speaking[row]
     assert compared > 60
