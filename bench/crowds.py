@@ -49,11 +49,11 @@ class Load:
         quick = arguments.quick
         self.quick: bool = quick
         self.engine: str = arguments.engine
-        self.listeners: int = min(arguments.listeners, 10) if quick else arguments.listeners
+        self.listeners: int = min(arguments.listeners, 6) if quick else arguments.listeners
         self.window_s: float = 1.5 if quick else arguments.seconds
         self.seeds = range(1, 2 if quick else arguments.seeds + 1)
         self.idle_sessions = 20 if quick else 200
-        self.beside = 8 if quick else 100
+        self.beside = 4 if quick else 100
         self.max_lead_ms: int = MAX_LEAD_MS if arguments.max_lead_ms is None else arguments.max_lead_ms
         self.find_steady: bool = arguments.steady
         start: dict[str, object] = {}
@@ -62,7 +62,7 @@ class Load:
         self._crowd = Crowd(
             port=0,
             seed=0,
-            texts=TEXTS[:60] if quick else TEXTS,
+            texts=tuple(text for text in TEXTS if len(text.split()) <= 25) if quick else TEXTS,
             transport=arguments.transport,
             start=start,
             voices=tuple(name for name in arguments.voices.split(",") if name),
@@ -213,7 +213,7 @@ def wasted(log: Path, run: Run) -> Wasted:
 def bare_rows(load: Load, figures: Figures) -> list[Row]:
     """CPU of the server per second of sound, beside the bare voice and encoder for the same texts."""
     cores = len(os.sched_getaffinity(0))
-    count, rounds = (4, 1) if load.quick else (40, 2)
+    count, rounds = (2, 1) if load.quick else (40, 2)
     chosen = Random(1).sample(sorted(figures.lengths.items()), min(count, len(figures.lengths)))
     _tell("bare voice and encoder")
     alone = bare_cost_s(dict(chosen), rounds, 1) * 1000
@@ -247,7 +247,7 @@ def find(load: Load) -> list[Step]:
         steps.append(Step(listeners, share, p99_s, fine))
         return fine
 
-    low, high = 0, 10 if load.quick else 40
+    low, high = 0, 6 if load.quick else 40
     while good(high):
         low, high = high, high * 2
         if load.quick:

@@ -90,7 +90,7 @@ async def speak(session: ClientConnection, text: str) -> Spoken:
 async def first_audio(server: ServerProcess, voice: Hibari, runs: int) -> list[Row]:
     """Time to first audio beside a direct call, in turns."""
     session = await server.session()
-    for _ in range(5):
+    for _ in range(min(5, runs)):
         await speak(session, TEN_WORDS)
         voice(TEN_WORDS, seed=0)
     direct: list[float] = []
@@ -132,18 +132,18 @@ def encode_bare(pcm: Pcm) -> float:
     return time.thread_time() - begun
 
 
-async def cost(server: ServerProcess, voice: Hibari, rounds: int) -> list[Row]:
+async def cost(server: ServerProcess, voice: Hibari, rounds: int, sentences: Sequence[str]) -> list[Row]:
     """CPU per second of audio, beside the bare voice and the bare encoder."""
     session = await server.session()
     served: list[float] = []
     bare: list[float] = []
     for _ in progress("cost", range(rounds)):
         before = server.cpu_s()
-        spoken = [await speak(session, text) for text in SENTENCES]
+        spoken = [await speak(session, text) for text in sentences]
         served_s = server.cpu_s() - before
         audio_s = sum(each.audio_s for each in spoken)
         before = time.process_time()
-        for text in SENTENCES:
+        for text in sentences:
             voice(text, seed=0)
         bare_s = time.process_time() - before
         bare_s += sum(encode_bare(each.pcm()) for each in spoken)
@@ -222,16 +222,18 @@ async def measure(arguments: argparse.Namespace) -> Sequence[Row]:
     from hibari import Hibari  # `speak` is used where that voice is not installed
 
     voice = Hibari()
-    runs, rounds, tries, repeats = (10, 1, 100, 1) if arguments.quick else (200, 7, 1000, 4)
+    runs, rounds, tries, repeats = (3, 1, 50, 1) if arguments.quick else (200, 7, 1000, 4)
+    sentences = SENTENCES[:4] if arguments.quick else SENTENCES
     rows: list[Row] = []
-    with ServerProcess(ENGINE_RUNNER=arguments.runner):
-        pass  # the first start reads everything from the disk
+    if not arguments.quick:
+        with ServerProcess(ENGINE_RUNNER=arguments.runner):
+            pass  # the first start reads everything from the disk
     with ServerProcess(ENGINE_RUNNER=arguments.runner) as server:
         rows.append(Row("start to ready, warm", server.ready_s, "s", 3))
         await asyncio.sleep(0.5)
         rows.append(Row("resident memory, idle", server.resident_mb(), "MB"))
         rows += await first_audio(server, voice, runs)
-        rows += await cost(server, voice, rounds)
+        rows += await cost(server, voice, rounds, sentences)
         rows += await cancels(server, tries, repeats)
         rows.append(Row("resident memory, after all this", server.resident_mb(), "MB"))
     return rows + await server_alone(rounds)

@@ -43,6 +43,7 @@ _START = wire.SessionStart(cache=False)
 class Size:
     """How much is measured. `sentences`, of a stream: more than the server may be ahead of a listener."""
 
+    warm: int
     runs: int
     rounds: int
     streams: int
@@ -56,20 +57,20 @@ class Size:
 async def first(size: Size) -> list[Row]:
     """One listener."""
     with ServerProcess(RTC_ADDRESSES=LOOPBACK) as server:
-        return [*await _from_offer(server, size.runs), *await _from_text(server, size.runs)]
+        return [*await _from_offer(server, size), *await _from_text(server, size)]
 
 
-async def _from_offer(server: ServerProcess, runs: int) -> list[Row]:
+async def _from_offer(server: ServerProcess, size: Size) -> list[Row]:
     opened: list[float] = []
     heard: list[float] = []
-    for run in progress("from the offer", range(runs + 2)):
+    for run in progress("from the offer", range(size.warm + size.runs)):
         async with rtc_peer(server) as peer:
             begun = time.monotonic()
             await peer.connect()
             open_s = time.monotonic() - begun
             peer.send(wire.Text(TEN_WORDS), wire.End())
             first_s = await peer.until_loud(begun) - begun
-        if run >= 2:  # the first ones load what they need
+        if run >= size.warm:  # the first ones load what they need
             opened.append(open_s)
             heard.append(first_s)
     return [
@@ -79,7 +80,7 @@ async def _from_offer(server: ServerProcess, runs: int) -> list[Row]:
     ]
 
 
-async def _from_text(server: ServerProcess, runs: int) -> list[Row]:
+async def _from_text(server: ServerProcess, size: Size) -> list[Row]:
     heard: list[float] = []
     played: list[float] = []
     socket_s: list[float] = []
@@ -88,7 +89,7 @@ async def _from_text(server: ServerProcess, runs: int) -> list[Row]:
     session = await server.session()
     async with rtc_peer(server) as peer:
         await peer.connect()
-        for run in progress("from the text", range(runs + 2)):
+        for run in progress("from the text", range(size.warm + size.runs)):
             spoken = await speak(session, TEN_WORDS)
             await asyncio.sleep(random.uniform(0.3, 0.4))
             peer.send(wire.ContextOpen())  # the one before was cancelled
@@ -101,7 +102,7 @@ async def _from_text(server: ServerProcess, runs: int) -> list[Row]:
             peer.send(wire.Cancel())
             await peer.until("context.cancelled")
             await asyncio.sleep(0.3)
-            if run >= 2:
+            if run >= size.warm:
                 socket_s.append(spoken.first_audible()[0])
                 heard.append(packet_at - sent)
                 played.append(frame_at - sent)
@@ -290,11 +291,11 @@ PARTS: dict[str, Callable[[Size], Awaitable[list[Row]]]] = {
 
 async def measure(arguments: argparse.Namespace) -> list[Row]:
     """All figures, in the order of the table."""
-    seconds = arguments.seconds or (3.0 if arguments.quick else 60.0)
+    seconds = arguments.seconds or (2.0 if arguments.quick else 60.0)
     if arguments.quick:
-        size = Size(3, 1, 3, 2, seconds)
+        size = Size(1, 2, 1, 2, 1, seconds)
     else:
-        size = Size(60, arguments.rounds, arguments.streams, 6, seconds)
+        size = Size(2, 60, arguments.rounds, arguments.streams, 6, seconds)
     rows: list[Row] = []
     for part in arguments.parts or PARTS:
         _lean(False)

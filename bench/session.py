@@ -113,7 +113,7 @@ async def _speak(session: ClientConnection, text: str, reports: bool) -> float:
             return end / TIMELINE_RATE
 
 
-async def cost(server: ServerProcess, rounds: int, repeats: int) -> list[Row]:
+async def cost(server: ServerProcess, rounds: int, sentences: Sequence[str]) -> list[Row]:
     """CPU per second of audio, with words and reports and without, in turns."""
     plain = await server.session()
     knowing = await server.session(timestamps="word")
@@ -121,7 +121,7 @@ async def cost(server: ServerProcess, rounds: int, repeats: int) -> list[Row]:
     for _ in progress("words and playout", range(rounds)):
         for session, knows in ((plain, False), (knowing, True)):
             before = server.cpu_s()
-            audio_s = sum([await _speak(session, text, knows) for text in SENTENCES * repeats])
+            audio_s = sum([await _speak(session, text, knows) for text in sentences])
             costs[knows].append((server.cpu_s() - before) / audio_s * 1000)
     await plain.close()
     await knowing.close()
@@ -136,7 +136,8 @@ async def cost(server: ServerProcess, rounds: int, repeats: int) -> list[Row]:
 
 async def measure(quick: bool) -> Sequence[Row]:
     """All figures, in the order of the table."""
-    tries, rounds, repeats = (2, 2, 1) if quick else (25, 16, 4)
+    tries, rounds = (1, 2) if quick else (25, 16)
+    sentences = SENTENCES[:4] if quick else SENTENCES
     many = [messages_s() for _ in progress("messages", range(tries))]
     cancels = [cancel_s() for _ in progress("cancel", range(tries))]
     rows = [
@@ -145,9 +146,9 @@ async def measure(quick: bool) -> Sequence[Row]:
         Row("cancel of a context of 64 KiB, slowest", quantile(cancels, 1) * 1000, "ms"),
     ]
     with ServerProcess() as server:
-        rows += await cost(server, rounds, 1)
+        rows += await cost(server, rounds, sentences)
     with ServerProcess(ENGINE="tone", ENGINE_RUNNER="thread") as server:
-        tone = await cost(server, rounds, repeats)
+        tone = await cost(server, rounds, sentences * (2 if quick else 4))
     # What is left when the voice costs next to nothing: no target, for nobody listens to tones.
     return rows + [replace(row, name=f"tone engine: {row.name}", limit=None) for row in tone]
 

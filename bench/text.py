@@ -67,8 +67,8 @@ def tokens_us(length: int) -> list[float]:
 
 def measure(quick: bool) -> Sequence[Row]:
     """All figures, in the order of the table."""
-    rounds = 20 if quick else 200
-    rows = [Row("import, median", median(import_s() for _ in range(3 if quick else 9)), "s", 0.5)]
+    rounds = 5 if quick else 200
+    rows = [Row("import, median", median(import_s() for _ in range(1 if quick else 9)), "s", 0.5)]
     for language in progress("language", ("en", *(each for each in LANGUAGES if each != "en"))):
         limit = 1.0 if language == "en" else 3.0
         rows.append(
@@ -77,7 +77,7 @@ def measure(quick: bool) -> Sequence[Row]:
     rows.append(
         Row("80 characters, en, language told by the text", sentence_ms("en", True, rounds), "ms", 1.0)
     )
-    length = MEGABYTE // 20 if quick else MEGABYTE
+    length = MEGABYTE // 100 if quick else MEGABYTE
     tenths = tokens_us(length)
     return [
         *rows,

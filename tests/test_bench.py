@@ -94,7 +94,7 @@ def rows(request: pytest.FixtureRequest, programs: dict[str, Future[Rows]]) -> R
 def test_latency(rows: Rows) -> None:
     assert len(rows) >= 15
     # The one figure that no machine's speed can change.
-    assert rows["frames after context.cancelled in 100 tries"]["value"] == 0
+    assert rows["frames after context.cancelled in 50 tries"]["value"] == 0
     assert rows["first audible sample, median"]["value"] > 0
     # 30 ms of lead, in windows of 5 ms, and what of the onset is below -45 dBFS.
     assert 25 <= rows["silence before it, median"]["value"] <= 45

@@ -32,7 +32,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_servers_with_each_allocator_get_the_same_load(tmp_path: Path) -> None:
     figures, picture = tmp_path / "memory.json", tmp_path / "memory.png"
     done = run(
-        "--minutes", "0.1", "--engine", "tone", "--json", str(figures), "--plot", str(picture), "--load", "6"
+        "--minutes", "0.05", "--engine", "tone", "--json", str(figures), "--plot", str(picture), "--load", "6"
     )
     assert done.returncode == 0, done.stderr
     rows = {row["name"]: row for row in json.loads(figures.read_text())}
@@ -41,7 +41,7 @@ def test_servers_with_each_allocator_get_the_same_load(tmp_path: Path) -> None:
     for name in ALLOCATORS:
         assert rows[f"{name}: errors"]["value"] == 0, done.stderr
         assert rows[f"{name}: CPU per second of audio"]["value"] > 0
-        for moment in ("resident at 0 min", "resident at 0.1 min", "resident when the load is over"):
+        for moment in ("resident at 0 min", "resident at 0.05 min", "resident when the load is over"):
             row = rows[f"{name}: {moment}"]
             assert row["value"] >= row["more"]["proportional"] >= row["more"]["unique"] > 10
             assert row["more"]["engines"] > row["more"]["engines' unique"] > 1

@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,24 @@ def told(log: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(scope="module")
+def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[ServerProcess, Path]]]:
+    """By ALLOCATOR: servers with jemalloc preloaded as in the image, each told a core, and their logs."""
+    folder = tmp_path_factory.mktemp("logs")
+    library = host.find_jemalloc()
+    assert library is not None
+    settings = TONE | {"LD_PRELOAD": library, "MALLOC_CONF": "narenas:2"}
+    cores = {"jemalloc": {"CPU_AFFINITY": str(LAST)}, "system": {"ENGINE_CPU_AFFINITY": str(FIRST)}}
+    with ExitStack() as stack:
+        yield {
+            name: (
+                stack.enter_context(ServerProcess(folder / name, **settings, ALLOCATOR=name, **named)),
+                folder / name,
+            )
+            for name, named in cores.items()
+        }
+
+
 def until(true: Callable[[], bool]) -> None:
     """Wait for it, 30 s at most."""
     begun = time.monotonic()
@@ -94,12 +113,14 @@ def test_server_and_engine_have_cores_of_their_own_after_a_restart_as_well(tmp_p
     assert said["allocator"] == "system" and not said.get("malloc_conf")
 
 
-def test_the_engine_is_where_the_server_is_unless_told_otherwise() -> None:
-    with ServerProcess(**TONE, CPU_AFFINITY=str(LAST)) as server:
-        assert cores_of(server.process.pid) == cores_of(engine_of(server).pid) == {frozenset({LAST})}
-    with ServerProcess(**TONE, ENGINE_CPU_AFFINITY=str(FIRST)) as server:
-        assert cores_of(server.process.pid) == {USABLE}
-        assert cores_of(engine_of(server).pid) == {frozenset({FIRST})}
+def test_the_engine_is_where_the_server_is_unless_told_otherwise(
+    preloaded: dict[str, tuple[ServerProcess, Path]],
+) -> None:
+    server, _ = preloaded["jemalloc"]
+    assert cores_of(server.process.pid) == cores_of(engine_of(server).pid) == {frozenset({LAST})}
+    server, _ = preloaded["system"]
+    assert cores_of(server.process.pid) == {USABLE}
+    assert cores_of(engine_of(server).pid) == {frozenset({FIRST})}
 
 
 def test_cores_that_may_not_be_used_are_refused() -> None:
@@ -133,17 +154,13 @@ def test_jemalloc_is_in_the_server_and_its_engine(tmp_path: Path) -> None:
     assert server.process.returncode == 0
 
 
-def test_what_was_preloaded_already_stays_as_it_is(tmp_path: Path) -> None:
+def test_what_was_preloaded_already_stays_as_it_is(preloaded: dict[str, tuple[ServerProcess, Path]]) -> None:
     """As in the image: whatever the setting, the program does not begin anew, and MALLOC_CONF stays."""
-    library = host.find_jemalloc()
-    assert library is not None
-    preloaded = {"LD_PRELOAD": library, "MALLOC_CONF": "narenas:2"}
-    for allocator in ("jemalloc", "system"):
-        log = tmp_path / allocator
-        with ServerProcess(log, **TONE | preloaded, ALLOCATOR=allocator) as server:
-            process = psutil.Process(server.process.pid)
-            assert has_jemalloc(process.pid) and has_jemalloc(engine_of(server).pid)
-            assert {key: process.environ()[key] for key in preloaded} == preloaded
+    expected = {"LD_PRELOAD": host.find_jemalloc(), "MALLOC_CONF": "narenas:2"}
+    for server, log in preloaded.values():
+        process = psutil.Process(server.process.pid)
+        assert has_jemalloc(process.pid) and has_jemalloc(engine_of(server).pid)
+        assert {key: process.environ()[key] for key in expected} == expected
         assert told(log)["allocator"] == "jemalloc"
 
 

@@ -4,8 +4,9 @@
 set -eu
 [ ! -f /run/secrets/apt.conf ] || export APT_CONFIG=/run/secrets/apt.conf
 export DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+# Lists go again, so no translations are fetched; and what is half built is thrown away, so no file waits for the disk.
+apt-get update -qq -o Acquire::Languages=none
+apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-unsafe-io "$@" >/dev/null
 apt-get clean
 # Lists, logs and caches are of that day, and would make every build a different image. Licences stay: each is the
 # `copyright` of its package; the rest of the documentation goes, as it is not in Debian's slim image either.

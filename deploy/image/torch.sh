@@ -5,5 +5,5 @@ set -eu
 venv=$1
 requirements=$2
 [ ! -f /run/secrets/pip.conf ] || export PIP_CONFIG_FILE=/run/secrets/pip.conf
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_COMPILE=1
-"$venv/bin/python" -m pip install --quiet -r "$requirements"
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+"$venv/bin/python" -m pip install --quiet --no-compile -r "$requirements"

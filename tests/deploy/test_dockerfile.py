@@ -109,13 +109,13 @@ def test_locks_of_the_build_hold_hashes_and_no_host(name: str) -> None:
 def test_flash_attn_is_built_from_its_pinned_source(tmp_path: Path) -> None:
     """All of that step but the compiler of CUDA: a switch of its own setup.py leaves the kernels out."""
     venv = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     python = venv / "bin/python"
     ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
     packages = Path(
         subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout.strip()
     )
-    # Torch, and the tools that the tests have anyway.
+    # Torch, pip, and the tools that the tests have anyway.
     (packages / "tests.pth").write_text(sysconfig.get_path("purelib"))
     for step in (["torch.sh", str(venv), "requirements-torch.txt"], ["flash-attn.sh", str(venv)]):
         done = subprocess.run(

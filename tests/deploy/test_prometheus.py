@@ -93,6 +93,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
             while missing and time.time() < begun + PATIENCE_S:
                 asyncio.run(load(tone.port, 400))
                 asyncio.run(load(steps.port, 10_000))
+                time.sleep(1)  # it looks every two seconds
                 missing = [each for each in missing if not has_data(prometheus.at(each.expr))]
             yield Filled(prometheus, [tone, steps], queries, begun, wrong)
 
