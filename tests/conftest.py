@@ -16,6 +16,9 @@ from realtime.config import Config
 from tests import sharing
 from tests.wire_client import WireClient, open_client
 
+# Each process that a test starts would else compile the whole program again: a third of a second of a server.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # How long an example takes says nothing on a machine that is shared.
 hypothesis.settings.register_profile("shared", deadline=None)
 hypothesis.settings.load_profile("shared")

@@ -125,11 +125,21 @@ def test_standard_input_is_spoken_as_it_arrives(server: ServerProcess, tmp_path:
     )
 
 
-def test_a_file_longer_than_a_context(tmp_path: Path) -> None:
+#: Sent by 2000 characters: three contexts.
+LONG = "One two three. " * 300
+
+
+@pytest.fixture(scope="module")
+def short_contexts() -> Iterator[ServerProcess]:
+    """A server that takes less than `LONG` in one context."""
+    with ServerProcess(ENGINE="tone", ENGINE_RUNNER="thread", MAX_TEXT_PER_CONTEXT="2500") as running:
+        yield running
+
+
+def test_a_file_longer_than_a_context(short_contexts: ServerProcess, tmp_path: Path) -> None:
     text = tmp_path / "long.txt"
-    text.write_text("One two three. " * 300)  # 4.5 kB, sent by 2000 characters: three contexts
-    with ServerProcess(ENGINE="tone", ENGINE_RUNNER="thread", MAX_TEXT_PER_CONTEXT="2500") as server:
-        done = say(server, "--file", text, "--out", tmp_path / "long.wav", "--stats")
+    text.write_text(LONG)
+    done = say(short_contexts, "--file", text, "--out", tmp_path / "long.wav", "--stats")
     assert done.returncode == 0, done.stderr
     # 300 sentences of 0.8 s, 0.45 s apart but for the joints of contexts.
     assert 372 < soundfile.info(tmp_path / "long.wav").duration < 375
@@ -185,13 +195,12 @@ def test_a_barge_in_after_the_end_heard_everything(server: ServerProcess, tmp_pa
     assert soundfile.info(tmp_path / "fox.wav").duration < 4
 
 
-def test_a_barge_in_within_a_later_context(tmp_path: Path) -> None:
+def test_a_barge_in_within_a_later_context(short_contexts: ServerProcess, tmp_path: Path) -> None:
     text = tmp_path / "long.txt"
-    text.write_text("One two three. " * 300)
-    with ServerProcess(ENGINE="tone", ENGINE_RUNNER="thread", MAX_TEXT_PER_CONTEXT="2500") as server:
-        arguments = ("--file", text, "--interrupt-after", "300", "--out", tmp_path / "long.wav")
-        told, rest = _told(say(server, *arguments))
-    assert f"{told} {rest}" == ("One two three. " * 300).strip()
+    text.write_text(LONG)
+    arguments = ("--file", text, "--interrupt-after", "300", "--out", tmp_path / "long.wav")
+    told, rest = _told(say(short_contexts, *arguments))
+    assert f"{told} {rest}" == LONG.strip()
     # A sentence and its pause take 1.24 s.
     assert 238 < len(told.split()) / 3 < 244
     assert soundfile.info(tmp_path / "long.wav").frames == 300 * 24_000

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from hibari import Hibari
 
-from realtime.app import running
+from realtime.app import Server, running
 from realtime.config import Config
 from tests.speech_judges import Sound, mean_opinion, transcribe, word_error_rate, words
 from tests.wire_client import decode, open_client
@@ -27,19 +28,22 @@ class Spoken:
     sound: Sound
 
 
-async def _speak_all() -> list[Spoken]:
-    async with running(Config(port=0, max_lead_ms=0)) as server, open_client(server.url) as client:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Server]:
+    """A real server with the embedded voice."""
+    async with running(Config(port=0, max_lead_ms=0)) as listening:
+        yield listening
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def spoken(server: Server) -> list[Spoken]:
+    """All sentences through one session."""
+    async with open_client(server.url) as client:
         results: list[Spoken] = []
         for number, sentence in enumerate(SENTENCES):
             await client.speak(sentence, f"c{number}")
             results.append(Spoken(sentence, decode(client.frames(number + 1))))
         return results
-
-
-@pytest.fixture(scope="module")
-def spoken() -> list[Spoken]:
-    """All sentences through one session of a real server with the embedded voice."""
-    return asyncio.run(_speak_all())
 
 
 def test_a_recogniser_understands_it(spoken: list[Spoken]) -> None:
@@ -70,17 +74,18 @@ def test_the_judges_notice_damage(spoken: list[Spoken]) -> None:
     assert word_error_rate([spoken[1].text], [heard]) > 0.5
 
 
-async def test_tokens_of_one_character_give_the_same_audio() -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_tokens_of_one_character_give_the_same_audio(server: Server) -> None:
     text = "Dr. Smith's train leaves at 5 p.m. today. It costs $3.50, I think."
-    async with running(Config(port=0, max_lead_ms=0)) as server:
-        packets = []
-        for tokens in ([text], list(text)):
-            async with open_client(server.url) as client:
-                for token in tokens:
-                    await client.send("text", text=token)
-                await client.send("end")
-                await client.until("context.done")
-                packets.append([frame.packet for frame in client.frames()])
+    packets = []
+    for tokens in ([text], list(text)):
+        async with open_client(server.url) as client:
+            await client.send("session.start", cache=False)
+            for token in tokens:
+                await client.send("text", text=token)
+            await client.send("end")
+            await client.until("context.done")
+            packets.append([frame.packet for frame in client.frames()])
     assert len(packets[0]) > 100 and packets[0] == packets[1]
 
 
@@ -91,11 +96,12 @@ CUT_TEXTS = (
 )
 
 
-async def test_the_cut_of_a_cancel_is_where_the_sound_says_it_is() -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_cut_of_a_cancel_is_where_the_sound_says_it_is(server: Server) -> None:
     """The sound up to the cut, heard by the recogniser, is the text that is said to have been spoken."""
     chance = random.Random(5)
     wrong: list[tuple[str, str]] = []
-    async with running(Config(port=0, max_lead_ms=0)) as server, open_client(server.url) as client:
+    async with open_client(server.url) as client:
         for number in range(12):
             text, name = CUT_TEXTS[number % len(CUT_TEXTS)], f"c{number}"
             await client.send("text", context_id=name, text=text)
