@@ -57,8 +57,7 @@ TEXT_BYTES = 300_000
 
 
 def document(keys: bool = False) -> dict[str, Any]:
-    """A new one each time, not the one that servers share."""
-    return make_document.__wrapped__(__version__, "tone", "tts-1", keys, TEXT_BYTES)
+    return make_document(__version__, "tone", "tts-1", keys, TEXT_BYTES)
 
 
 def recording() -> bytes:

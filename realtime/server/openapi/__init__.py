@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import msgspec
 from aiohttp import web
 
@@ -68,7 +66,6 @@ Errors have the form `{"error": {"message", "type", "code", "param"}}`. Fields t
 ignored."""
 
 
-@lru_cache(maxsize=8)
 def make_document(
     version: str,
     voice: str,
@@ -81,7 +78,7 @@ def make_document(
     """The document of a server of this `version`; `keys`: it asks for one; `voice`, `model`: examples.
 
     `text_bytes`: what a text may have. `rtc`: it has WebRTC. `metrics_open`: its metrics need no key; None:
-    it tells none. Servers of one process that are alike share it: nobody may change it.
+    it tells none.
     """
     components = schemas((*_STRUCTS, *(_OF_WEBRTC if rtc else ())))
     components[SpeechRequest.__name__] = request_schema(components[SpeechRequest.__name__], text_bytes)

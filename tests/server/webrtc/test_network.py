@@ -26,8 +26,6 @@ from tests.speech_judges import transcribe, word_error_rate
 from tests.wire_client import eventually
 
 TICKS = 960
-#: A clock that drifts by 8 ms in it drifts by a second in two hours.
-STORY_S = 50
 SENTENCES = (
     "The old lighthouse keeper climbed the stairs every evening before the sun went down.",
     "She carried a lamp in one hand and a basket of bread in the other.",
@@ -71,8 +69,8 @@ def decoded(packets: list[Heard]) -> np.ndarray:
     return np.concatenate(sound)
 
 
-class Story:
-    """A peer behind a bad network, that hears a story for `STORY_S` seconds."""
+class TwoMinutes:
+    """A peer behind a bad network, that hears a story for two minutes."""
 
     def __init__(self, client: RtcClient, relay: Relay) -> None:
         self.client = client
@@ -82,7 +80,7 @@ class Story:
 
     async def _listen(self) -> None:
         begun = time.monotonic()
-        while time.monotonic() - begun < STORY_S:
+        while time.monotonic() - begun < 120:
             name = str(len(self.said))
             sentence = SENTENCES[len(self.said) % len(SENTENCES)]
             self.said.append(sentence)
@@ -101,7 +99,7 @@ class Story:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def story(voice: ServerProcess) -> AsyncIterator[Story]:
+async def story(voice: ServerProcess) -> AsyncIterator[TwoMinutes]:
     """It begins with the first test, and the last one looks at it: the others have their turn meanwhile."""
     async with rtc_client(f"http://127.0.0.1:{voice.port}") as client:
         # Without addresses of its own: else the two would find a way around the relay.
@@ -110,7 +108,7 @@ async def story(voice: ServerProcess) -> AsyncIterator[Story]:
         assert response.status == 201, answer
         async with relayed(answer, loss=0.05, delay_ms=40, jitter_ms=30) as (through, relay):
             await client.accept(through)
-            listening = Story(client, relay)
+            listening = TwoMinutes(client, relay)
             try:
                 yield listening
             finally:
@@ -120,7 +118,7 @@ async def story(voice: ServerProcess) -> AsyncIterator[Story]:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_words_arrive_right(voice: ServerProcess, story: Story) -> None:
+async def test_words_arrive_right(voice: ServerProcess, story: TwoMinutes) -> None:
     """What aiortc's own receiver gives, on a good network."""
     async with rtc_client(f"http://127.0.0.1:{voice.port}") as client:
         await client.connect()
@@ -133,7 +131,9 @@ async def test_words_arrive_right(voice: ServerProcess, story: Story) -> None:
         assert word_error_rate([" ".join(said)], [heard]) <= 0.06, heard
 
 
-async def test_a_stun_server_that_does_not_answer_is_not_waited_for(serve_tone: Serve, story: Story) -> None:
+async def test_a_stun_server_that_does_not_answer_is_not_waited_for(
+    serve_tone: Serve, story: TwoMinutes
+) -> None:
     """A second once, and then not at all for a while."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
@@ -161,7 +161,7 @@ def unread(silent: socket.socket) -> int:
         count += 1
 
 
-async def test_ports_of_a_range(serve_tone: Serve, story: Story) -> None:
+async def test_ports_of_a_range(serve_tone: Serve, story: TwoMinutes) -> None:
     """As a firewall lets in; and when all are taken, that is said."""
     first = free_port()
     async with serve_tone(rtc_ports=f"{first}-{first}") as server, rtc_client(server.url) as client:
@@ -173,7 +173,7 @@ async def test_ports_of_a_range(serve_tone: Serve, story: Story) -> None:
             assert "no way to be reached" in (await response.json())["error"]["message"]
 
 
-async def test_the_address_that_a_router_shows_is_told(serve_tone: Serve, story: Story) -> None:
+async def test_the_address_that_a_router_shows_is_told(serve_tone: Serve, story: TwoMinutes) -> None:
     """With the same ports as the addresses of ours; nobody goes there in this test."""
     async with serve_tone(rtc_public_address="203.0.113.9") as server, rtc_client(server.url) as client:
         response = await client.post(await client.offer())
@@ -212,7 +212,9 @@ def _answers(port: int) -> bool:
 
 
 @pytest.mark.parametrize("secret", [False, True])
-async def test_through_a_turn_server(serve_tone: Serve, story: Story, tmp_path: Path, secret: bool) -> None:
+async def test_through_a_turn_server(
+    serve_tone: Serve, story: TwoMinutes, tmp_path: Path, secret: bool
+) -> None:
     """Nothing but the relays of both sides is left; name and password are fixed, or made of a secret."""
     options = ["--use-auth-secret", "--static-auth-secret=s3cret"] if secret else ["--user=name:password"]
     async with turn_server(tmp_path, *options) as port:
@@ -239,7 +241,7 @@ async def test_through_a_turn_server(serve_tone: Serve, story: Story, tmp_path: 
                 assert "typ relay" in await other.offer()
 
 
-async def test_a_new_begin_of_ice(serve_tone: Serve, story: Story) -> None:
+async def test_a_new_begin_of_ice(serve_tone: Serve, story: TwoMinutes) -> None:
     """A caller walks from one network into another: the connection goes on, on other ports, and all of it."""
     async with serve_tone() as server, rtc_client(server.url) as client:
         await client.connect()
@@ -260,7 +262,7 @@ async def test_a_new_begin_of_ice(serve_tone: Serve, story: Story) -> None:
         await until_gone(server)
 
 
-async def test_a_new_begin_that_leads_nowhere_changes_nothing(serve_tone: Serve, story: Story) -> None:
+async def test_a_new_begin_that_leads_nowhere_changes_nothing(serve_tone: Serve, story: TwoMinutes) -> None:
     async with serve_tone(rtc_connect_s=1.0) as server, rtc_client(server.url) as client:
         await client.connect()
         headers = {"Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*"}
@@ -273,7 +275,7 @@ async def test_a_new_begin_that_leads_nowhere_changes_nothing(serve_tone: Serve,
         await client.until("playback", state="playing")
 
 
-async def test_a_peer_that_vanishes_is_freed(serve_tone: Serve, story: Story) -> None:
+async def test_a_peer_that_vanishes_is_freed(serve_tone: Serve, story: TwoMinutes) -> None:
     async with serve_tone(rtc_lost_s=1.0) as server, rtc_client(server.url) as client:
         await client.connect()
         client.send(type="text", text="One two three. ")
@@ -282,15 +284,15 @@ async def test_a_peer_that_vanishes_is_freed(serve_tone: Serve, story: Story) ->
         await until_gone(server)
 
 
-async def test_a_story_over_a_bad_network(story: Story) -> None:
+async def test_two_minutes_of_a_bad_network(story: TwoMinutes) -> None:
     """5 % lost, 40 ms of delay and 30 of jitter: the words are right, and no clock drifts."""
     await story.over()
     packets = story.client.packets
     lost = story.relay.lost / story.relay.passed
-    assert 0.03 < lost < 0.07 and len(packets) > 45 * STORY_S
+    assert 0.03 < lost < 0.07 and len(packets) > 5000
     first, last = packets[:500], packets[-500:]
     drift_ms = offset_ms([packets[0], *last]) - offset_ms(first)
-    assert abs(drift_ms) < 8, f"{drift_ms} ms in {STORY_S} s"
+    assert abs(drift_ms) < 20, f"{drift_ms} ms in two minutes"
     assert any(packet.payload == silent_packet() for packet in packets)
     # As browsers decode it: aiortc's own decoder leaves a hole for what is lost.
     heard = await asyncio.to_thread(transcribe, decoded(packets), 48_000)
