@@ -1,4 +1,4 @@
-"""A decoder takes its memory when it is made: hundreds of utterances later it has no more."""
+"""A decoder takes its memory when it is made: a thousand utterances later it has no more."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from realtime.engines.qwen3.step import Decoder
 from tests.engines.qwen3.decoding import SAMPLED, invented, load_talker
 
 #: Python's own blocks of memory may differ by so many: less than one for each utterance.
-_SLACK = 100
+_SLACK = 500
 
 
 def kept() -> tuple[int, int]:
@@ -25,7 +25,7 @@ def kept() -> tuple[int, int]:
     return len(tensors), sum(storages.values())
 
 
-def test_memory_is_flat_over_hundreds_of_utterances(custom_voice: Path) -> None:
+def test_memory_is_flat_over_a_thousand_utterances(custom_voice: Path) -> None:
     config = read_config(custom_voice)
     decoder = Decoder(load_talker(custom_voice), 8, 64, batch_sizes=(1, 2, 4), piece=16, prefix_positions=40)
     # Twelve voices, of whose beginnings only some can be kept; every prompt longer than one piece.
@@ -50,7 +50,7 @@ def test_memory_is_flat_over_hundreds_of_utterances(custom_voice: Path) -> None:
         speak(number)
     before = kept()
     blocks = sys.getallocatedblocks()
-    for number in range(100, 460):
+    for number in range(100, 1120):
         speak(number)
     assert kept() == before
     assert sys.getallocatedblocks() - blocks < _SLACK
