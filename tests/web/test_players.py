@@ -355,15 +355,24 @@ async def test_memory_and_an_address_that_is_not_secure(tone_server: Server, ope
     frames = await frames_of(tone_server, "abcdefghij klmnopqrst uvwxyz")
     patch = ("/player/deck.js", *KEPT)
     async with playing(open_page, tone_server, "mediasource", BUFFERS, insecure=True, patch=patch) as player:
-        await player.push("a", frames, [0] * 20 + [900] + [10] * (len(frames) - 21))
-        await player.until("played")
+        async for attempt in player.attempts(underruns=1):
+            await player.page.evaluate("begins.length = 0")
+            key = f"a{attempt}"
+            await player.push(key, frames, [0] * 20 + [900] + [10] * (len(frames) - 21))
+            await player.until("played", key)
+            said = [
+                each
+                for each in await player.said("underrun", "continued", "progress")
+                if each["utterance"] == key
+            ]
         begins = [each for each in await player.page.evaluate("begins") if each]
         assert begins == sorted(begins) and len(set(begins)) > 3 and begins[0] < 1 < begins[-1]
-        assert len(await player.said("underrun")) == len(await player.said("continued")) == 1
+        kinds = [each["type"] for each in said]
+        assert [kind for kind in kinds if kind != "progress"] == ["underrun", "continued"]
         _, error = found(decoded(frames)[: samples(frames[:20])], await player.heard())
         assert error < 1e-5
-        assert len(await player.said("progress")) > 20
-        assert await player.ask("player.playedMs('a')") == pytest.approx(samples(frames) / 48)
+        assert kinds.count("progress") > 20
+        assert await player.ask(f"player.playedMs('{key}')") == pytest.approx(samples(frames) / 48)
 
 
 async def test_which_there_are(tone_server: Server, open_page: OpenPage) -> None:
