@@ -17,7 +17,8 @@ from xdist.workermanage import WorkerController
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 #: Files, and folders of such, whose tests are timed: by a browser's sound, or a network's packets.
 TIMED = ("tests/web/", "tests/server/webrtc/", "tests/test_bench.py")
-#: So many processes take timed files first; when no others are left, as many as there are cores.
+#: So many processes take timed files, and no others: the browser that stays is a child of such a process, which
+#: other tests would find. The rest take timed ones when no others are left, as many as there are cores.
 FOR_TIMED = max(1, CORES // 2)
 #: How far the others step back, as `nice` has it.
 STEP_BACK = 10
@@ -50,20 +51,22 @@ def order(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ranks.get(item.nodeid.split("::", 1)[0], len(LONGEST)))
 
 
-def choose(files: Sequence[str], process: int) -> str | None:
-    """Which of the files that are left a process takes next, counted from 0; None: it is done."""
+def choose(files: Sequence[str], process: int, processes: int) -> str | None:
+    """Which of the files that are left one of so many processes takes next, from 0 on; None: it is done."""
     timed = [file for file in files if file.startswith(TIMED)]
     others = [file for file in files if not file.startswith(TIMED)]
-    if process < FOR_TIMED:
-        return next(iter(timed + others), None)
-    return next(iter(others + timed if process < CORES else others), None)
+    if process < FOR_TIMED < processes:
+        others = []
+    elif process >= CORES:
+        timed = []
+    return next(iter(others + timed), None)
 
 
 class SharedFiles(LoadFileScheduling):
     """Gives each process the next file by `choose`."""
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        file = choose(list(self.workqueue), self._number(node))
+        file = choose(list(self.workqueue), self._number(node), self.numnodes)
         if file is None:
             node.shutdown()
             return

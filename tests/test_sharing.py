@@ -17,18 +17,21 @@ def test_what_is_named_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("process", "taken"),
+    ("process", "processes", "taken"),
     [
-        (0, ["tests/web/b.py", "tests/web/d.py", "tests/a.py", "tests/c.py"]),
-        (1, ["tests/a.py", "tests/c.py", "tests/web/b.py", "tests/web/d.py"]),
-        (2, ["tests/a.py", "tests/c.py"]),
+        (0, 3, ["tests/web/b.py", "tests/web/d.py"]),
+        (1, 3, ["tests/a.py", "tests/c.py", "tests/web/b.py", "tests/web/d.py"]),
+        (2, 3, ["tests/a.py", "tests/c.py"]),
+        (0, 1, ["tests/a.py", "tests/c.py", "tests/web/b.py", "tests/web/d.py"]),
     ],
 )
-def test_timed_files_go_to_few(monkeypatch: pytest.MonkeyPatch, process: int, taken: list[str]) -> None:
+def test_timed_files_go_to_few(
+    monkeypatch: pytest.MonkeyPatch, process: int, processes: int, taken: list[str]
+) -> None:
     monkeypatch.setattr(sharing, "CORES", 2)
     monkeypatch.setattr(sharing, "FOR_TIMED", 1)
     left, chosen = FILES.copy(), []
-    while file := sharing.choose(left, process):
+    while file := sharing.choose(left, process, processes):
         left.remove(file)
         chosen.append(file)
     assert chosen == taken
