@@ -17,8 +17,8 @@ from xdist.workermanage import WorkerController
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 #: Files, and folders of such, whose tests are timed: by a browser's sound, or a network's packets.
 TIMED = ("tests/web/", "tests/server/webrtc/", "tests/test_bench.py")
-#: So many processes take timed files, and no others: the browser that stays is a child of such a process, which
-#: other tests would find. The rest take timed ones when no others are left, as many as there are cores.
+#: So many processes take timed files, and no others: the browser that stays is a child of such a process, and
+#: other tests would find it. The rest take timed ones when nothing else is left, as many as there are cores.
 FOR_TIMED = max(1, CORES // 2)
 #: How far the others step back, as `nice` has it.
 STEP_BACK = 10
