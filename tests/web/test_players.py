@@ -366,7 +366,7 @@ async def test_memory_and_an_address_that_is_not_secure(tone_server: Server, ope
                 if each["utterance"] == key
             ]
         begins = [each for each in await player.page.evaluate("begins") if each]
-        assert begins == sorted(begins) and len(set(begins)) > 3 and begins[0] < 1 < begins[-1]
+        assert begins == sorted(begins) and len(set(begins)) > 2 and begins[0] < 1 < begins[-1]
         kinds = [each["type"] for each in said]
         assert [kind for kind in kinds if kind != "progress"] == ["underrun", "continued"]
         _, error = found(decoded(frames)[: samples(frames[:20])], await player.heard())
