@@ -10,8 +10,8 @@ import pickle
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -45,10 +45,8 @@ class Load:
     """What the command line asks for."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        """Smaller with `--quick`; and then `close` has to be called."""
+        """Smaller with `--quick`."""
         quick = arguments.quick
-        self._kept: dict[frozenset[tuple[str, str]], ServerProcess] = {}
-        self._resources = ExitStack()
         self.quick: bool = quick
         self.engine: str = arguments.engine
         self.listeners: int = min(arguments.listeners, 6) if quick else arguments.listeners
@@ -119,7 +117,7 @@ class Load:
         beside: Callable[[ServerProcess], AbstractContextManager[object]] = nullcontext,
         **more: str,
     ) -> Run:
-        """A new server, warm; this crowd before it, in a process of its own. With `--quick` not all are new.
+        """A new server, warm; this crowd before it, in a process of its own.
 
         `beside` is entered before the crowd comes and left when it has gone. `more` are settings.
         """
@@ -131,30 +129,13 @@ class Load:
             settings["MAX_SESSIONS"] = str(sessions)
         if log is not None:
             settings |= {"LOG_LEVEL": "info", "LOG_FORMAT": "json"}
-        with self._server(log, settings | more) as server, beside(server):
-            run = watch(server, replace(crowd, port=server.port, seed=seed), label)
+        with ServerProcess(log=log, **settings | more) as server:
+            asyncio.run(warm(server))
+            with beside(server):
+                run = watch(server, replace(crowd, port=server.port, seed=seed), label)
         for error, count in Counter(run.errors).most_common(MOST_ERRORS):
             print(f"{label}, seed {seed}: {count} x {error}", file=sys.stderr)
         return run
-
-    @contextmanager
-    def _server(self, log: Path | None, settings: dict[str, str]) -> Iterator[ServerProcess]:
-        """It is warm."""
-        key = frozenset(settings.items())
-        if server := self._kept.get(key):
-            yield server
-            return
-        with ExitStack() as stack:
-            keeps = self.quick and log is None
-            server = (self._resources if keeps else stack).enter_context(ServerProcess(log=log, **settings))
-            asyncio.run(warm(server))
-            if keeps:
-                self._kept[key] = server
-            yield server
-
-    def close(self) -> None:
-        """End the servers that were kept."""
-        self._resources.close()
 
 
 async def warm(server: ServerProcess) -> None:

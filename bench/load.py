@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,18 +26,15 @@ from bench.table import Row, show
 
 def measure(arguments: argparse.Namespace) -> tuple[Sequence[Row], Figures]:
     """All figures, in the order of the table, and what the plot needs."""
-    with closing(Load(arguments)) as load:
-        return _measure(load, arguments.parts or [*PARTS], arguments.find)
-
-
-def _measure(load: Load, parts: Sequence[str], finds: bool) -> tuple[Sequence[Row], Figures]:
+    load = Load(arguments)
+    parts = arguments.parts or PARTS
     figures = Figures()
     rows: list[Row] = []
     for part in parts:
         rows += PARTS[part](load, figures)
     if figures.lengths and load.engine == "embedded":
         rows += bare_rows(load, figures)
-    if finds:
+    if arguments.find:
         figures.search = find(load)
         best = max((step.listeners for step in figures.search if step.good), default=0)
         rows.append(Row("most listeners without an underrun", best, "listeners"))

@@ -12,7 +12,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
@@ -96,9 +96,9 @@ def main() -> None:
     arguments = parser.parse_args()
     whole = {"seeds": 1, "max_lead_ms": None, "steady": True, "transport": "ws", "voices": ""}
     whole |= {"token_rate": 0.0, "report_ms": 500, "buffer_ms": 0}
-    with closing(Load(argparse.Namespace(**vars(arguments), **whole))) as load:
-        title = f"Panels of the dashboard, {load.listeners} listeners, {load.engine} voice"
-        show(title, measure(load), arguments.json)
+    load = Load(argparse.Namespace(**vars(arguments), **whole))
+    title = f"Panels of the dashboard, {load.listeners} listeners, {load.engine} voice"
+    show(title, measure(load), arguments.json)
 
 
 if __name__ == "__main__":
