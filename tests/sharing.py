@@ -14,7 +14,9 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from realtime.cores import usable_cores
+
+CORES = usable_cores()
 #: Files, and folders of such, whose tests are timed: by a browser's sound, or a network's packets.
 TIMED = ("tests/web/", "tests/server/webrtc/", "tests/test_bench.py")
 #: So many processes take timed files, and no others: the browser that stays is a child of such a process, and
