@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -68,26 +68,32 @@ class CuttingProxy:
         fault = self.faults.popleft() if self.faults else Fault()
         passed = Passed(_Way(fault.up), _Way(fault.down))
         self.connections.append(passed)
+        with self._until_done(writer):
+            try:
+                from_server, to_server = await asyncio.open_connection(self._host, self._port)
+            except OSError:  # the server is gone
+                return
+            with self._until_done(to_server):
+                ways = [
+                    asyncio.create_task(_pass(reader, to_server, passed.up, fault.stalls)),
+                    asyncio.create_task(_pass(from_server, writer, passed.down, fault.stalls)),
+                ]
+                try:
+                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for way in ways:
+                        way.cancel()
+                    await asyncio.gather(*ways, return_exceptions=True)
+
+    @contextmanager
+    def _until_done(self, writer: asyncio.StreamWriter) -> Iterator[None]:
+        """Cuts it off at the end, also if that end is cut short."""
+        self._writers.add(writer)
         try:
-            from_server, to_server = await asyncio.open_connection(self._host, self._port)
-        except OSError:  # the server is gone
-            writer.transport.abort()
-            return
-        ends = {writer, to_server}
-        self._writers |= ends
-        ways = [
-            asyncio.create_task(_pass(reader, to_server, passed.up, fault.stalls)),
-            asyncio.create_task(_pass(from_server, writer, passed.down, fault.stalls)),
-        ]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            yield
         finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            for end in ends:
-                end.transport.abort()
-            self._writers -= ends
+            writer.transport.abort()
+            self._writers.discard(writer)
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: _Way, stalls: bool) -> None:

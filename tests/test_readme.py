@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import json
-import math
 import os
 import re
 import subprocess
@@ -13,12 +12,14 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import soundfile
 
 from bench.server import ServerProcess
 from realtime.config import table
+from tests.cutting_proxy import Fault, cutting
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -146,34 +147,9 @@ async def test_recipe_that_survives_a_cut(server: ServerProcess, tmp_path: Path)
     sound = written.read_bytes()
     assert soundfile.info(written).duration > 4
 
-    ways = iter([100_000])  # the first connection is cut after so many bytes
-
-    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _carry(reader, writer, server.port, next(ways, math.inf))
-
-    async with await asyncio.start_server(carry, "127.0.0.1", 0) as network:
-        assert await lost_connections(network.sockets[0].getsockname()[1]) == "connections lost: 1\n"
+    async with cutting(f"http://127.0.0.1:{server.port}", Fault(down=100_000)) as network:
+        assert await lost_connections(urlsplit(network.url).port) == "connections lost: 1\n"
     assert written.read_bytes() == sound
-
-
-async def _carry(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, cut_after: float
-) -> None:
-    """One connection to the server, which is cut off when so many bytes have come back."""
-    from_server, to_server = await asyncio.open_connection("127.0.0.1", port)
-
-    async def one_way(source: asyncio.StreamReader, sink: asyncio.StreamWriter, most: float) -> None:
-        carried = 0
-        while (data := await source.read(4096)) and (carried := carried + len(data)) < most:
-            sink.write(data)
-            await sink.drain()
-        if data:
-            writer.transport.abort()
-            to_server.transport.abort()
-        sink.close()
-
-    ways = one_way(reader, to_server, math.inf), one_way(from_server, writer, cut_after)
-    await asyncio.gather(*ways, return_exceptions=True)
 
 
 def test_recipe_for_a_unix_socket(tmp_path: Path) -> None:
