@@ -14,8 +14,8 @@ TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 
 OUT ?=
 TEXT ?=
 
-.PHONY: help run say japanese qwen3 test lint lint-web vendor bench bench-browser bench-rtc load soak lock \
-  clean audit architecture settings image image-base image-say bench-proxy bench-memory
+.PHONY: help run say japanese qwen3 test lint lint-types lint-python lint-web vendor bench bench-browser bench-rtc \
+  load soak lock clean audit architecture settings image image-base image-say bench-proxy bench-memory
 
 help:
 	@echo 'make run                               start the server (settings: see README.md)'
@@ -57,9 +57,11 @@ $(VENV)/.installed: requirements.lock | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-# The lock is complete but for torch, and is taken as it is: qwen-tts asks for much that the tests do not use.
+# The lock is complete but for torch, and is taken as it is: qwen-tts asks for much that the tests do not use. What they
+# do use of it is compiled when they do.
 $(VENV)/.installed-test: requirements-test.lock $(VENV)/.installed-qwen3
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-test.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps \
+	  -r requirements-test.lock
 	@touch $@
 
 $(VENV)/.installed-japanese: requirements-japanese.lock | $(VENV)/bin/python
@@ -75,15 +77,19 @@ $(VENV)/.installed-qwen3: requirements-qwen3.lock requirements-torch.txt | $(VEN
 
 qwen3: $(VENV)/.installed-qwen3
 
-test: $(VENV)/.installed-test
+test:
 	@sh tests/system-packages.sh $(TEST_PROGRAMS)
-	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory --output-sync --jobs=2 lint
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
-lint: $(VENV)/.installed-test lint-web
+lint: lint-types lint-python lint-web
+
+lint-types: $(VENV)/.installed-test
+	$(BIN)/mypy
+
+lint-python: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 

@@ -34,7 +34,6 @@ from realtime.session.offer import Format, Limits, Offer
 from realtime.speech.cache import AudioCache
 from realtime.speech.levels import Levels
 from realtime.speech.scheduler import Scheduler
-from realtime.speech.shared_cache import RedisCache
 from realtime.speech.synthesis import Syntheses
 from realtime.text.frontend import TextOptions
 from realtime.text.lexicon import Lexicon, check_entries
@@ -260,7 +259,12 @@ def has_rubber_band(config: Config) -> bool:
 def make_cache(config: Config) -> AudioCache:
     """The cache of sound, not yet started. Raises `ConfigError`."""
     redis_url = given(config.redis_url)
-    shared = None if redis_url is None else RedisCache(redis_url)
+    shared = None
+    if redis_url is not None:
+        # Here, for its library takes a tenth of a second that few servers need.
+        from realtime.speech.shared_cache import RedisCache
+
+        shared = RedisCache(redis_url)
     return AudioCache(config.audio_cache_mb * 2**20, config.audio_cache_max, shared)
 
 
