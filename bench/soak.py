@@ -45,6 +45,8 @@ _MEMORY_S = 300.0
 POOLED_THREADS = 8
 #: A server settles when the resume windows are over, and what was being made is made.
 _SETTLE_S = 60.0
+#: A soak without these says little: one goes on for a while until each was there.
+AWAITED = ("talk", "speak", "resume", "sounds compared", "frames", "frames replayed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ async def soak(server: ServerProcess, seconds: float, sessions: int, seed: str) 
     place.until = time.monotonic() + warm_s
     await _together(f"{seed}/warm", sessions, place, findings)
     before = await observer.settled(None)
-    place.until = time.monotonic() + seconds - warm_s
+    place.until, place.awaited = time.monotonic() + seconds - warm_s, AWAITED
     looking = asyncio.create_task(observer.keep_looking(seconds - warm_s))
     await _together(seed, sessions, place, findings)
     looking.cancel()
@@ -216,7 +218,10 @@ async def soak(server: ServerProcess, seconds: float, sessions: int, seed: str) 
     after = await observer.settled(before)
     rows = [
         Row("lives", findings.lives, ""),
-        *(Row(f"  {name}", count, "") for name, count in sorted(place.counts.items())),
+        *(
+            Row(f"  {name}", place.counts[name], "", least=1 if name in AWAITED else None)
+            for name in sorted({*place.counts, *AWAITED})
+        ),
         Row("what the contract does not allow", len(findings.wrong), "", 0),
         *(Row(f"{name} at the end", count, "", 0) for name, count in after.counts.items() if name != "tasks"),
         *(Row(f"{name} more than before", count, "", 0) for name, count in _left(before, after).items()),

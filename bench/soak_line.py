@@ -30,19 +30,24 @@ _NOTHING = ["", " ", "...", "🙂🙂", "\u0000", "— —"]
 
 @dataclass(slots=True)
 class Place:
-    """What all lives of a soak share. `sounds`: the checksum of each sound that must always be the same."""
+    """What all lives of a soak share. `sounds`: the checksum of each sound that must always be the same.
+
+    What is `awaited`, by the names of `counts`, should have been there once before all comes to an end.
+    """
 
     port: int
     window_s: float
     request_s: float
     until: float
+    awaited: tuple[str, ...] = ()
     sounds: dict[tuple[object, ...], int] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
     @property
     def over(self) -> bool:
         """Whether all should come to an end."""
-        return time.monotonic() > self.until
+        late_s = time.monotonic() - self.until
+        return late_s > 0 and (late_s > PATIENCE_S or all(self.counts[name] for name in self.awaited))
 
     def check_sound(self, key: tuple[object, ...], checksum: int) -> None:
         """Raises `ViolationError` when the same text sounded otherwise before."""
