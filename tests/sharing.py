@@ -19,8 +19,8 @@ from realtime.cores import usable_cores
 CORES = usable_cores()
 #: Files, and folders of such, whose tests are timed: by a browser's sound, or a network's packets.
 TIMED = ("tests/web/", "tests/server/webrtc/", "tests/test_bench.py")
-#: So many processes take timed files, and no others: the browser that stays is a child of such a process, and
-#: other tests would find it. The rest take timed ones when nothing else is left, as many as there are cores.
+#: So many processes begin with timed files, the rest with the others. What is left at the end takes who is
+#: free, but of timed files no more than there are cores.
 FOR_TIMED = max(1, CORES // 2)
 #: How far the others step back, as `nice` has it.
 STEP_BACK = 10
@@ -58,8 +58,8 @@ def choose(files: Sequence[str], process: int, processes: int) -> str | None:
     timed = [file for file in files if file.startswith(TIMED)]
     others = [file for file in files if not file.startswith(TIMED)]
     if process < FOR_TIMED < processes:
-        others = []
-    elif process >= CORES:
+        return next(iter(timed + others), None)
+    if process >= CORES:
         timed = []
     return next(iter(others + timed), None)
 

@@ -19,13 +19,13 @@ def test_what_is_named_is_there() -> None:
 @pytest.mark.parametrize(
     ("process", "processes", "taken"),
     [
-        (0, 3, ["tests/web/b.py", "tests/web/d.py"]),
+        (0, 3, ["tests/web/b.py", "tests/web/d.py", "tests/a.py", "tests/c.py"]),
         (1, 3, ["tests/a.py", "tests/c.py", "tests/web/b.py", "tests/web/d.py"]),
         (2, 3, ["tests/a.py", "tests/c.py"]),
         (0, 1, ["tests/a.py", "tests/c.py", "tests/web/b.py", "tests/web/d.py"]),
     ],
 )
-def test_timed_files_go_to_few(
+def test_few_begin_with_timed_files(
     monkeypatch: pytest.MonkeyPatch, process: int, processes: int, taken: list[str]
 ) -> None:
     monkeypatch.setattr(sharing, "CORES", 2)

@@ -1,7 +1,8 @@
 """Fixtures: a real Chromium, pages of it that are listened to, and servers whose page it opens.
 
-Everything here lives on one event loop for the whole run, so that one browser serves all tests: a test says
-`pytestmark = pytest.mark.asyncio(loop_scope="session")`.
+Everything here lives on one event loop for the whole run, so that one browser serves all tests of this
+folder: a test says `pytestmark = pytest.mark.asyncio(loop_scope="session")`. Other tests would find it among
+the children of their process, so it ends with the folder.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ TAP = ROOT / "bench" / "tap.js"
 Sound = NDArray[np.float32]
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="session")
+@pytest_asyncio.fixture(loop_scope="session", scope="package")
 async def chromium() -> AsyncIterator[Browser]:
     """Debian's Chromium, without a window."""
     path = shutil.which("chromium")
@@ -43,7 +44,7 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def voice_server() -> Iterator[ServerProcess]:
     """A server of its own process with the small voice."""
     with ServerProcess() as running_server:
@@ -54,7 +55,7 @@ def voice_server() -> Iterator[ServerProcess]:
 PAGE_TONE = replace(TONE, max_lead_ms=10_000, resume_window_s=30)
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="session")
+@pytest_asyncio.fixture(loop_scope="session", scope="package")
 async def tone_server() -> AsyncIterator[Server]:
     """A server with the tone engine."""
     async with running(PAGE_TONE) as listening:

@@ -146,7 +146,7 @@ class Firefox:
             await self.ask("close", page=number)
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="session")
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def firefox() -> AsyncIterator[Firefox]:
     """Debian's Firefox, without a window and without a loudspeaker."""
     path = shutil.which("firefox-esr")
