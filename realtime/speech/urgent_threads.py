@@ -66,17 +66,8 @@ class UrgentThreads(Executor):
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
-            future, work = job
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = work()
-            except BaseException as error:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-                del result
-            del job, future, work  # nothing is held on to while this thread waits
+            _do(*job)
+            del job  # nothing is held on to while this thread waits
 
     def _next(self) -> tuple[Future[Any], Callable[[], Any]] | None:
         with self._changed:
@@ -86,3 +77,15 @@ class UrgentThreads(Executor):
                 self._changed.wait()
             _, _, future, work = heapq.heappop(self._work)
             return future, work
+
+
+def _do(future: Future[Any], work: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = work()
+    except BaseException as error:
+        future.set_exception(error)
+        del future, work  # its traceback has this frame
+    else:
+        future.set_result(result)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import threading
+import weakref
 from concurrent.futures import CancelledError
 from functools import partial
 
@@ -91,3 +93,38 @@ async def test_work_that_nobody_waits_for_any_more_is_not_done() -> None:
         go_on.set()
         await wanted
     assert done == ["wanted"]
+
+
+class Work:
+    """Something that is called, as the sound of a listener is."""
+
+    def __call__(self) -> float:
+        return 1 / 0
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_a_thread_that_waits_holds_on_to_nothing(is_cancelled: bool) -> None:
+    """Of work that was cancelled, or failed; also before the collector comes."""
+    begun, go_on, gone = threading.Event(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+
+    gc.disable()
+    try:
+        with UrgentThreads(1) as threads:
+            threads.submit(hold)
+            assert begun.wait(PATIENCE_S)
+            work = Work()
+            weakref.finalize(work, gone.set)
+            future = threads.submit_by(1.0, work)
+            assert not is_cancelled or future.cancel()
+            del work
+            go_on.set()
+            if not is_cancelled:
+                assert isinstance(future.exception(PATIENCE_S), ZeroDivisionError)
+            del future
+            assert gone.wait(PATIENCE_S)
+    finally:
+        gc.enable()
