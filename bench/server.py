@@ -11,15 +11,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
 from realtime.session import messages as wire
 
+T = TypeVar("T")
 START_S = 60
 #: Below those that systems give to connections: none takes one that was found free before a server has it.
 _PORTS = range(20_000, 32_000)
@@ -47,11 +49,17 @@ class Memory:
     proportional: float
 
 
-def _memory(processes: list[psutil.Process]) -> Memory:
+def of_each(processes: Iterable[psutil.Process], figure: Callable[[psutil.Process], T]) -> list[T]:
+    """A figure of each process; without those that have ended meanwhile."""
     found = []
     for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended just now
-            found.append(process.memory_full_info())
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.append(figure(process))
+    return found
+
+
+def _memory(processes: list[psutil.Process]) -> Memory:
+    found = of_each(processes, psutil.Process.memory_full_info)
     sums = (sum(getattr(each, name) for each in found) for name in ("rss", "uss", "pss"))
     return Memory(*(each / 2**20 for each in sums))
 
@@ -130,14 +138,13 @@ class ServerProcess:
         own, *children = self.processes()
         times = own.cpu_times()
         theirs_s = times.children_user + times.children_system
-        for child in children:
-            with contextlib.suppress(psutil.NoSuchProcess):  # then it is counted next time
-                theirs_s += sum(child.cpu_times()[:4])
+        # One that has ended meanwhile is counted next time.
+        theirs_s += sum(of_each(children, lambda child: sum(child.cpu_times()[:4])))
         return times.user + times.system, theirs_s
 
     def resident_mb(self) -> float:
         """Memory of the server and its children, what they share counted once each."""
-        return sum(process.memory_info().rss for process in self.processes()) / 2**20
+        return sum(of_each(self.processes(), lambda process: process.memory_info().rss)) / 2**20
 
     def memory(self) -> tuple[Memory, Memory]:
         """Memory in two parts: its own process, and those of its engines.

@@ -26,7 +26,7 @@ import aiohttp
 import psutil
 from websockets.exceptions import WebSocketException
 
-from bench.server import ServerProcess
+from bench.server import ServerProcess, of_each
 from bench.soak_life import Life
 from bench.soak_line import PATIENCE_S, Place
 from bench.soak_others import half_a_handshake, one_shot, request
@@ -132,8 +132,8 @@ class Observer:
         children = self.children()
         processes = [psutil.Process(self._server.process.pid), *children]
         memory_mb, at_s = self._server.resident_mb(), time.monotonic() - self._begun
-        descriptors = sum(process.num_fds() for process in processes)
-        threads = sum(process.num_threads() for process in processes)
+        descriptors = sum(of_each(processes, psutil.Process.num_fds))
+        threads = sum(of_each(processes, psutil.Process.num_threads))
         health = await self._health()
         return Sample(at_s, memory_mb, descriptors, threads, len(children), _counts(health))
 

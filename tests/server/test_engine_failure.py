@@ -14,17 +14,14 @@ from realtime.config import Config
 from realtime.engines.process import ProcessEngine
 from realtime.engines.thread import ThreadEngine
 from tests.conftest import Serve
+from tests.engine_processes import engine_processes
 from tests.engines.faulty import FaultySynthesizer
 from tests.wire_client import eventually, open_client
 
 
 def engine_process(engine: str = "tone") -> psutil.Process:
     """The process of an engine of the one server that runs."""
-    (child,) = (
-        each
-        for each in psutil.Process().children()
-        if f"realtime.engines.{engine}:make" in " ".join(each.cmdline())
-    )
+    (child,) = engine_processes(f"realtime.engines.{engine}")
     return child
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from realtime.app import Server, building, running
 from realtime.client import connect
 from tests.app.pretending import MODULE, write_settings
 from tests.conftest import TONE
+from tests.engine_processes import engine_processes
 from tests.wire_client import WireClient, eventually, open_client
 
 PCM = "/v1/audio/speech/pcm"
@@ -47,11 +47,6 @@ def serve(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
     return start
 
 
-def engine_processes(module: str = MODULE) -> list[psutil.Process]:
-    """Of the one server that runs."""
-    return [each for each in psutil.Process().children() if f"{module}:make" in " ".join(each.cmdline())]
-
-
 async def engine_health(http: httpx.AsyncClient) -> dict[str, Any]:
     told: dict[str, Any] = (await http.get("/health")).json()["engine"]
     return told
@@ -73,7 +68,7 @@ async def begin(client: WireClient, context_id: str) -> None:
 async def test_it_is_ready_at_once_and_the_first_who_speaks_waits(serve: Serve, folder: Path) -> None:
     (folder / "hold").touch()
     async with serve() as (server, http):
-        assert engine_processes() == []
+        assert engine_processes(MODULE) == []
         assert (await http.get("/ready")).status_code == 200
         assert await engine_health(http) == {"name": "qwen3", "state": "unloaded", "loading": None}
         assert (await http.get("/v1/voices")).status_code == 200
@@ -83,7 +78,7 @@ async def test_it_is_ready_at_once_and_the_first_who_speaks_waits(serve: Serve, 
         told = await engine_health(http)
         assert told["loading"] == {"what": "weights", "fraction": 0.42}
         assert (await http.get("/ready")).status_code == 200 and not first.done()
-        assert len(engine_processes()) == 1
+        assert len(engine_processes(MODULE)) == 1
         (folder / "hold").unlink()
         answer = await first
         assert answer.status_code == 200 and float(answer.headers["X-Latency-Load-Ms"]) > 0
@@ -180,7 +175,7 @@ async def test_a_load_that_fails_is_told_and_tried_again(serve: Serve, folder: P
         answer = await http.post(PCM, json={"input": "Hello."})
         assert (answer.status_code, answer.json()["error"]["code"]) == (500, "engine_failed")
         assert (await http.get("/ready")).status_code == 200
-        assert (await engine_health(http))["state"] == "unloaded" and engine_processes() == []
+        assert (await engine_health(http))["state"] == "unloaded" and engine_processes(MODULE) == []
         (folder / "fail").unlink()
         assert (await http.post(PCM, json={"input": "Hello."})).status_code == 200
         assert (await client.speak("All is well.", "b"))["reason"] == "completed"
@@ -192,9 +187,9 @@ async def test_it_is_unloaded_after_a_while_and_loaded_again(serve: Serve) -> No
         for number in range(3):
             done = await client.speak("All is well.", f"context-{number}")
             assert done["reason"] == "completed" and done["timing"]["load_ms"] > 0
-            assert len(engine_processes()) == 1
+            assert len(engine_processes(MODULE)) == 1
             await state_becomes(http, "unloaded")
-            assert engine_processes() == []
+            assert engine_processes(MODULE) == []
             assert (await http.get("/ready")).status_code == 200
 
 
@@ -203,7 +198,7 @@ async def test_it_stays_while_a_context_is_open(serve: Serve) -> None:
         await client.send("text", context_id="a", text="Hello. ")
         await client.send("flush", context_id="a")
         await client.until("flush.done")
-        (process,) = engine_processes()
+        (process,) = engine_processes(MODULE)
         await asyncio.sleep(0.8)
         assert (await engine_health(http))["state"] == "ready"
         assert (await client.speak("And goodbye.", "a"))["reason"] == "completed"
@@ -239,10 +234,10 @@ async def test_who_comes_and_goes_while_it_comes_and_goes(serve: Serve) -> None:
             await client.send("cancel", context_id=f"cancelled-{number}")
             await client.until("context.cancelled", context_id=f"cancelled-{number}")
             await asyncio.sleep(0.02 * (number % 5))
-            assert len(engine_processes()) <= 1
+            assert len(engine_processes(MODULE)) <= 1
         await state_becomes(http, "unloaded")
         await eventually(lambda: not server.scheduler._held and not server.scheduler.admitted)
-        assert engine_processes() == []
+        assert engine_processes(MODULE) == []
 
 
 async def test_while_it_is_loaded_at_the_start_the_answer_tells_how_far_it_is(
