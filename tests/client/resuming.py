@@ -63,8 +63,8 @@ class ResumingServer:
             while left_to_take is None or left_to_take > 0:
                 data = await script.connection.recv()
                 await self.awake.wait()
-                if number == self.deaf_connection:
-                    continue
+                if number == self.deaf_connection or number < self.connections:
+                    continue  # also what came before another connection took the session over
                 message = wire.decode_client(str(data))
                 script.received.append(message)
                 waiting.extend(model.receive(message))
