@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import psutil
+
+from bench.server import of_each
 
 
 def engine_processes(module: str) -> list[psutil.Process]:
     """Those of the engine whose maker is in `module`, but for such as have ended."""
-    found = []
-    for child in psutil.Process().children():
-        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended just now
-            if f"{module}:make" in " ".join(child.cmdline()):
-                found.append(child)
-    return found
+    commands = of_each(psutil.Process().children(), lambda child: (child, " ".join(child.cmdline())))
+    return [child for child, command in commands if f"{module}:make" in command]
